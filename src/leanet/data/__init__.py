@@ -1,0 +1,1 @@
+"""From image files to batches: reading, folds, and batches on the device."""

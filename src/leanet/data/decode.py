@@ -1,0 +1,199 @@
+"""Image files to sRGB pixels, whatever the camera, scanner or editor put into them."""
+
+import hashlib
+import io
+import struct
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from os import cpu_count
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from leanet.errors import LeanetError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+# Named, so that a file with a wrong suffix cannot start Pillow's rarer readers (EPS would run Ghostscript).
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+# What Pillow opens these formats as, and the mode that keeps the colour of it for an ICC profile to act on.
+_COLOR_MODES = {
+    **dict.fromkeys(("1", "L", "LA", "La"), "L"),
+    **dict.fromkeys(("P", "PA", "RGB", "RGBA", "YCbCr"), "RGB"),
+    "CMYK": "CMYK",
+}
+_SAME_COLOR = 2  # levels of 255 by which two descriptions of sRGB itself differ
+
+T = TypeVar("T")
+
+
+class UnreadableError(LeanetError):
+    """A file that gives no image; `reason` says in a few words why."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{_shown(path)} cannot be read: {reason}")
+        self.reason = reason
+
+
+def decode(path: Path) -> Image.Image:
+    """The image in `path`, the first where there are several: mode RGB, 8 bit, sRGB, upright, transparency on white.
+
+    Raises:
+        UnreadableError: the file is missing, no image, damaged, or of a kind whose range of values is unknown.
+    """
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            profile = image.info.get("icc_profile")
+            image.load()
+            _turn_upright(image)
+            color, alpha = _planes(image)
+            return _on_white(_to_srgb(color, profile), alpha)
+    except Exception as error:  # Pillow's readers raise nearly anything on damaged files
+        raise UnreadableError(path, _reason(path, error)) from error
+
+
+def resized(image: Image.Image, size: int) -> NDArray[np.uint8]:
+    """An RGB image as a (3, size, size) uint8 array; antialiased bicubic where the size differs."""
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(image).transpose(2, 0, 1)
+
+
+def read_images(paths: Sequence[Path], image_size: int, label: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Decode `paths` in parallel, in their order, under a progress bar named `label`.
+
+    Returns:
+        images: (N, 3, image_size, image_size) uint8, sRGB.
+        pixels: SHA-256 of each image's width, height and decoded pixels before resizing.
+
+    Raises:
+        LeanetError: naming every file that cannot be read, with its reason.
+    """
+    images = np.empty((len(paths), 3, image_size, image_size), np.uint8)
+
+    def read(position: int, path: Path) -> str:
+        image = decode(path)
+        images[position] = resized(image, image_size)
+        return hashlib.sha256(f"{image.width}x{image.height}".encode() + image.tobytes()).hexdigest()
+
+    return images, each(read, paths, label)
+
+
+def each(job: Callable[[int, Path], T], paths: Sequence[Path], label: str) -> tuple[T, ...]:
+    """What job(position, path) returns for every path, run in threads; all UnreadableErrors become one LeanetError."""
+
+    def attempt(position: int) -> T | UnreadableError:
+        try:
+            return job(position, paths[position])
+        except UnreadableError as error:
+            return error
+
+    # Not `with`: on Ctrl-C that would first work through everything still queued.
+    threads = ThreadPoolExecutor(cpu_count())
+    try:
+        done = threads.map(attempt, range(len(paths)))
+        outcomes = list(tqdm(done, label, len(paths), leave=False, disable=None, unit="image", delay=0.5))
+    finally:
+        threads.shutdown(cancel_futures=True)
+    failures = [
+        f"{_shown(path)} ({outcome.reason})"
+        for path, outcome in zip(paths, outcomes, strict=True)
+        if isinstance(outcome, UnreadableError)
+    ]
+    if failures:
+        raise LeanetError(f"{len(failures)} of {len(paths)} images cannot be read: {', '.join(failures)}")
+    return tuple(outcome for outcome in outcomes if not isinstance(outcome, UnreadableError))
+
+
+def _turn_upright(image: Image.Image) -> None:
+    """Apply the EXIF orientation in place; damaged EXIF counts as none, as in every viewer."""
+    with suppress(SyntaxError, ValueError, KeyError, TypeError, OSError, struct.error):
+        ImageOps.exif_transpose(image, in_place=True)
+
+
+def _planes(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """The image as (colour of mode L, RGB or CMYK; alpha of mode L or None), values not yet colour managed."""
+    if image.mode.startswith("I"):
+        return _grey_from_16_bit(image), None
+    if image.mode not in _COLOR_MODES:
+        kind = "32-bit float values, whose white is unknown" if image.mode == "F" else f"mode {image.mode}"
+        raise ValueError(f"{kind}: save it as 8 or 16 bit grey or RGB")
+    mode = _COLOR_MODES[image.mode]
+    if not image.has_transparency_data:
+        return image.convert(mode), None
+    rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")  # La converts to nothing but LA
+    return rgba.convert("RGB").convert(mode), rgba.getchannel("A")
+
+
+def _grey_from_16_bit(image: Image.Image) -> Image.Image:
+    """Mode L from a mode of more than 8 bits whose values fit in 16; Pillow's own conversion would clip at 255."""
+    values = np.asarray(image).astype(np.int64)
+    white = 65535
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        if image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE) == (12,):
+            white = 4095
+        if image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0:  # white is zero; Pillow leaves that
+            values = white - values
+    if values.min() < 0 or values.max() > white:
+        raise ValueError(f"grey values {values.min()} to {values.max()} do not fit in 16 bits")
+    return Image.fromarray(((values * 255 + white // 2) // white).astype(np.uint8))
+
+
+def _to_srgb(color: Image.Image, profile: bytes | None) -> Image.Image:
+    """RGB from L, RGB or CMYK through the embedded ICC profile; by plain conversion if that is absent or unusable.
+
+    Pixels stay untouched where the profile is sRGB in one of its many spellings: rounding would make two equal
+    pictures differ.
+    """
+    plain = color.convert("RGB")
+    if not profile:
+        return plain
+    try:
+        transform = ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            ImageCms.createProfile("sRGB"),
+            color.mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError):  # damaged, or for another kind of image than this one
+        return plain
+    samples = _samples(color.mode)
+    moved = np.asarray(transform.apply(samples)).astype(np.int64) - np.asarray(samples.convert("RGB"))
+    return plain if np.abs(moved).max() <= _SAME_COLOR else transform.apply(color)
+
+
+def _samples(mode: str) -> Image.Image:
+    """A small image of `mode` with colours from all over its cube, to see what a profile does."""
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    levels = np.linspace(0, 255, 256 if channels == 1 else 6).round().astype(np.uint8)
+    grid = np.stack(np.meshgrid(*[levels] * channels), axis=-1).reshape(-1, channels)
+    return Image.frombytes(mode, (len(grid), 1), grid.tobytes())
+
+
+def _on_white(rgb: Image.Image, alpha: Image.Image | None) -> Image.Image:
+    if alpha is None:
+        return rgb
+    white = Image.new("RGB", rgb.size, "white")
+    white.paste(rgb, mask=alpha)
+    return white
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Why `path` gives no image, in a few words on one line."""
+    if isinstance(error, UnidentifiedImageError):
+        return "empty file" if path.stat().st_size == 0 else "not a JPEG, PNG, TIFF, BMP or WebP that Pillow can read"
+    if isinstance(error, Image.DecompressionBombError):
+        return "too many pixels, maybe a decompression bomb"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def _shown(path: Path) -> str:
+    """The path on one line, even if its name has a line break."""
+    return str(path) if str(path).isprintable() else repr(str(path))

@@ -1,0 +1,190 @@
+"""Cross-validation folds: dealt by content, kept in a CSV file, and checked for images on both sides."""
+
+import csv
+import hashlib
+import io
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanet.data.images import NEGATIVE, POSITIVE, Index
+from leanet.errors import LeanetError
+from leanet.store import write_text
+
+_COLUMNS = ("file", "sha256", "label", "fold")
+_CLASSES = {NEGATIVE: "negative", POSITIVE: "positive"}
+
+
+class _Row(NamedTuple):
+    file: str
+    sha256: str
+    label: int
+    fold: int
+
+
+def stratified_folds(
+    labels: NDArray[np.int64], pixels: Sequence[str], folds: int, split_seed: int
+) -> NDArray[np.int64]:
+    """A fold for every image, the same on every machine and for every order and naming of the files.
+
+    Images of equal pixels form a group and stay together; a group belongs to the class most of its images have
+    (positive in a tie). Within a class groups are dealt, larger ones first and then by a hash of seed and pixels,
+    each to the fold with the fewest images of that class so far (ties: the fewest in all, then the lowest number).
+    No random generator takes part, so no library version can change a split.
+
+    Args:
+        labels: (N,) of 0 and 1.
+        pixels: N digests of the decoded pixels.
+
+    Returns:
+        (N,) of 1…folds; every fold has images of both classes.
+
+    Raises:
+        LeanetError: fewer than 2 folds, or fewer groups of a class than folds.
+    """
+    check_counts(labels, folds)
+    groups: defaultdict[str, list[int]] = defaultdict(list)
+    for position, digest in enumerate(pixels):
+        groups[digest].append(position)
+    classes: dict[int, list[str]] = {label: [] for label in _CLASSES}
+    for digest, members in groups.items():
+        classes[POSITIVE if 2 * labels[members].sum() >= len(members) else NEGATIVE].append(digest)
+    _check_split({label: len(digests) for label, digests in classes.items()}, folds, "different ")
+
+    dealt = [[0, 0] for _ in range(folds)]  # images so far of each fold, by label
+    fold_of = np.zeros(len(labels), dtype=np.int64)
+    for label, digests in classes.items():
+        for digest in sorted(digests, key=lambda digest: (-len(groups[digest]), _rank(split_seed, digest))):
+            fold = min(range(folds), key=lambda fold: (dealt[fold][label], sum(dealt[fold]), fold))
+            for position in groups[digest]:
+                dealt[fold][labels[position]] += 1
+                fold_of[position] = fold + 1
+    return fold_of
+
+
+def check_counts(labels: NDArray[np.int64], folds: int) -> None:
+    """Raise LeanetError if there are too few images of a class; quick, so that it can come before decoding."""
+    _check_split({label: int((labels == label).sum()) for label in _CLASSES}, folds, "")
+
+
+def check_separation(fold_of: NDArray[np.int64], pixels: Sequence[str], names: Sequence[str]) -> None:
+    """Raise LeanetError if images of equal pixels lie in different folds, so that a model is tested on what it saw."""
+    first: dict[str, int] = {}
+    for position, digest in enumerate(pixels):
+        other = first.setdefault(digest, position)
+        if fold_of[other] != fold_of[position]:
+            raise LeanetError(
+                f"{names[other]!r} (fold {fold_of[other]}) and {names[position]!r} (fold {fold_of[position]}) are the "
+                "same picture: put both into one fold"
+            )
+
+
+def write_folds(path: Path, index: Index, fold_of: NDArray[np.int64]) -> None:
+    """Write `path` as CSV with the columns file, sha256, label (0 or 1) and fold, sorted by file."""
+    rows = sorted(zip(index.names, index.sha256, index.labels.tolist(), fold_of.tolist(), strict=True))
+    # A name that is no Unicode is written escaped: it only informs, images are found again by their content.
+    write_text(path, "".join(map(_line, [_COLUMNS, *rows])).encode(errors="backslashreplace").decode())
+
+
+def read_folds(path: Path, index: Index) -> NDArray[np.int64]:
+    """The folds (N,) kept in `path`, in the order of `index`; images are known by content and label, not by name.
+
+    Raises:
+        LeanetError: no such file, not such a file, or folds that do not fit the dataset or make no cross-validation.
+    """
+    rows = _rows(path)
+    folds: dict[str, int] = {}
+    for row in rows:
+        if folds.setdefault(row.sha256, row.fold) != row.fold:
+            raise LeanetError(
+                f"{path}: {row.file!r} is in fold {row.fold}, the same image is also in fold {folds[row.sha256]}: "
+                "put both into one"
+            )
+    _check_same_images(path, rows, index)
+    fold_of = np.array([folds[sha256] for sha256 in index.sha256], dtype=np.int64)
+    _check_folds(path, fold_of, index.labels)
+    return fold_of
+
+
+def _rank(split_seed: int, digest: str) -> str:
+    return hashlib.sha256(f"{split_seed}:{digest}".encode()).hexdigest()
+
+
+def _check_split(counts: dict[int, int], folds: int, which: str) -> None:
+    if folds < 2:
+        raise LeanetError(f"folds={folds}: cross-validation needs folds=2 or more")
+    for label, count in counts.items():
+        if count < folds:
+            most = min(counts.values())
+            remedy = f"use folds={most} or fewer" if most > 1 else "at least 2 of each class are needed"
+            plural = "" if count == 1 else "s"
+            raise LeanetError(
+                f"{count} {which}{_CLASSES[label]} image{plural} cannot be split into {folds} folds; {remedy}"
+            )
+
+
+def _line(fields: Sequence[object]) -> str:
+    """One line of CSV. The writer quotes a carriage return in a name only if it ends lines with one, too."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(fields)
+    return text.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _rows(path: Path) -> list[_Row]:
+    """The rows of a folds file, with every field checked by itself."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # -sig: spreadsheets put a mark in front
+            reader = csv.DictReader(file)
+            missing = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
+            if missing:
+                raise LeanetError(f"{path}: no column {', '.join(missing)}; a folds file has {','.join(_COLUMNS)}")
+            return [_row(path, reader.line_num, record) for record in reader]
+    except OSError as error:
+        raise LeanetError(f"{path}: no folds can be read there ({error.strerror})") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LeanetError(f"{path}: not a CSV file in UTF-8 ({error})") from error
+
+
+def _row(path: Path, line: int, record: dict[str, str]) -> _Row:
+    try:
+        label, fold = int(record["label"]), int(record["fold"])
+        if label not in _CLASSES:
+            raise ValueError
+        return _Row(record["file"], record["sha256"].strip().lower(), label, fold)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise LeanetError(f"{path}, line {line}: label must be 0 or 1 and fold a whole number") from error
+
+
+def _check_same_images(path: Path, rows: list[_Row], index: Index) -> None:
+    """Raise unless file and dataset have the same images with the same labels."""
+    known = {(row.sha256, row.label) for row in rows}
+    known_images = {row.sha256 for row in rows}
+    there = set(zip(index.sha256, index.labels.tolist(), strict=True))
+    images = list(zip(index.names, index.sha256, index.labels.tolist(), strict=True))
+    other_label = [name for name, sha256, label in images if sha256 in known_images and (sha256, label) not in known]
+    absent = [name for name, sha256, _ in images if sha256 not in known_images]
+    left_over = [row.file for row in rows if (row.sha256, row.label) not in there]
+    for names, complaint in (
+        (other_label, "labelled otherwise in the dataset"),
+        (absent, "of the dataset not in it"),
+        (left_over, "in it that the dataset does not have"),
+    ):
+        if names:
+            listed = ", ".join(map(repr, sorted(names)[:3])) + (", ..." if len(names) > 3 else "")
+            number = f"{len(names)} image{'' if len(names) == 1 else 's'}"
+            raise LeanetError(f"{path}: {number} {complaint}: {listed}; the folds must be of this very dataset")
+
+
+def _check_folds(path: Path, fold_of: NDArray[np.int64], labels: NDArray[np.int64]) -> None:
+    """Raise unless the folds are 1…k with k > 1, and each has images of both classes."""
+    folds = np.unique(fold_of).tolist()
+    if folds != list(range(1, len(folds) + 1)) or len(folds) < 2:
+        raise LeanetError(f"{path}: the folds are {', '.join(map(str, folds))}; number them 1, 2, ... without gaps")
+    for fold in folds:
+        for label, name in _CLASSES.items():
+            if not (labels[fold_of == fold] == label).any():
+                raise LeanetError(f"{path}: fold {fold} has no {name} image; every fold needs both classes")

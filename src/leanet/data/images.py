@@ -1,0 +1,82 @@
+"""What a dataset is to the rest of the program: an index before decoding, an image set after."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanet.store import write_atomically
+
+NEGATIVE, POSITIVE = 0, 1
+
+
+@dataclass(frozen=True)
+class Index:
+    """Everything known of a dataset before an image is decoded, in an order that file names do not change.
+
+    names: POSIX paths relative to the dataset's root, unique.
+    labels: (N,) int64, 0 = normal (negative), 1 = anomalous (positive).
+    sha256: of each file's bytes.
+    """
+
+    names: tuple[str, ...]
+    labels: NDArray[np.int64]
+    sha256: tuple[str, ...]
+
+    @classmethod
+    def of(cls, entries: list[tuple[str, int, str]]) -> "Index":
+        """Index of (name, label, sha256) entries, sorted by content so that names and listing order do not matter."""
+        entries = sorted(entries, key=lambda entry: (entry[2], entry[1], entry[0]))
+        labels = np.array([label for _, label, _ in entries], dtype=np.int64)
+        return cls(tuple(name for name, _, _ in entries), labels, tuple(sha for _, _, sha in entries))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the sorted contents and labels: the same for the same images, whatever their names."""
+        lines = "".join(f"{sha} {label}\n" for sha, label in zip(self.sha256, self.labels, strict=True))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The images of an index, in its order.
+
+    images: (N, 3, S, S) uint8, sRGB.
+    pixels: SHA-256 of each image's decoded pixels before resizing; equal where two files show the same picture.
+    """
+
+    index: Index
+    images: NDArray[np.uint8]
+    pixels: tuple[str, ...]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        return self.index.labels
+
+
+class Dataset(Protocol):
+    """A source of images: `index` is quick and decodes nothing, `load` decodes (or reads the cache)."""
+
+    name: str
+    image_size: int
+
+    def index(self) -> Index: ...
+
+    def load(self, cache: Path) -> ImageSet: ...
+
+
+def load_cached(file: Path, index: Index, decode: Callable[[], tuple[NDArray[np.uint8], tuple[str, ...]]]) -> ImageSet:
+    """The image set kept in `file` (.npz), decoded and written there first if it is missing."""
+    if not file.exists():
+        images, pixels = decode()
+        write_atomically(file, lambda out: np.savez(out, images=images, pixels=np.array(pixels)))
+    with np.load(file, allow_pickle=False) as kept:
+        return ImageSet(index, kept["images"], tuple(str(digest) for digest in kept["pixels"]))

@@ -1,0 +1,79 @@
+"""Where results live: identities, files that are whole or absent, and locks that die with their holder."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from filelock import FileLock, Timeout
+
+
+def identity(facts: Mapping[str, Any]) -> str:
+    """A name for everything that changes a result: 12 hex digits of the SHA-256 of `facts` as sorted JSON."""
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then rename it: a reader sees the old file, the new, or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any | None:
+    """The value in `path`; None where there is no such file."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+
+
+@contextmanager
+def lock(folder: Path, on_wait: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Hold `folder` alone among all processes; call `on_wait` once if another has it.
+
+    The lock is the kernel's (flock), so it ends with its holder, however that dies.
+    What a killed holder was still writing is swept away before the block runs.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file_lock = FileLock(folder / ".lock")
+    try:
+        file_lock.acquire(timeout=0)
+    except Timeout:
+        on_wait()
+        file_lock.acquire()
+    try:
+        for leftover in folder.glob(".*.part"):
+            leftover.unlink(missing_ok=True)
+        yield
+    finally:
+        file_lock.release()
+
+
+def _umask() -> int:
+    """The process's umask, which can only be read by setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
