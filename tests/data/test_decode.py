@@ -64,15 +64,24 @@ def gamma(exponent: float) -> bytes:
     return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(exponent * 256))
 
 
+def matrix_profile(primaries: list[tuple[float, float, float]], curve: bytes) -> bytes:
+    """An RGB profile from the D50 XYZ of its red, green and blue, and one curve for all."""
+    tags = {name: xyz(*values) for name, values in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=True)}
+    curves = dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    return icc(b"RGB ", b"XYZ ", {b"wtpt": xyz(0.9642, 1, 0.8249)} | tags | curves)
+
+
 def adobe_rgb() -> bytes:
-    primaries = {
-        b"rXYZ": (0.60974, 0.31111, 0.01947),
-        b"gXYZ": (0.20528, 0.62567, 0.06087),
-        b"bXYZ": (0.14919, 0.06322, 0.74457),
-        b"wtpt": (0.9642, 1, 0.8249),
-    }
-    tags = {name: xyz(*values) for name, values in primaries.items()}
-    return icc(b"RGB ", b"XYZ ", tags | dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), gamma(563 / 256)))
+    primaries = [(0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457)]
+    return matrix_profile(primaries, gamma(563 / 256))
+
+
+def camera_srgb() -> bytes:
+    """sRGB as cameras embed it: primaries and curve rounded, so that conversion moves some pixels by a level."""
+    levels = np.linspace(0, 1, 1024)
+    linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+    table = b"curv\0\0\0\0" + struct.pack(">I", 1024) + np.round(linear * 65535).astype(">u2").tobytes()
+    return matrix_profile([(0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.7141)], table)
 
 
 def linear_grey() -> bytes:
@@ -242,7 +251,7 @@ def test_wide_gamut_profile_is_converted(tmp_path: Path) -> None:
     colors = np.array([[[200, 100, 50], [90, 90, 90], [100, 150, 120], [255, 255, 255], [0, 0, 0]]], np.uint8)
     path = saved(tmp_path / "a.png", Image.fromarray(colors), icc_profile=adobe_rgb())
     # colour.RGB_to_RGB((colors / 255) ** (563 / 256), "Adobe RGB (1998)", "sRGB", "Bradford", ...) of colour-science
-    expected: ArrayLike = [[227.1, 100.1, 42.4], [89.6, 89.6, 89.6], [66.0, 151.4, 119.3], [255, 255, 255], [0, 0, 0]]
+    expected = np.array([[227.1, 100.1, 42.4], [89.6, 89.6, 89.6], [66.0, 151.4, 119.3], [255, 255, 255], [0, 0, 0]])
     np.testing.assert_allclose(pixels(path)[0], expected, atol=1)
 
 
@@ -261,8 +270,14 @@ def test_grey_profile_is_converted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "profile",
-    [ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), b"no profile", adobe_rgb()[:200], press()],
-    ids=["sRGB", "garbage", "truncated", "for another mode"],
+    [
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+        camera_srgb(),
+        b"no profile",
+        adobe_rgb()[:200],
+        press(),
+    ],
+    ids=["sRGB", "sRGB of a camera", "garbage", "truncated", "for another mode"],
 )
 def test_srgb_and_unusable_profiles_leave_pixels_alone(tmp_path: Path, profile: bytes) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)

@@ -122,7 +122,8 @@ def test_lightness_does_not_tell_the_classes_apart(tmp_path):
     ("setting", "value"),
     [
         ("difficulty", 2), ("difficulty", -0.1), ("difficulty", float("nan")), ("difficulty", "hard"),
-        ("negatives", 0), ("positives", 0), ("positives", 2.5), ("image_size", 8), ("data_seed", -1), ("data_seed", True),
+        ("negatives", 0), ("positives", 0), ("positives", 2.5),
+        ("image_size", 31), ("data_seed", -1), ("data_seed", True),
     ],
 )  # fmt: skip
 def test_bad_settings_are_named_in_one_line(setting, value):

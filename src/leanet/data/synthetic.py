@@ -30,7 +30,7 @@ class SyntheticLeaves:
     An image is a function of (data_seed, number, class, image_size, difficulty) alone; negatives have the odd
     numbers and positives the even ones, so that asking for more of either leaves the others as they were.
 
-    image_size: side of the square images in pixels.
+    image_size: side of the square images in pixels; below 32 the faintest anomalies would vanish.
     negatives, positives: how many normal and how many anomalous images.
     difficulty: 0 (large, strong anomalies) … 1 (small, faint ones).
     """
@@ -43,7 +43,7 @@ class SyntheticLeaves:
     data_seed: int = 0
 
     def __post_init__(self) -> None:
-        bounds = {"image_size": (16, 2048), "negatives": (1, 10**6), "positives": (1, 10**6), "data_seed": (0, 2**63)}
+        bounds = {"image_size": (32, 2048), "negatives": (1, 10**6), "positives": (1, 10**6), "data_seed": (0, 2**63)}
         for setting, (low, high) in bounds.items():
             value = getattr(self, setting)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -210,7 +210,7 @@ def _discolour(rng: Generator, leaf: _Leaf, rgb: Plane, difficulty: float) -> tu
     depth = np.full_like(x, -1.0)  # > 0 within the anomaly
     for _ in range((rng.integers(4, 9), rng.integers(1, 3), 1, 1)[kind]):
         u, v = draw(-0.6, 0.6), draw(-0.7, 0.7)
-        radius = reach * draw(*((0.07, 0.14), (0.16, 0.3), (0.5, 0.7), (0.4, 0.6))[kind])
+        radius = reach * draw(*((0.09, 0.16), (0.16, 0.3), (0.6, 0.9), (0.4, 0.6))[kind])
         depth = np.maximum(depth, 1 - np.hypot(x - u, (y - v) * 0.5) / radius)
     strength = np.clip((depth + ragged) * (4 if kind else 3), 0, 1) * (depth > -0.6) * leaf.cover
     if kind == 2:  # yellowing along the veins

@@ -1,0 +1,88 @@
+"""What the commands share: Hydra's configuration, and mistakes told in one line."""
+
+import difflib
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from leanet.errors import LeanetError
+
+_PACKAGED = Path(__file__).parent / "conf"
+CONF = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[2] / "conf"
+
+Task = Callable[[dict[str, Any]], object]
+
+
+def run(task: Task, config_name: str) -> None:
+    """Compose conf/`config_name`.yaml with the command line, and call `task` with the resolved configuration."""
+    wants_traceback = bool(os.environ.get("HYDRA_FULL_ERROR"))
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors, so that they can be told here
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(_job(task))()
+    except (LeanetError, HydraException, OmegaConfBaseException, OSError) as error:
+        if wants_traceback:
+            raise
+        sys.exit(f"leanet: {in_one_line(error)}")
+    except KeyboardInterrupt:
+        print("leanet: stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+
+
+def _job(task: Task) -> Callable[[DictConfig], object]:
+    @functools.wraps(task)
+    def job(config: DictConfig) -> object:
+        try:
+            return task(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
+        except LeanetError as error:
+            # In a single run Hydra would add lines of its own; in a sweep a SystemExit would end the other jobs.
+            if HydraConfig.get().mode == RunMode.RUN and os.environ.get("HYDRA_FULL_ERROR") != "1":
+                sys.exit(f"leanet: {error}")
+            raise
+
+    return job
+
+
+def in_one_line(error: Exception) -> str:
+    """What is wrong and what to do, for the errors of Hydra, OmegaConf and the system as for our own."""
+    if isinstance(error, LeanetError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}; mend that, and the same command goes on from the last checkpoint"
+    text = str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        return f"{group}={choice}: there is no such choice; choose from {', '.join(error.options or [])}"
+    unknown = re.search(r"Could not override '([^']+)'", text)
+    if unknown:
+        return f"{unknown[1]} is no setting{_similar(unknown[1])}; see --help for those there are"
+    return re.sub(r"\s*\n\s*", "; ", text.strip())
+
+
+def _similar(name: str) -> str:
+    close = difflib.get_close_matches(name, _setting_names(), n=1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def _setting_names() -> list[str]:
+    from dataclasses import fields, is_dataclass
+
+    from leanet.settings import Settings
+
+    names = ["dataset.root", "dataset.image_size", "dataset.folds_file"]
+    for entry in fields(Settings):
+        names.append(entry.name)
+        if isinstance(entry.type, type) and is_dataclass(entry.type):
+            names += [f"{entry.name}.{part.name}" for part in fields(entry.type)]
+    return names

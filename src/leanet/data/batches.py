@@ -1,0 +1,68 @@
+"""Batches by indexing into tensors that already lie on the device (small sets need no workers)."""
+
+from collections.abc import Iterator
+
+import lightning
+import torch
+from torch import Tensor
+
+from leanet.seeds import derive
+
+Tensors = dict[str, Tensor]  # all of one length N; a batch has the same keys
+
+
+def batches(tensors: Tensors, batch_size: int) -> Iterator[Tensors]:
+    """The rows in their order."""
+    for rows in _sizes(len(next(iter(tensors.values()))), batch_size, merge_single=False):
+        yield {key: value[rows] for key, value in tensors.items()}
+
+
+class ShuffledBatches:
+    """One epoch's batches each time it is iterated, in an order drawn from the seed and the epoch alone.
+
+    So a fit that goes on from a checkpoint sees the batches it would have seen. A last batch of one image, on
+    which batch norm cannot train, joins the batch before it.
+    """
+
+    def __init__(self, tensors: Tensors, batch_size: int, seed: int) -> None:
+        self.tensors = tensors
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    @property
+    def rows(self) -> int:
+        return len(next(iter(self.tensors.values())))
+
+    def __len__(self) -> int:
+        return len(_sizes(self.rows, self.batch_size, merge_single=True))
+
+    def __iter__(self) -> Iterator[Tensors]:
+        generator = torch.Generator().manual_seed(derive(self.seed, "order", self.epoch))
+        order = torch.randperm(self.rows, generator=generator)
+        for rows in _sizes(self.rows, self.batch_size, merge_single=True):
+            chosen = order[rows]
+            yield {key: value[chosen.to(value.device)] for key, value in self.tensors.items()}
+
+
+class DeviceData(lightning.LightningDataModule):
+    """Training tensors, moved to the trainer's device once."""
+
+    def __init__(self, tensors: Tensors, batch_size: int, seed: int) -> None:
+        super().__init__()
+        self.batches = ShuffledBatches(tensors, batch_size, seed)
+
+    def setup(self, stage: str) -> None:
+        assert self.trainer is not None
+        device = self.trainer.strategy.root_device
+        self.batches.tensors = {key: value.to(device) for key, value in self.batches.tensors.items()}
+
+    def train_dataloader(self) -> ShuffledBatches:
+        return self.batches
+
+
+def _sizes(rows: int, batch_size: int, merge_single: bool) -> list[slice]:
+    starts = list(range(0, rows, batch_size))
+    if merge_single and len(starts) > 1 and rows - starts[-1] == 1:
+        starts.pop()
+    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], rows], strict=True)]

@@ -1,0 +1,55 @@
+"""Layer-wise external attention (§3-5): a map from one network multiplies the features of another."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+
+def attention_map(features: Tensor) -> Tensor:
+    """Eq. 2: M = σ(mean over channels). (B, C, h, w) → (B, 1, h, w) in 0…1."""
+    return torch.sigmoid(features.mean(dim=1, keepdim=True))
+
+
+def attend(features: Tensor, attention: Tensor) -> Tensor:
+    """Eq. 3: (1 ⊕ M) ⊗ f. `attention` (B, 1, h, w) is resized bilinearly where the features (B, C, H, W) differ."""
+    return features * (1 + resized(attention, features.shape[-2:]))
+
+
+def resized(maps: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
+    """Maps (B, 1, h, w) at another size: bilinear, antialiased where it shrinks them; the same object if it fits."""
+    if maps.shape[-2:] == tuple(size):
+        return maps
+    return interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)
+
+
+class ExternalAttention:
+    """Makes one module of a network obey an attention map from outside.
+
+    >>> attention = ExternalAttention(network, "layer3")
+    >>> with attention.using(maps):       # (B, 1, h, w) in 0…1
+    ...     logits = network(images)      # the output of layer3 is multiplied by 1 + M
+    """
+
+    def __init__(self, network: nn.Module, module: str) -> None:
+        try:
+            point = network.get_submodule(module)
+        except AttributeError:
+            names = ", ".join(name for name, _ in network.named_modules() if name)
+            raise ValueError(f"the network has no module {module!r}; it has {names}") from None
+        self._maps: Tensor | None = None
+        point.register_forward_hook(self._multiply)
+
+    @contextmanager
+    def using(self, maps: Tensor) -> Iterator[None]:
+        self._maps = maps
+        try:
+            yield
+        finally:
+            self._maps = None
+
+    def _multiply(self, module: nn.Module, inputs: Any, features: Tensor) -> Tensor | None:
+        return None if self._maps is None else attend(features, self._maps)

@@ -1,0 +1,87 @@
+"""Training LEA-Net (Eq. 1) and asking it."""
+
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
+
+from leanet.data.batches import Tensors, batches
+from leanet.detector.network import LeaNet, Output, evidence
+
+
+class DetectorTask(lightning.LightningModule):
+    """L = BCE(CAAN) + BCE(ADN), over two sigmoid units each, on one-hot labels (Eq. 1, Table 1)."""
+
+    def __init__(self, network: LeaNet, lr: float) -> None:
+        super().__init__()
+        self.network = network
+        self.lr = lr
+
+    def forward(self, batch: Tensors) -> Output:
+        """A batch of images (B, 3, S, S) uint8, and where there is attention maps (B, 1, S, S) with scales (B,)."""
+        images = batch["images"] / 255
+        if "maps" not in batch:
+            output: Output = self.network(images)
+        else:
+            output = self.network(images, batch["maps"].float() * batch["scales"][:, None, None, None])
+        return output
+
+    def training_step(self, batch: Tensors, batch_idx: int) -> Tensor:
+        output = self(batch)
+        loss = head_loss(output.adn, batch["labels"])
+        losses = {"adn_loss": loss}
+        if output.caan is not None:
+            losses["caan_loss"] = head_loss(output.caan, batch["labels"])
+            loss = loss + losses["caan_loss"]
+        self.log_dict({"loss": loss, **losses}, on_step=False, on_epoch=True, batch_size=len(batch["labels"]))
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.parameters(), lr=self.lr)
+
+
+def head_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross-entropy of (B, 2) logits and (B,) labels, the mean over both units."""
+    return binary_cross_entropy_with_logits(logits, one_hot(labels, 2).to(logits.dtype))
+
+
+@torch.inference_mode()
+def probabilities(task: DetectorTask, tensors: Tensors, batch_size: int = 64) -> Tensors:
+    """P(anomalous) of each row by each head: {"adn": (N,)} and, with a CAAN, {"caan": (N,)}, on the CPU."""
+    training = task.training
+    task.eval()
+    heads: dict[str, list[Tensor]] = {"adn": [], "caan": []}
+    for batch in batches(tensors, batch_size):
+        output = task({key: value.to(task.device) for key, value in batch.items()})
+        for head in heads:
+            logits = getattr(output, head)
+            if logits is not None:
+                heads[head].append(torch.sigmoid(evidence(logits.float())).cpu())
+    task.train(training)
+    return {head: torch.cat(parts) for head, parts in heads.items() if parts}
+
+
+class LastEpochs(Callback):
+    """The test fold's probabilities after each of the last epochs; part of the checkpoint, so none is lost.
+
+    F1 on twenty positives swings by ±.1 from epoch to epoch: the last figure alone says little.
+    """
+
+    def __init__(self, test: Tensors, epochs: int = 5) -> None:
+        self.test = test
+        self.epochs = epochs
+        self.history: list[Tensors] = []
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        assert isinstance(task, DetectorTask) and trainer.max_epochs is not None
+        if trainer.current_epoch >= trainer.max_epochs - self.epochs:
+            self.history.append(probabilities(task, self.test))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": self.history}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history = state_dict["history"]

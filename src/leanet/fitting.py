@@ -1,0 +1,193 @@
+"""One fit that can be killed at any moment: Lightning's Trainer, resumed from the last whole checkpoint."""
+
+import io
+import logging
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, Checkpoint
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import Tensor
+from tqdm import tqdm
+
+from leanet.data.batches import DeviceData
+from leanet.errors import LeanetError
+from leanet.seeds import derive
+from leanet.settings import TrainerSettings
+from leanet.store import write_atomically
+
+CHECKPOINT = "last.ckpt"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Where and how long to fit; `label` says to people which fit it is."""
+
+    folder: Path
+    label: str
+    max_epochs: int
+    seed: int
+    trainer: TrainerSettings
+
+
+def fit(
+    task: lightning.LightningModule,
+    data: DeviceData,
+    plan: Fit,
+    logger: Logger | None = None,
+    callbacks: list[Callback] | None = None,
+) -> float:
+    """Train `task`, going on from `plan.folder`'s checkpoint if there is one, and return the seconds it took in all.
+
+    The checkpoint stays, so that a process killed after the last epoch does not train again. It ends with the same
+    numbers however often it was killed: everything random in an epoch is drawn from the seed and the epoch.
+    """
+    _quiet()
+    checkpoint = plan.folder / CHECKPOINT
+    resumable = Resumable(plan)
+    trainer = lightning.Trainer(
+        max_epochs=plan.max_epochs,
+        accelerator=plan.trainer.accelerator,
+        devices=1,
+        precision=plan.trainer.precision,  # type: ignore[arg-type]  # checked by the settings
+        logger=logger or False,
+        callbacks=[*(callbacks or []), EpochSeed(plan.seed), EpochBar(plan.label), resumable],
+        plugins=[AtomicCheckpointIO()],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        default_root_dir=plan.folder,
+    )
+    trainer.fit(task, datamodule=data, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    task.cpu()
+    return resumable.seconds
+
+
+def save_tensors(file: Path, value: Any) -> None:
+    """torch.save to a file that is whole or absent; through memory, so that a full disk is an ordinary OSError."""
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    write_atomically(file, lambda out: out.write(buffer.getbuffer()))
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Checkpoints that are never seen half-written, and are read without pickle's powers."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        save_tensors(Path(path), checkpoint)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = True
+    ) -> dict[str, Any]:
+        loaded: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
+        return loaded
+
+
+class EpochSeed(Callback):
+    """Draws whatever an epoch draws (order, dropout, augmentation) from the seed and the epoch's number."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        torch.manual_seed(derive(self.seed, "epoch", trainer.current_epoch))
+        trainer.datamodule.batches.epoch = trainer.current_epoch  # type: ignore[attr-defined]
+
+
+class Resumable(Checkpoint):
+    """Checks the losses of each epoch, then keeps a checkpoint: at most every so many seconds, and at the end."""
+
+    def __init__(self, plan: Fit) -> None:
+        self.plan = plan
+        self.stopped = False
+        self.seconds = 0.0
+        self._losses: list[Tensor] = []
+        self._saved = self._clock = time.monotonic()
+
+    def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        self._saved = self._clock = time.monotonic()
+        # A fit that early stopping had ended must not begin another epoch.
+        trainer.should_stop = self.stopped
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, task: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._losses.append(outputs["loss"].detach())
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        self._check_losses(trainer.current_epoch + 1)
+        now = time.monotonic()
+        self.seconds += now - self._clock
+        self._clock = now
+        self.stopped = trainer.should_stop
+        last = self.stopped or trainer.current_epoch + 1 == self.plan.max_epochs
+        if last or now - self._saved >= self.plan.trainer.checkpoint_seconds:
+            trainer.save_checkpoint(self.plan.folder / CHECKPOINT)
+            self._saved = time.monotonic()
+
+    def _check_losses(self, epoch: int) -> None:
+        finite = torch.stack(self._losses).isfinite()
+        self._losses.clear()
+        if not finite.all():
+            batch = int((~finite).nonzero()[0]) + 1
+            kept = self.plan.folder / CHECKPOINT
+            told = f"the checkpoint before it is kept in {kept}" if kept.exists() else "no checkpoint was made before it"
+            raise LeanetError(
+                f"{self.plan.label}: the loss is not finite in epoch {epoch}, batch {batch}; {told}; "
+                "try a lower learning rate or trainer.precision=32-true"
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"stopped": self.stopped, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.stopped, self.seconds = state_dict["stopped"], state_dict["seconds"]
+
+
+class EpochBar(Callback):
+    """One progress bar for the fit: which, which epoch, the loss, and the time that remains."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.bar: tqdm[Any] | None = None
+
+    def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        self.bar = tqdm(
+            desc=self.label, total=trainer.max_epochs, initial=trainer.current_epoch, unit="epoch", disable=None
+        )
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        if self.bar is not None:
+            self.bar.set_postfix_str(_figures(trainer.callback_metrics), refresh=False)
+            self.bar.update()
+
+    def teardown(self, trainer: lightning.Trainer, task: lightning.LightningModule, stage: str) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _figures(metrics: Mapping[str, Tensor]) -> str:
+    return ", ".join(f"{name} {float(value):.4g}" for name, value in metrics.items() if "/" not in name)
+
+
+def _quiet() -> None:
+    """Lightning tells about devices, tips and deprecations at each start; a user needs none of it."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.ERROR)
+        logger.propagate = False
+    warnings.filterwarnings("ignore", module="lightning")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec.*")

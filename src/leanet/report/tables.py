@@ -1,0 +1,42 @@
+"""Tables of finished runs."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+Result = dict[str, Any]
+
+COLUMNS = ("", "F1", "AUROC", "AP", "last epochs' F1", "collapsed", "folds")
+
+
+def cell_table(cells: Sequence[Sequence[Result]]) -> str:
+    """Markdown table of cells, each a list of its folds' results: a row for the ADN, one for CAAN's own head.
+
+    Mean ± sample SD over folds; `collapsed` counts the folds in which all images got the same answer.
+    The last row is the floor: answering "positive" to everything.
+    """
+    rows = []
+    for results in cells:
+        model, folds = results[0]["model"], results[0]["folds"]
+        rows.append(_row(model, results, folds))
+        if results[0]["caan"] is not None:
+            rows.append(_row(f"{model}, CAAN's own head", [result["caan"] for result in results], folds))
+    floors = [result["floor"] for result in cells[-1]]
+    rows.append(["always positive", spread(floors), "0.500", "", "", "", ""])
+    return tabulate(rows, headers=COLUMNS, tablefmt="github", disable_numparse=True)
+
+
+def spread(values: Sequence[float]) -> str:
+    """mean ± sample SD; the value alone where there is one."""
+    if len(values) < 2:
+        return f"{values[0]:.3f}"
+    return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"
+
+
+def _row(name: str, results: Sequence[Result], folds: int) -> list[str]:
+    figures = [spread([result[key] for result in results]) for key in ("f1", "auroc", "ap")]
+    last = spread([result["last_epochs"]["mean"] for result in results])
+    collapsed = str(sum(result["collapsed"] for result in results))
+    return [name, *figures, last, collapsed, f"{len(results)}/{folds}"]

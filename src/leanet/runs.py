@@ -1,0 +1,109 @@
+"""One run and one cell, known before anything heavy is imported: identity, folder, and whether it is done.
+
+A run is one fit of one detector on one fold; a cell is the runs that differ in nothing but the fold.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from leanet.errors import LeanetError
+from leanet.settings import Settings
+from leanet.store import identity, read_json
+
+SCHEMA = 1  # raised by hand when the program's own changes make earlier numbers incomparable
+
+
+@dataclass(frozen=True)
+class Run:
+    """What identifies a run, and where it lives.
+
+    Nothing that leaves the numbers as they are (paths, logger, device, names) is part of its identity.
+    """
+
+    settings: Settings
+    fingerprint: str
+    fold: int
+
+    @cached_property
+    def id(self) -> str:
+        return identity({**self._cell_facts, "fold": self.fold})
+
+    @cached_property
+    def cell(self) -> str:
+        return identity(self._cell_facts)
+
+    @property
+    def has_attention(self) -> bool:
+        return self.settings.caan.network is not None
+
+    @property
+    def model(self) -> str:
+        """For people: resnet18, or resnet18+mobilenet@4 for attention at point 4."""
+        adn, caan = self.settings.adn.name, self.settings.caan.name
+        return f"{adn}+{caan}@{self.settings.point}" if self.has_attention else adn
+
+    @property
+    def name(self) -> str:
+        return f"{self.settings.dataset_name}-{self.model.replace('@', '-point')}-fold{self.fold}"
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.settings.paths.runs) / "detectors" / f"{self.name}-{self.id}"
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """The finished run's result.json; None for a run that is not done."""
+        return read_json(self.folder / "result.json")
+
+    @property
+    def plain(self) -> "Run":
+        """The same ADN without external attention: what the run is to be compared with."""
+        without = replace(self.settings.caan, name="none", network=None)
+        return replace(self, settings=replace(self.settings, caan=without))
+
+    @property
+    def colorizer_folder(self) -> Path:
+        """Of the colorizer whose maps this run uses; shared with every run that agrees on its facts."""
+        name = f"{self.settings.dataset_name}-fold{self.fold}-{identity(self._colorizer_facts)}"
+        return Path(self.settings.paths.runs) / "colorizers" / name
+
+    @cached_property
+    def _fold_facts(self) -> dict[str, Any]:
+        settings = self.settings
+        file = settings.dataset.get("folds_file")
+        split = {"file": _digest(file)} if file else {"folds": settings.folds, "split_seed": settings.split_seed}
+        images = {"fingerprint": self.fingerprint, "image_size": settings.image_size}
+        return {"schema": SCHEMA, "images": images, "split": split}
+
+    @property
+    def _colorizer_facts(self) -> dict[str, Any]:
+        return {**self._fold_facts, "fold": self.fold, "colorizer": self._colorizer_training}
+
+    @property
+    def _colorizer_training(self) -> dict[str, Any]:
+        return {**asdict(self.settings.colorizer), "precision": self.settings.trainer.precision}
+
+    @property
+    def _cell_facts(self) -> dict[str, Any]:
+        settings = self.settings
+        training = {key: getattr(settings.trainer, key) for key in ("max_epochs", "batch_size", "precision")}
+        facts = {**self._fold_facts, "seed": settings.seed, "training": training}
+        facts["adn"] = {"lr": settings.adn.lr, "network": settings.adn.network}
+        if self.has_attention:
+            facts["attention"] = {
+                "caan": settings.caan.network,
+                "point": settings.point,
+                "map": asdict(settings.map),
+                "colorizer": self._colorizer_training,
+            }
+        return facts
+
+
+def _digest(file: str) -> str:
+    try:
+        return hashlib.sha256(Path(file).expanduser().read_bytes()).hexdigest()
+    except OSError as error:
+        raise LeanetError(f"dataset.folds_file={file}: {error.strerror}") from None
