@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from leanet.errors import LeanetError
+from leanet.settings import Settings
 
 _PACKAGED = Path(__file__).parent / "conf"
 CONF = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[2] / "conf"
@@ -24,14 +26,20 @@ CONF = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[2] / "conf"
 Task = Callable[[dict[str, Any]], object]
 
 
+TOLD = (LeanetError, HydraException, OmegaConfBaseException, OSError)  # told in one line; others are our mistakes
+
+
 def run(task: Task, config_name: str) -> None:
-    """Compose conf/`config_name`.yaml with the command line, and call `task` with the resolved configuration."""
-    wants_traceback = bool(os.environ.get("HYDRA_FULL_ERROR"))
+    """Compose conf/`config_name`.yaml with the command line, and call `task` with the resolved configuration.
+
+    With HYDRA_FULL_ERROR=1 in the environment, errors keep their traceback.
+    """
+    with_traceback = bool(os.environ.get("HYDRA_FULL_ERROR"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors, so that they can be told here
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(_job(task))()
-    except (LeanetError, HydraException, OmegaConfBaseException, OSError) as error:
-        if wants_traceback:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(_job(task, with_traceback))()
+    except TOLD as error:
+        if with_traceback:
             raise
         sys.exit(f"leanet: {in_one_line(error)}")
     except KeyboardInterrupt:
@@ -39,16 +47,16 @@ def run(task: Task, config_name: str) -> None:
         sys.exit(130)
 
 
-def _job(task: Task) -> Callable[[DictConfig], object]:
+def _job(task: Task, with_traceback: bool) -> Callable[[DictConfig], object]:
     @functools.wraps(task)
     def job(config: DictConfig) -> object:
         try:
             return task(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
-        except LeanetError as error:
-            # In a single run Hydra would add lines of its own; in a sweep a SystemExit would end the other jobs.
-            if HydraConfig.get().mode == RunMode.RUN and os.environ.get("HYDRA_FULL_ERROR") != "1":
-                sys.exit(f"leanet: {error}")
-            raise
+        except TOLD as error:
+            # In a single run Hydra would add a line of its own; in a sweep a SystemExit would end the other jobs.
+            if with_traceback or HydraConfig.get().mode != RunMode.RUN:
+                raise
+            sys.exit(f"leanet: {in_one_line(error)}")
 
     return job
 
@@ -57,9 +65,6 @@ def in_one_line(error: Exception) -> str:
     """What is wrong and what to do, for the errors of Hydra, OmegaConf and the system as for our own."""
     if isinstance(error, LeanetError):
         return str(error)
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}; mend that, and the same command goes on from the last checkpoint"
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = error.missing_cfg_file.rpartition("/")
@@ -67,6 +72,9 @@ def in_one_line(error: Exception) -> str:
     unknown = re.search(r"Could not override '([^']+)'", text)
     if unknown:
         return f"{unknown[1]} is no setting{_similar(unknown[1])}; see --help for those there are"
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}; mend that, and the same command goes on from the last checkpoint"
     return re.sub(r"\s*\n\s*", "; ", text.strip())
 
 
@@ -76,10 +84,6 @@ def _similar(name: str) -> str:
 
 
 def _setting_names() -> list[str]:
-    from dataclasses import fields, is_dataclass
-
-    from leanet.settings import Settings
-
     names = ["dataset.root", "dataset.image_size", "dataset.folds_file"]
     for entry in fields(Settings):
         names.append(entry.name)

@@ -5,6 +5,7 @@ import io
 import platform
 import statistics
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -55,11 +56,13 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
 
         task = DetectorTask(_network(run), run.settings.adn.lr)
         last_epochs = LastEpochs({key: value for key, value in test.items() if key != "labels"})
-        seconds = _fit(run, task, train, last_epochs, label)
+        logger = _logger(run)
+        seconds = _fit(run, task, train, last_epochs, logger, label)
 
         _write_predictions(run, images, rows[1], last_epochs.history[-1])
         _write_sheet(run, images, rows[1], task, test, last_epochs.history[-1]["adn"])
         result = _result(run, last_epochs.history, train["labels"], test["labels"], seconds)
+        _close(logger, result)
         write_json(run.folder / "result.json", result)
         # Only now: a run without a result needs the optimizer's state to go on.
         save_tensors(run.folder / CHECKPOINT, {"state_dict": task.network.state_dict()})
@@ -67,8 +70,6 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
 
 
 def _config(run: Run) -> dict[str, Any]:
-    from dataclasses import asdict
-
     return {**asdict(run.settings), "fold": run.fold}
 
 
@@ -105,19 +106,14 @@ def _network(run: Run) -> LeaNet:
     return LeaNet(adn, caan, settings.point if run.has_attention else None)
 
 
-def _fit(run: Run, task: DetectorTask, train: Tensors, last_epochs: LastEpochs, label: str) -> float:
+def _fit(
+    run: Run, task: DetectorTask, train: Tensors, last_epochs: LastEpochs, logger: Logger, label: str
+) -> float:
     settings = run.settings.trainer
     seed = derive(run.settings.seed, "fold", run.fold)
     plan = Fit(run.folder, f"{label} · {run.model}", settings.max_epochs, seed, settings)
-    logger = _logger(run)
     logger.log_hyperparams(_config(run))
-    seconds = fit(task, DeviceData(train, settings.batch_size, seed), plan, logger, [last_epochs])
-    for head, found in last_epochs.history[-1].items():
-        logger.log_metrics({f"test/{head}_{name}": float(value) for name, value in found.items()})
-    finish = getattr(logger.experiment, "finish", None)
-    if finish is not None:
-        finish()
-    return seconds
+    return fit(task, DeviceData(train, settings.batch_size, seed), plan, logger, [last_epochs])
 
 
 def _logger(run: Run) -> Logger:
@@ -127,6 +123,18 @@ def _logger(run: Run) -> Logger:
     node = {k: v.format(**names) if isinstance(v, str) else v for k, v in run.settings.logger.items()}
     logger: Logger = instantiate(node)
     return logger
+
+
+def _close(logger: Logger, result: dict[str, Any]) -> None:
+    """Log the test fold's figures and end the logger's run, where it has one to end (W&B's would go on otherwise)."""
+    heads = {"adn": result, "caan": result["caan"]}
+    logger.log_metrics(
+        {f"test/{head}_{key}": found[key] for head, found in heads.items() if found for key in ("f1", "auroc", "ap")}
+    )
+    logger.finalize("success")
+    finish = getattr(logger.experiment, "finish", None)
+    if finish is not None:
+        finish()
 
 
 def _write_predictions(run: Run, images: ImageSet, test: Rows, found: Tensors) -> None:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from leanet.errors import LeanetError
 
@@ -60,7 +60,7 @@ def resized(image: Image.Image, size: int) -> NDArray[np.uint8]:
     """An RGB image as a (3, size, size) uint8 array; antialiased bicubic where the size differs."""
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.BICUBIC)
-    return np.asarray(image).transpose(2, 0, 1)
+    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
 
 
 def read_images(paths: Sequence[Path], image_size: int, label: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:

@@ -109,7 +109,7 @@ def _images_in(folder: Path) -> Iterator[Path]:
 
 
 def _is_image(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+    return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
 
 
 def _sha256(_: int, path: Path) -> str:

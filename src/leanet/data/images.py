@@ -65,16 +65,23 @@ class ImageSet:
 class Dataset(Protocol):
     """A source of images: `index` is quick and decodes nothing, `load` decodes (or reads the cache)."""
 
-    name: str
-    image_size: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def image_size(self) -> int: ...
 
     def index(self) -> Index: ...
 
     def load(self, cache: Path) -> ImageSet: ...
 
 
+DECODER = 1  # raised by hand when decoding changes, so that no older cache is read
+
+
 def load_cached(file: Path, index: Index, decode: Callable[[], tuple[NDArray[np.uint8], tuple[str, ...]]]) -> ImageSet:
-    """The image set kept in `file` (.npz), decoded and written there first if it is missing."""
+    """The image set kept beside `file` (.npz), decoded and written there first if it is missing."""
+    file = file.with_name(f"{file.stem}-v{DECODER}{file.suffix}")
     if not file.exists():
         images, pixels = decode()
         write_atomically(file, lambda out: np.savez(out, images=images, pixels=np.array(pixels)))
