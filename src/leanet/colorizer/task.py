@@ -37,7 +37,7 @@ class ColorizerTask(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         first, second = self.settings.betas
-        return torch.optim.Adam(self.unet.parameters(), lr=self.settings.lr, betas=(first, second))
+        return torch.optim.Adam(self.unet.parameters(), lr=self.settings.lr, betas=(first, second), fused=True)
 
 
 @torch.inference_mode()

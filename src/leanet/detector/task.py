@@ -40,7 +40,7 @@ class DetectorTask(lightning.LightningModule):
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.parameters(), lr=self.lr)
+        return torch.optim.Adam(self.parameters(), lr=self.lr, fused=True)
 
 
 def head_loss(logits: Tensor, labels: Tensor) -> Tensor:
