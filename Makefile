@@ -1,0 +1,42 @@
+# Every target makes its own .venv first. PYTHON names another interpreter: make demo PYTHON=python3.12
+PYTHON ?= python3
+UV = .venv/bin/uv
+RUN = .venv/bin/python
+
+.PHONY: demo test test-slow check bench lock wheel clean
+
+demo: .venv/installed  ## the main job on painted leaves: ResNet18 alone and with LEA-Net's attention
+	$(RUN) -m leanet.train experiment=demo
+
+test: .venv/installed  ## the quick tests
+	$(RUN) -m pytest -m "not slow"
+
+test-slow: .venv/installed  ## the tests that take minutes
+	$(RUN) -m pytest -m slow
+
+check: .venv/installed  ## style and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+bench: .venv/installed  ## every benchmark prints a table
+	for script in benchmarks/*.py; do $(RUN) $$script || exit 1; done
+
+wheel: .venv/installed  ## dist/leanet-*.whl, with conf/ inside
+	$(UV) build --wheel --python $(RUN)
+
+lock: .venv/installed  ## newest versions that pyproject.toml allows, without addresses
+	$(UV) pip compile -q --upgrade --universal --python-version 3.11 --no-emit-index-url --generate-hashes \
+		--group dev -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv build dist
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \
+		{ echo "leanet needs Python 3.11 or 3.12; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(RUN) -m pip install -q --disable-pip-version-check "uv>=0.9"
+	$(UV) pip install -q --python $(RUN) -r requirements.lock
+	$(UV) pip install -q --python $(RUN) --no-deps --no-build-isolation -e .
+	touch .venv/installed

@@ -1,0 +1,117 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from skimage.color import deltaE_ciede2000, rgb2lab
+
+from leanet.colorizer import maps as maps_module
+from leanet.colorizer.maps import anomaly_maps, fold_maps, map_scales
+from leanet.colorizer.unet import UNet
+from leanet.data.images import NEGATIVE
+from leanet.data.synthetic import SyntheticLeaves
+from leanet.experiment import run_fold
+from leanet.runs import Run
+from leanet.settings import Settings, settings_of
+
+
+@pytest.fixture
+def settings(configure: Any) -> Settings:
+    return settings_of(configure())
+
+
+@pytest.fixture(scope="module")
+def leaves() -> tuple[np.ndarray, np.ndarray]:
+    """Images (36, 3, 32, 32) and labels."""
+    images = SyntheticLeaves(image_size=32, negatives=24, positives=12).load(Path())
+    return images.images, images.labels
+
+
+def make(folder: Path, images: np.ndarray, normals: np.ndarray, settings: Settings) -> torch.Tensor:
+    return fold_maps(folder, images, normals, settings.colorizer, settings.trainer, "test")
+
+
+def test_no_other_image_reaches_the_colorizer(
+    tmp_path: Path, leaves: tuple[np.ndarray, np.ndarray], settings: Settings
+) -> None:
+    images, labels = leaves
+    normals = np.flatnonzero(labels == NEGATIVE)[:16]
+    others = np.setdiff1d(np.arange(len(images)), normals)
+    poisoned = images.copy()
+    poisoned[others] = np.random.default_rng(0).integers(0, 256, poisoned[others].shape, dtype=np.uint8)
+
+    clean = make(tmp_path / "clean", images, normals, settings)
+    dirty = make(tmp_path / "dirty", poisoned, normals, settings)
+    assert torch.equal(clean[normals], dirty[normals])
+    assert not torch.equal(clean[others], dirty[others])
+    weights = [torch.load(tmp_path / name / "colorizer.pt", weights_only=True) for name in ("clean", "dirty")]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+def test_a_run_gives_the_colorizer_the_training_normals_of_its_fold(
+    configure: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Seen(Exception):
+        pass
+
+    def stop(normals: torch.Tensor, *rest: object) -> None:
+        raise Seen(normals)
+
+    monkeypatch.setattr(maps_module, "train_colorizer", stop)
+    settings = settings_of(configure())
+    dataset = SyntheticLeaves(image_size=32, negatives=24, positives=12)
+    images = dataset.load(Path())
+    fold_of = np.arange(len(images.index)) % 2 + 1
+    with pytest.raises(Seen) as seen:
+        run_fold(Run(settings, images.index.fingerprint, 1), images, fold_of)
+    expected = images.images[(fold_of != 1) & (images.labels == NEGATIVE)]
+    assert np.array_equal(seen.value.args[0].numpy(), expected)
+
+
+def test_maps_are_made_once(tmp_path: Path, leaves: tuple[np.ndarray, np.ndarray], settings: Settings) -> None:
+    images, labels = leaves
+    normals = np.flatnonzero(labels == NEGATIVE)[:8]
+    first = make(tmp_path, images, normals, settings)
+    stamp = (tmp_path / "maps.npy").stat().st_mtime_ns
+    assert torch.equal(make(tmp_path, images, normals, settings), first)
+    assert (tmp_path / "maps.npy").stat().st_mtime_ns == stamp
+    assert not list(tmp_path.glob("*.part")) and not (tmp_path / "last.ckpt").exists()
+
+
+def test_maps_are_the_difference_of_original_and_recolored(leaves: tuple[np.ndarray, np.ndarray]) -> None:
+    images = leaves[0][:3]
+    torch.manual_seed(0)
+    unet = UNet(32)
+    found = anomaly_maps(unet, torch.from_numpy(images))
+    assert found.shape == (3, 1, 32, 32) and found.dtype == torch.float16
+
+    lab = rgb2lab(np.moveaxis(images, 1, -1))
+    lightness = torch.from_numpy(lab[..., 0] / 100).float()[:, None]
+    with torch.no_grad():
+        ab = unet.eval()(lightness).movedim(1, -1).numpy() * 255 - 128
+    expected = deltaE_ciede2000(lab, np.concatenate([lab[..., :1], ab], axis=-1))
+    np.testing.assert_allclose(found[:, 0].float().numpy(), expected, rtol=5e-3, atol=0.05)
+
+
+def test_scalings() -> None:
+    maps = torch.rand(6, 1, 8, 8).half() * torch.tensor([1, 2, 4, 8, 16, 0])[:, None, None, None]
+    train = torch.tensor([0, 1, 2])
+
+    def scaled(scaling: str) -> torch.Tensor:
+        return maps.float() * map_scales(maps, scaling, train)[:, None, None, None]
+
+    peaks = scaled("image_max").flatten(1).amax(1)
+    torch.testing.assert_close(peaks, torch.tensor([1.0, 1, 1, 1, 1, 0]), atol=1e-3, rtol=0)
+    by_fold = scaled("fold")
+    assert by_fold[train].quantile(0.999) == pytest.approx(1, abs=1e-2)
+    torch.testing.assert_close(by_fold[4] / by_fold[2], maps[4].float() / maps[2].float())
+    torch.testing.assert_close(scaled("fixed"), maps.float() / 10)
+
+
+def test_fold_scaling_does_not_look_at_test_images() -> None:
+    maps = torch.rand(6, 1, 8, 8).half()
+    train = torch.tensor([0, 1, 2])
+    before = map_scales(maps, "fold", train)
+    maps[3:] *= 50
+    assert torch.equal(map_scales(maps, "fold", train), before)

@@ -1,0 +1,41 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+os.environ["WANDB_MODE"] = "offline"
+os.environ["WANDB_SILENT"] = "true"
+
+from leanet.command import CONF  # noqa: E402  # after the environment is set
+
+Configure = Callable[..., dict[str, Any]]
+
+# Small enough for seconds on one core, with everything in it.
+TINY = (
+    "dataset.image_size=32",
+    "dataset.negatives=24",
+    "dataset.positives=12",
+    "trainer.max_epochs=6",
+    "trainer.checkpoint_seconds=0",
+    "colorizer.max_epochs=3",
+    "folds=2",
+    "fold=1",
+    "adn.lr=1e-3",
+)
+
+
+@pytest.fixture
+def configure(tmp_path: Path) -> Configure:
+    """configure("point=2", …) → the resolved configuration of the command line TINY and those; runs in tmp_path."""
+
+    def composed(*overrides: str) -> dict[str, Any]:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            config = compose("train", overrides=[f"paths.runs={tmp_path}", *TINY, *overrides])
+        container: Any = OmegaConf.to_container(config, resolve=True)
+        return container
+
+    return composed

@@ -1,0 +1,62 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from leanet.detector.attention import ExternalAttention, attend, attention_map
+
+
+def test_equation_2() -> None:
+    features = torch.randn(2, 5, 3, 4)
+    expected = 1 / (1 + np.exp(-features.numpy().mean(axis=1, keepdims=True)))
+    np.testing.assert_allclose(attention_map(features), expected, rtol=1e-6)
+
+
+def test_equation_3() -> None:
+    features, attention = torch.randn(2, 5, 3, 4), torch.rand(2, 1, 3, 4)
+    expected = features.numpy().copy()
+    for channel in range(5):
+        expected[:, channel] *= 1 + attention.numpy()[:, 0]
+    np.testing.assert_allclose(attend(features, attention), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [4, 32])
+def test_maps_of_another_size_are_resized(size: int) -> None:
+    attention = torch.linspace(0, 1, size).repeat(2, 1, size, 1)
+    out = attend(torch.ones(2, 3, 8, 8), attention)
+    assert out.shape == (2, 3, 8, 8)
+    torch.testing.assert_close(out.mean(), torch.tensor(1.5))
+    assert (out.diff(dim=-1) >= 0).all()
+
+
+def test_the_named_module_obeys_and_the_others_do_not() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 1))
+    attention = ExternalAttention(network, "1")
+    images, maps = torch.rand(2, 3, 8, 8), torch.rand(2, 1, 8, 8)
+    with attention.using(maps):
+        found = network(images)
+    torch.testing.assert_close(found, network[2]((1 + maps) * network[1](network[0](images))))
+    plain = network[2](network[1](network[0](images)))
+    torch.testing.assert_close(network(images), plain)
+
+
+def test_a_copy_obeys_its_own_attention() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = nn.Sequential(nn.Identity())
+            self.attention = ExternalAttention(self.network, "0")
+
+    original = Both()
+    other = copy.deepcopy(original)
+    images = torch.ones(1, 1, 2, 2)
+    with other.attention.using(torch.ones(1, 1, 2, 2)):
+        assert (other.network(images) == 2).all()
+        assert (original.network(images) == 1).all()
+
+
+def test_a_wrong_name_lists_the_modules() -> None:
+    with pytest.raises(ValueError, match="no module 'layer9'; it has 0, 1"):
+        ExternalAttention(nn.Sequential(nn.ReLU(), nn.ReLU()), "layer9")

@@ -1,0 +1,85 @@
+import pytest
+import torch
+from sklearn.metrics import log_loss
+
+from leanet.detector.adn import Adn, timm_adn
+from leanet.detector.caan import DirectAttention, mobilenet_caan, resnet_caan
+from leanet.detector.network import LeaNet, evidence
+from leanet.detector.task import DetectorTask, head_loss
+
+POINTS = ["act1", "layer1", "layer2", "layer3", "layer4"]
+
+
+def resnet18() -> Adn:
+    return timm_adn("resnet18", POINTS)
+
+
+def test_sizes_of_resnet18_at_its_points() -> None:
+    adn = resnet18().eval()
+    assert sum(parameter.numel() for parameter in adn.parameters()) == 11_177_538  # the paper's 11.2M
+    sizes = []
+    for name in POINTS:
+        adn.network.get_submodule(name).register_forward_hook(lambda *call: sizes.append(call[2].shape[-1]))
+    with torch.no_grad():
+        adn(torch.rand(1, 3, 256, 256))
+    assert sizes == [128, 64, 32, 16, 8]
+
+
+@pytest.mark.parametrize("point", [1, 2, 3, 4, 5])
+def test_gradients_reach_the_caan_through_the_attention_alone(point: int) -> None:
+    network = LeaNet(resnet18(), mobilenet_caan(), point)
+    output = network(torch.rand(4, 3, 64, 64), torch.rand(4, 1, 64, 64))
+    head_loss(output.adn, torch.tensor([0, 1, 0, 1])).backward()  # no loss of CAAN's own
+    caan = network.caan
+    for number, block in enumerate(caan.blocks, start=1):
+        gradients = [parameter.grad for parameter in block.parameters()]
+        if number <= point:
+            assert any(gradient is not None and gradient.abs().max() > 0 for gradient in gradients)
+        else:
+            assert all(gradient is None for gradient in gradients)
+
+
+def test_lea_net_is_the_adn_with_its_features_multiplied() -> None:
+    network = LeaNet(resnet18(), resnet_caan(), 3).eval()
+    images, maps = torch.rand(2, 3, 64, 64), torch.rand(2, 1, 64, 64)
+    with torch.no_grad():
+        output = network(images, maps)
+        trunk = network.adn.network
+        features = trunk.layer2(trunk.layer1(trunk.maxpool(trunk.act1(trunk.bn1(trunk.conv1(images))))))
+        features = features * (1 + output.attention)
+        expected = trunk.forward_head(trunk.layer4(trunk.layer3(features)))
+    torch.testing.assert_close(output.adn, expected)
+
+
+def test_plain_and_direct_have_no_second_head() -> None:
+    images, maps = torch.rand(2, 3, 64, 64), torch.rand(2, 1, 64, 64)
+    assert LeaNet(resnet18()).eval()(images).attention is None
+    direct = LeaNet(resnet18(), DirectAttention(), 2).eval()(images, maps)
+    assert direct.caan is None and direct.attention is not None
+    with pytest.raises(ValueError, match="anomaly maps"):
+        LeaNet(resnet18(), mobilenet_caan(), 1)(images)
+
+
+def test_equation_1() -> None:
+    task = DetectorTask(LeaNet(resnet18(), mobilenet_caan(), 4), lr=1e-4).eval()
+    batch = {
+        "images": torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8),
+        "labels": torch.tensor([0, 1, 1, 0]),
+        "maps": torch.rand(4, 1, 64, 64).half(),
+        "scales": torch.full((4,), 0.5),
+    }
+    task.log_dict = lambda *args, **kwargs: None  # type: ignore[method-assign]  # there is no trainer
+    with torch.no_grad():
+        loss = task.training_step(batch, 0)
+        output = task.network(batch["images"] / 255, batch["maps"].float() * 0.5)
+    expected = sum(
+        log_loss(batch["labels"] == unit, head[:, unit].sigmoid().double()) / 2
+        for head in (output.adn, output.caan)
+        for unit in (0, 1)
+    )
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+
+
+def test_evidence_says_anomalous_where_the_second_unit_is_larger() -> None:
+    logits = torch.randn(100, 2)
+    assert torch.equal(evidence(logits) > 0, logits.argmax(1) == 1)
