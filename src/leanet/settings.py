@@ -77,6 +77,7 @@ class ColorizerSettings:
         Rule(lambda v: isinstance(v, list) and len(v) == 2 and all(0 <= b < 1 for b in v), "two numbers from 0 to 1")
     )
     dropout: float = rule(number(0, 0.9))
+    loss: str = rule(one_of("bce", "mse"))
     fancy_pca: float = rule(number(0, 10))
     seed: int = rule(whole(0))
 

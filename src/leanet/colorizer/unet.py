@@ -37,9 +37,13 @@ class UNet(nn.Module):
         for level, width in enumerate(reversed(filters[:-1])):
             self.up.append(_up(channels, width, dropout if level < 3 else 0.0))
             channels = 2 * width
-        self.last = nn.Sequential(nn.ConvTranspose2d(channels, 2, 2, 2), nn.Sigmoid())
+        self.last = nn.ConvTranspose2d(channels, 2, 2, 2)
 
     def forward(self, lightness: Tensor) -> Tensor:
+        return torch.sigmoid(self.logits(lightness))
+
+    def logits(self, lightness: Tensor) -> Tensor:
+        """The output before its sigmoid."""
         skips = []
         features = lightness
         for down in self.down:
@@ -48,8 +52,8 @@ class UNet(nn.Module):
         skips.pop()
         for up in self.up:
             features = torch.cat([skips.pop(), up(features)], dim=1)
-        ab: Tensor = self.last(features)
-        return ab
+        logits: Tensor = self.last(features)
+        return logits
 
 
 def _down(channels: int, width: int, normalized: bool) -> nn.Sequential:
