@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
 
-from leanet.command import CONF  # noqa: E402  # after the environment is set
+from leanet.command import CONF  # after the environment is set
 
 Configure = Callable[..., dict[str, Any]]
 
@@ -28,13 +28,13 @@ TINY = (
 )
 
 
-@pytest.fixture
-def configure(tmp_path: Path) -> Configure:
-    """configure("point=2", …) → the resolved configuration of the command line TINY and those; runs in tmp_path."""
+@pytest.fixture(scope="session")
+def configure() -> Configure:
+    """configure(home, "point=2", …) → the resolved configuration of TINY and those, with its runs under home."""
 
-    def composed(*overrides: str) -> dict[str, Any]:
+    def composed(home: Path, *overrides: str) -> dict[str, Any]:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = compose("train", overrides=[f"paths.runs={tmp_path}", *TINY, *overrides])
+            config = compose("train", overrides=[f"paths.runs={home}", *TINY, *overrides])
         container: Any = OmegaConf.to_container(config, resolve=True)
         return container
 

@@ -15,7 +15,10 @@ from leanet.color import (
 )
 
 # Sharma, Wu & Dalal (2005), Table 1: L*1 a*1 b*1 L*2 a*2 b*2 ΔE00.
-SHARMA = np.array([[float(number) for number in row.split()] for row in """
+SHARMA = np.array(
+    [
+        [float(number) for number in row.split()]
+        for row in """
 50.0000 2.6772 -79.7751 50.0000 0.0000 -82.7485 2.0425
 50.0000 3.1571 -77.2803 50.0000 0.0000 -82.7485 2.8615
 50.0000 2.8361 -74.0200 50.0000 0.0000 -82.7485 3.4412
@@ -50,7 +53,9 @@ SHARMA = np.array([[float(number) for number in row.split()] for row in """
 90.9257 -0.5406 -0.9208 88.6381 -0.8985 -0.7239 1.5381
 6.7747 -0.2908 -2.4247 5.8714 -0.0985 -2.2286 0.6377
 2.0776 0.0795 -1.1350 0.9033 -0.0636 -0.5514 0.9082
-""".strip().splitlines()])
+""".strip().splitlines()
+    ]
+)
 
 
 def image(colors: np.ndarray | list, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -166,7 +171,7 @@ def test_lab_agrees_with_scikit_image_and_comes_back() -> None:
     np.testing.assert_allclose(lab.movedim(1, -1), rgb2lab(rgb.movedim(1, -1).numpy()), atol=0.05)
     torch.testing.assert_close(lab_to_rgb(lab), rgb, atol=2e-3, rtol=0)
     torch.testing.assert_close(unscale_lab(scale_lab(lab)), lab, atol=1e-3, rtol=0)
-    assert 0 <= scale_lab(lab).min() and scale_lab(lab).max() <= 1
+    assert scale_lab(lab).min() >= 0 and scale_lab(lab).max() <= 1
 
 
 def test_fancy_pca_moves_each_image_along_the_principal_colors() -> None:

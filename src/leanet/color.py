@@ -117,12 +117,14 @@ def _rotation(mean_c: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
     """sRGB (..., 3, H, W) in 0…1 to true L*a*b* (D65): L* in 0…100, a* and b* about −128…127."""
-    return kornia.color.rgb_to_lab(rgb)
+    lab: Tensor = kornia.color.rgb_to_lab(rgb)
+    return lab
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:
     """L*a*b* (..., 3, H, W) to sRGB in 0…1; colours outside the gamut are clipped."""
-    return kornia.color.lab_to_rgb(lab, clip=True)
+    rgb: Tensor = kornia.color.lab_to_rgb(lab, clip=True)
+    return rgb
 
 
 def scale_lab(lab: Tensor) -> Tensor:
@@ -139,7 +141,8 @@ def principal_colors(rgb: Tensor) -> Tensor:
     """Columns λᵢ·pᵢ of the 3×3 covariance of all pixels of (N, 3, H, W) sRGB images in 0…1."""
     pixels = rgb.movedim(-3, -1).reshape(-1, 3).double()
     eigenvalues, eigenvectors = torch.linalg.eigh(torch.cov(pixels.T))
-    return (eigenvectors * eigenvalues).to(rgb.dtype)
+    components: Tensor = eigenvectors * eigenvalues
+    return components.to(rgb.dtype)
 
 
 def fancy_pca(rgb: Tensor, components: Tensor, alpha: Tensor) -> Tensor:

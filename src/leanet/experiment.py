@@ -106,9 +106,7 @@ def _network(run: Run) -> LeaNet:
     return LeaNet(adn, caan, settings.point if run.has_attention else None)
 
 
-def _fit(
-    run: Run, task: DetectorTask, train: Tensors, last_epochs: LastEpochs, logger: Logger, label: str
-) -> float:
+def _fit(run: Run, task: DetectorTask, train: Tensors, last_epochs: LastEpochs, logger: Logger, label: str) -> float:
     settings = run.settings.trainer
     seed = derive(run.settings.seed, "fold", run.fold)
     plan = Fit(run.folder, f"{label} · {run.model}", settings.max_epochs, seed, settings)
@@ -132,7 +130,7 @@ def _close(logger: Logger, result: dict[str, Any]) -> None:
         {f"test/{head}_{key}": found[key] for head, found in heads.items() if found for key in ("f1", "auroc", "ap")}
     )
     logger.finalize("success")
-    finish = getattr(logger.experiment, "finish", None)
+    finish = getattr(getattr(logger, "experiment", None), "finish", None)
     if finish is not None:
         finish()
 
@@ -176,9 +174,7 @@ def _head_result(epochs: list[Tensor], labels: Tensor) -> dict[str, Any]:
     return {**scores(epochs[-1], labels), "last_epochs": {"f1": f1, "mean": statistics.mean(f1), "sd": sd}}
 
 
-def _write_sheet(
-    run: Run, images: ImageSet, test: Rows, task: DetectorTask, tensors: Tensors, found: Tensor
-) -> None:
+def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, tensors: Tensors, found: Tensor) -> None:
     """sheet.png: some test images with everything that was made of them."""
     chosen = choose_rows(images.labels[test], found.numpy(), rows=8)
     batch = {key: value[chosen] for key, value in tensors.items()}

@@ -83,9 +83,7 @@ def save_tensors(file: Path, value: Any) -> None:
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Checkpoints that are never seen half-written, and are read without pickle's powers."""
 
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
-    ) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         save_tensors(Path(path), checkpoint)
 
     def load_checkpoint(
@@ -143,7 +141,9 @@ class Resumable(Checkpoint):
         if not finite.all():
             batch = int((~finite).nonzero()[0]) + 1
             kept = self.plan.folder / CHECKPOINT
-            told = f"the checkpoint before it is kept in {kept}" if kept.exists() else "no checkpoint was made before it"
+            told = (
+                f"the checkpoint before it is kept in {kept}" if kept.exists() else "no checkpoint was made before it"
+            )
             raise LeanetError(
                 f"{self.plan.label}: the loss is not finite in epoch {epoch}, batch {batch}; {told}; "
                 "try a lower learning rate or trainer.precision=32-true"

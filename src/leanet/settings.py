@@ -2,8 +2,8 @@
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from typing import Any, get_args
+from dataclasses import MISSING, dataclass, is_dataclass
+from typing import Annotated, Any, get_args, get_type_hints
 
 from leanet.errors import LeanetError
 
@@ -35,6 +35,10 @@ def one_of(*choices: str) -> Rule:
 
 POSITIVE = Rule(lambda v: type(v) in (int, float) and 0 < v < float("inf"), "a number above 0")
 TEXT = Rule(lambda v: isinstance(v, str) and v != "", "a text")
+BETAS = Rule(
+    lambda v: isinstance(v, list) and len(v) == 2 and all(type(b) in (int, float) and 0 <= b < 1 for b in v),
+    "two numbers from 0 to below 1",
+)
 NODE = Rule(lambda v: isinstance(v, dict) and "_target_" in v, "a group with a _target_")
 IMAGE_SIZE = Rule(
     lambda v: type(v) is int and v >= SIZE_STEP and v % SIZE_STEP == 0,
@@ -42,78 +46,72 @@ IMAGE_SIZE = Rule(
 )
 
 
-def rule(rule: Rule) -> Any:
-    return field(metadata={"rule": rule})
-
-
 @dataclass(frozen=True)
 class AdnSettings:
-    name: str = rule(TEXT)
-    lr: float = rule(POSITIVE)
-    network: Node = rule(NODE)
+    name: Annotated[str, TEXT]
+    lr: Annotated[float, POSITIVE]
+    network: Annotated[Node, NODE]
 
 
 @dataclass(frozen=True)
 class CaanSettings:
-    name: str = rule(TEXT)
-    network: Node | None = rule(NODE)
+    name: Annotated[str, TEXT]
+    network: Annotated[Node | None, NODE]
 
 
 @dataclass(frozen=True)
 class MapSettings:
-    name: str = rule(one_of("ciede2000"))
-    scaling: str = rule(one_of("image_max", "fold", "fixed"))
+    name: Annotated[str, one_of("ciede2000")]
+    scaling: Annotated[str, one_of("image_max", "fold", "fixed")]
 
 
 @dataclass(frozen=True)
 class ColorizerSettings:
     """Everything that changes a colorizer, its seed included: runs that agree on it share their maps."""
 
-    max_epochs: int = rule(whole(1))
-    patience: int = rule(whole(1))
-    batch_size: int = rule(whole(2))
-    lr: float = rule(POSITIVE)
-    betas: list[float] = rule(
-        Rule(lambda v: isinstance(v, list) and len(v) == 2 and all(0 <= b < 1 for b in v), "two numbers from 0 to 1")
-    )
-    dropout: float = rule(number(0, 0.9))
-    loss: str = rule(one_of("bce", "mse"))
-    fancy_pca: float = rule(number(0, 10))
-    seed: int = rule(whole(0))
+    max_epochs: Annotated[int, whole(1)]
+    patience: Annotated[int, whole(1)]
+    batch_size: Annotated[int, whole(2)]
+    lr: Annotated[float, POSITIVE]
+    betas: Annotated[list[float], BETAS]
+    dropout: Annotated[float, number(0, 0.9)]
+    loss: Annotated[str, one_of("bce", "mse")]
+    fancy_pca: Annotated[float, number(0, 10)]
+    seed: Annotated[int, whole(0)]
 
 
 @dataclass(frozen=True)
 class TrainerSettings:
-    max_epochs: int = rule(whole(1))
-    batch_size: int = rule(whole(2))
-    accelerator: str = rule(one_of("auto", "cpu", "gpu", "mps"))
-    precision: str = rule(one_of("32-true", "16-mixed", "bf16-mixed"))
-    checkpoint_seconds: float = rule(number(0, 86400))
+    max_epochs: Annotated[int, whole(1)]
+    batch_size: Annotated[int, whole(2)]
+    accelerator: Annotated[str, one_of("auto", "cpu", "gpu", "mps")]
+    precision: Annotated[str, one_of("32-true", "16-mixed", "bf16-mixed")]
+    checkpoint_seconds: Annotated[float, number(0, 86400)]
 
 
 @dataclass(frozen=True)
 class PathSettings:
-    data: str = rule(TEXT)
-    runs: str = rule(TEXT)
+    data: Annotated[str, TEXT]
+    runs: Annotated[str, TEXT]
 
 
 @dataclass(frozen=True)
 class Settings:
     """The whole of conf/train.yaml. `point` is 1…5 and `fold` 1…folds, as the paper counts them."""
 
-    dataset: Node = rule(NODE)
-    adn: AdnSettings = rule(NODE)
-    caan: CaanSettings = rule(NODE)
-    map: MapSettings = rule(NODE)
-    colorizer: ColorizerSettings = rule(NODE)
-    trainer: TrainerSettings = rule(NODE)
-    logger: Node = rule(NODE)
-    paths: PathSettings = rule(NODE)
-    point: int = rule(whole(1, 5))
-    folds: int = rule(whole(2))
-    fold: int | None = rule(whole(1))
-    seed: int = rule(whole(0))
-    split_seed: int = rule(whole(0))
+    dataset: Annotated[Node, NODE]
+    adn: AdnSettings
+    caan: CaanSettings
+    map: MapSettings
+    colorizer: ColorizerSettings
+    trainer: TrainerSettings
+    logger: Annotated[Node, NODE]
+    paths: PathSettings
+    point: Annotated[int, whole(1, 5)]
+    folds: Annotated[int, whole(2)]
+    fold: Annotated[int | None, whole(1)]
+    seed: Annotated[int, whole(0)]
+    split_seed: Annotated[int, whole(0)]
 
     @property
     def dataset_name(self) -> str:
@@ -139,22 +137,25 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
 
 def _read(schema: type, config: Mapping[str, Any], prefix: str) -> Any:
     """An instance of the dataclass `schema` with each of its fields taken from `config` and checked."""
-    unknown = set(config) - {entry.name for entry in fields(schema)}
+    hints = get_type_hints(schema, include_extras=True)
+    unknown = set(config) - set(hints)
     if unknown:
         raise LeanetError(f"{prefix}{min(unknown)} is no setting; see --help for those there are")
-    values = {}
-    for entry in fields(schema):
-        path, value = prefix + entry.name, config.get(entry.name, MISSING)
-        if value is MISSING:
-            raise LeanetError(f"{path} is missing from the configuration")
-        if isinstance(entry.type, type) and is_dataclass(entry.type):
-            if not isinstance(value, Mapping):
-                raise LeanetError(f"{path}={value}: no such choice; see --help for those there are")
-            value = _read(entry.type, value, path + ".")
-        elif not (value is None and types.NoneType in get_args(entry.type)):
-            _check(path, value, entry.metadata["rule"])
-        values[entry.name] = value
-    return schema(**values)
+    return schema(**{name: _value(prefix + name, hint, config.get(name, MISSING)) for name, hint in hints.items()})
+
+
+def _value(path: str, hint: Any, value: Any) -> Any:
+    """`value` if it fits the field's type: a dataclass, or Annotated[type, rule]."""
+    if value is MISSING:
+        raise LeanetError(f"{path} is missing from the configuration")
+    if is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise LeanetError(f"{path}={value}: no such choice; see --help for those there are")
+        return _read(hint, value, path + ".")  # type: ignore[arg-type]  # a class, not an instance
+    kind, expected = get_args(hint)
+    if not (value is None and types.NoneType in get_args(kind)):
+        _check(path, value, expected)
+    return value
 
 
 def _check(path: str, value: Any, expected: Rule) -> None:

@@ -17,8 +17,8 @@ from leanet.settings import Settings, settings_of
 
 
 @pytest.fixture
-def settings(configure: Any) -> Settings:
-    return settings_of(configure())
+def settings(configure: Any, tmp_path: Path) -> Settings:
+    return settings_of(configure(tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -50,20 +50,19 @@ def test_no_other_image_reaches_the_colorizer(
 
 
 def test_a_run_gives_the_colorizer_the_training_normals_of_its_fold(
-    configure: Any, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Seen(Exception):
+    class SeenError(Exception):
         pass
 
     def stop(normals: torch.Tensor, *rest: object) -> None:
-        raise Seen(normals)
+        raise SeenError(normals)
 
     monkeypatch.setattr(maps_module, "train_colorizer", stop)
-    settings = settings_of(configure())
     dataset = SyntheticLeaves(image_size=32, negatives=24, positives=12)
     images = dataset.load(Path())
     fold_of = np.arange(len(images.index)) % 2 + 1
-    with pytest.raises(Seen) as seen:
+    with pytest.raises(SeenError) as seen:
         run_fold(Run(settings, images.index.fingerprint, 1), images, fold_of)
     expected = images.images[(fold_of != 1) & (images.labels == NEGATIVE)]
     assert np.array_equal(seen.value.args[0].numpy(), expected)

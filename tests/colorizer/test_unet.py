@@ -28,7 +28,7 @@ def test_as_many_levels_as_the_size_allows(size: int, levels: int) -> None:
     with torch.no_grad():
         out = UNet(size).eval()(torch.rand(1, 1, size, size))
     assert out.shape == (1, 2, size, size)
-    assert 0 <= out.min() and out.max() <= 1
+    assert out.min() >= 0 and out.max() <= 1
 
 
 def test_dropout_is_an_option_of_the_first_three_decoder_layers() -> None:

@@ -23,7 +23,7 @@ def test_sizes_at_the_points(make: type, point: int) -> None:
     with torch.no_grad():
         attention, logits = caan(torch.rand(2, 1, 64, 64), point)
     assert attention.shape == (2, 1, 64 // 2**point, 64 // 2**point)
-    assert 0 < attention.min() and attention.max() < 1
+    assert attention.min() > 0 and attention.max() < 1
     assert logits is None if make is DirectAttention else logits.shape == (2, 2)
 
 

@@ -71,9 +71,7 @@ def mobilenet_caan(hard_swish: bool = True) -> Caan:
             _Bottleneck(96, 576, 96, 5, True, late),
         ),
     ]
-    head = nn.Sequential(
-        _conv(96, 576, 1, late), _pool(), nn.Linear(576, 1280), late(), nn.Linear(1280, 2)
-    )
+    head = nn.Sequential(_conv(96, 576, 1, late), _pool(), nn.Linear(576, 1280), late(), nn.Linear(1280, 2))
     return Caan(blocks, head)
 
 

@@ -1,0 +1,160 @@
+"""Real processes that are killed: what comes of it must be what an undisturbed run gives, bit for bit."""
+
+import csv
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sklearn.metrics import f1_score, roc_auc_score
+
+from leanet.store import read_json
+from leanet.train import train
+
+# A server that has imported everything forks each run in milliseconds; one thread, so that forks are safe and equal.
+os.environ["OMP_NUM_THREADS"] = "1"
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["leanet.experiment"])
+
+Config = dict[str, Any]
+Configure = Callable[..., Config]
+
+
+def start(config: Config) -> Any:
+    process = PROCESSES.Process(target=train, args=(config,))
+    process.start()
+    return process
+
+
+def finish(config: Config) -> None:
+    process = start(config)
+    process.join()
+    assert process.exitcode == 0
+
+
+def kill_when(config: Config, ready: Callable[[], bool]) -> bool:
+    """Start a run and SIGKILL it as soon as `ready`; False if it ended before that."""
+    process = start(config)
+    while process.is_alive() and not ready():
+        time.sleep(0.002)
+    killed = process.is_alive()
+    if killed:
+        os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    return killed
+
+
+def only(home: Path, pattern: str) -> Path | None:
+    found = list(home.glob(pattern))
+    return found[0] if found else None
+
+
+def outcome(home: Path) -> dict[str, Any]:
+    """Everything in a run's folder that must not depend on how it came about."""
+    folder = only(home, "detectors/*/result.json").parent  # type: ignore[union-attr]
+    result = read_json(folder / "result.json")
+    del result["seconds"]
+    kept = torch.load(folder / "last.ckpt", weights_only=True)
+    return {
+        "result": result,
+        "predictions": (folder / "predictions.csv").read_text(),
+        "weights": {name: value.numpy().tobytes() for name, value in kept["state_dict"].items()},
+        "maps": [file.read_bytes() for file in sorted(home.glob("colorizers/*/maps.npy"))],
+        "sheet": (folder / "sheet.png").stat().st_size > 10_000,
+        "files": sorted(str(file.relative_to(home)) for file in home.rglob("*") if "logs" not in file.parts),
+    }
+
+
+@pytest.fixture(scope="module")
+def home(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where one run was made without disturbance."""
+    home = tmp_path_factory.mktemp("undisturbed")
+    finish(configure(home))
+    return home
+
+
+MOMENTS = {
+    "the colorizer is training": "colorizers/*/last.ckpt",
+    "a file is half-written": "*/*/.*.part",
+    "the maps are made": "colorizers/*/maps.npy",
+    "the detector is training": "detectors/*/last.ckpt",
+    "the predictions are written": "detectors/*/predictions.csv",
+}
+
+
+def test_killed_at_every_stage_and_the_same_in_the_end(home: Path, configure: Configure, tmp_path: Path) -> None:
+    config = configure(tmp_path)
+    killed = [kill_when(config, lambda: only(tmp_path, pattern) is not None) for pattern in MOMENTS.values()]  # noqa: B023
+    assert sum(killed) >= 3
+    finish(config)
+    assert outcome(tmp_path) == outcome(home)
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_and_the_same_in_the_end(home: Path, configure: Configure, tmp_path: Path) -> None:
+    config = configure(tmp_path)
+    moments = random.Random(0)
+    for _ in range(20):
+        end = time.monotonic() + moments.uniform(0.05, 4)
+        kill_when(config, lambda: time.monotonic() > end)  # noqa: B023
+    finish(config)
+    assert outcome(tmp_path) == outcome(home)
+
+
+def test_two_processes_share_one_run_and_one_colorizer(home: Path, configure: Configure, tmp_path: Path) -> None:
+    both = [start(configure(tmp_path)), start(configure(tmp_path)), start(configure(tmp_path, "point=1"))]
+    for process in both:
+        process.join()
+        assert process.exitcode == 0
+    assert len(list(tmp_path.glob("colorizers/*"))) == 1
+    assert len(list(tmp_path.glob("detectors/*/result.json"))) == 2
+    assert [file.read_bytes() for file in tmp_path.glob("colorizers/*/maps.npy")] == outcome(home)["maps"]
+
+
+def test_the_result_is_what_the_predictions_say(home: Path) -> None:
+    folder = only(home, "detectors/*")
+    assert folder is not None
+    result = json.loads((folder / "result.json").read_text())
+    with (folder / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    labels = [int(row["label"]) for row in rows]
+    for head, found in (("adn", result), ("caan", result["caan"])):
+        probabilities = [float(row[head]) for row in rows]
+        assert found["f1"] == pytest.approx(f1_score(labels, [p > 0.5 for p in probabilities]))
+        assert found["auroc"] == pytest.approx(roc_auc_score(labels, probabilities))
+        assert len(found["last_epochs"]["f1"]) == 5 and found["last_epochs"]["f1"][-1] == found["f1"]
+    share = sum(labels) / len(labels)
+    assert result["floor"] == pytest.approx(2 * share / (1 + share))
+    assert len(rows) == 18 and sum(labels) == 6
+
+
+def test_plain_runs_need_no_colorizer(configure: Configure, tmp_path: Path) -> None:
+    finish(configure(tmp_path, "caan=none", "trainer.max_epochs=2"))
+    assert not (tmp_path / "colorizers").exists()
+    result = read_json(next(tmp_path.glob("detectors/*/result.json")))
+    assert result["caan"] is None and len(result["last_epochs"]["f1"]) == 2
+
+
+@pytest.mark.parametrize("logger", ["tensorboard", "wandb"])
+def test_other_loggers(logger: str, configure: Configure, tmp_path: Path) -> None:
+    offline = ["logger.offline=true"] if logger == "wandb" else []
+    finish(configure(tmp_path, f"logger={logger}", *offline, "caan=none", "trainer.max_epochs=2"))
+    pattern = "wandb/offline-run-*/*.wandb" if logger == "wandb" else "**/events.out.tfevents*"
+    folder = next(tmp_path.glob("detectors/*"))
+    assert list(folder.glob(pattern))
+
+
+def test_a_full_disk_is_told_and_the_run_goes_on(home: Path, configure: Configure, tmp_path: Path) -> None:
+    process = PROCESSES.Process(target=_train_with_little_room, args=(configure(tmp_path), 20_000_000))
+    process.start()
+    process.join()
+    assert process.exitcode == 3
+    finish(configure(tmp_path))
+    assert outcome(tmp_path) == outcome(home)
