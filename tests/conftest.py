@@ -29,6 +29,12 @@ TINY = (
 
 
 @pytest.fixture(scope="session")
+def tiny() -> tuple[str, ...]:
+    """Overrides for a run that takes seconds."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
 def configure() -> Configure:
     """configure(home, "point=2", …) → the resolved configuration of TINY and those, with its runs under home."""
 

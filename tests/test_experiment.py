@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -151,10 +153,17 @@ def test_other_loggers(logger: str, configure: Configure, tmp_path: Path) -> Non
     assert list(folder.glob(pattern))
 
 
-def test_a_full_disk_is_told_and_the_run_goes_on(home: Path, configure: Configure, tmp_path: Path) -> None:
-    process = PROCESSES.Process(target=_train_with_little_room, args=(configure(tmp_path), 20_000_000))
-    process.start()
-    process.join()
-    assert process.exitcode == 3
-    finish(configure(tmp_path))
+def test_a_full_disk_is_told_and_the_run_goes_on(
+    home: Path, configure: Configure, tiny: tuple[str, ...], tmp_path: Path
+) -> None:
+    config = configure(tmp_path)
+    starved = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000_000, 20_000_000));"
+        "from leanet.command import run; from leanet.train import train; run(train, 'train')"
+    )
+    arguments = [f"paths.runs={tmp_path}", *tiny]
+    found = subprocess.run([sys.executable, "-c", starved, *arguments], capture_output=True, text=True)
+    assert found.returncode == 1
+    assert found.stderr.count("\n") == 1 and "last.ckpt: File too large; " in found.stderr
+    finish(config)
     assert outcome(tmp_path) == outcome(home)

@@ -136,12 +136,12 @@ def _close(logger: Logger, result: dict[str, Any]) -> None:
 
 
 def _write_predictions(run: Run, images: ImageSet, test: Rows, found: Tensors) -> None:
-    """predictions.csv: P(anomalous) of each test image by the ADN and by CAAN's own head."""
+    """predictions.csv: P(anomalous) of each test image by the ADN and by CAAN's own head, to the last bit."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["file", "sha256", "label", *found])
     for place, row in enumerate(test):
-        values = [f"{float(found[head][place]):.6f}" for head in found]
+        values = [f"{float(found[head][place]):.9g}" for head in found]
         writer.writerow([images.index.names[row], images.index.sha256[row], int(images.labels[row]), *values])
     write_text(run.folder / "predictions.csv", out.getvalue())
 
