@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV = .venv/bin/uv
 RUN = .venv/bin/python
 
-.PHONY: demo test test-slow check bench lock wheel clean
+.PHONY: demo test test-slow check lock wheel clean
 
 demo: .venv/installed  ## the main job on painted leaves: ResNet18 alone and with LEA-Net's attention
 	$(RUN) -m leanet.train experiment=demo
@@ -18,9 +18,6 @@ check: .venv/installed  ## style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-
-bench: .venv/installed  ## every benchmark prints a table
-	for script in benchmarks/*.py; do $(RUN) $$script || exit 1; done
 
 wheel: .venv/installed  ## dist/leanet-*.whl, with conf/ inside
 	$(UV) build --wheel --python $(RUN)
