@@ -37,7 +37,7 @@ def run(task: Task, config_name: str) -> None:
     with_traceback = bool(os.environ.get("HYDRA_FULL_ERROR"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors, so that they can be told here
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(_job(task, with_traceback))()
+        _main(_job(task, with_traceback), config_name)
     except TOLD as error:
         if with_traceback:
             raise
@@ -45,6 +45,30 @@ def run(task: Task, config_name: str) -> None:
     except KeyboardInterrupt:
         print("leanet: stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
+
+
+def _main(job: Callable[[DictConfig], object], config_name: str) -> None:
+    """Hydra's main; group=4 or group=true, which it answers with a bare ValueError, becomes a LeanetError."""
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
+    except ValueError as error:
+        if not str(error).startswith("Config group override must be a string"):
+            raise
+        raise LeanetError(_wrong_choice(sys.argv[1:])) from error
+
+
+def _wrong_choice(arguments: list[str]) -> str:
+    """What to say of the first `group=choice` among the arguments that names no file of the group."""
+    for argument in arguments:
+        group, _, choice = argument.lstrip("+").partition("=")
+        choices = sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+        if group and choices and choice not in choices:
+            return _no_choice(group, choice, choices)
+    return "a group's choice must be one of its names; see --help for them"
+
+
+def _no_choice(group: str, choice: str, choices: list[str]) -> str:
+    return f"{group}={choice}: there is no such choice; choose from {', '.join(choices)}"
 
 
 def _job(task: Task, with_traceback: bool) -> Callable[[DictConfig], object]:
@@ -65,21 +89,26 @@ def in_one_line(error: Exception) -> str:
     """What is wrong and what to do, for the errors of Hydra, OmegaConf and the system as for our own."""
     if isinstance(error, LeanetError):
         return str(error)
+    if isinstance(error.__cause__, LeanetError):  # which Hydra's instantiate wraps
+        return str(error.__cause__)
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = error.missing_cfg_file.rpartition("/")
-        return f"{group}={choice}: there is no such choice; choose from {', '.join(error.options or [])}"
+        return _no_choice(group, choice, list(error.options or []))
     unknown = re.search(r"Could not override '([^']+)'", text)
     if unknown:
         return f"{unknown[1]} is no setting{_similar(unknown[1])}; see --help for those there are"
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}; mend that, and the same command goes on from the last checkpoint"
-    return re.sub(r"\s*\n\s*", "; ", text.strip())
+    return re.sub(r"\s*\n\s*", "; ", re.sub(r":\s*\n\s*", ": ", text.strip()))
 
 
 def _similar(name: str) -> str:
-    close = difflib.get_close_matches(name, _setting_names(), n=1)
+    names = _setting_names()
+    if name in names:
+        return " of the chosen dataset"
+    close = difflib.get_close_matches(name, names, n=1)
     return f", did you mean {close[0]}?" if close else ""
 
 

@@ -30,7 +30,7 @@ def number(low: float, high: float) -> Rule:
 
 
 def one_of(*choices: str) -> Rule:
-    return Rule(lambda v: v in choices, " or ".join([", ".join(choices[:-1]), choices[-1]]))
+    return Rule(lambda v: v in choices, " or ".join(filter(None, [", ".join(choices[:-1]), choices[-1]])))
 
 
 POSITIVE = Rule(lambda v: type(v) in (int, float) and 0 < v < float("inf"), "a number above 0")
@@ -38,6 +38,9 @@ TEXT = Rule(lambda v: isinstance(v, str) and v != "", "a text")
 BETAS = Rule(
     lambda v: isinstance(v, list) and len(v) == 2 and all(type(b) in (int, float) and 0 <= b < 1 for b in v),
     "two numbers from 0 to below 1",
+)
+DATASET_TEXT = Rule(
+    lambda v: v is None or isinstance(v, str), "a text; a number takes quotes within quotes, as in \"dataset.root='7'\""
 )
 NODE = Rule(lambda v: isinstance(v, dict) and "_target_" in v, "a group with a _target_")
 IMAGE_SIZE = Rule(
@@ -130,6 +133,9 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     """The checked settings of a resolved configuration; LeanetError names the first value that does not fit."""
     settings: Settings = _read(Settings, config, "")
     _check("dataset.image_size", settings.dataset.get("image_size"), IMAGE_SIZE)
+    _check("dataset.name", settings.dataset.get("name"), TEXT)
+    for key in ("root", "negative", "positive", "folds_file"):  # where there are such
+        _check(f"dataset.{key}", settings.dataset.get(key), DATASET_TEXT)
     if settings.fold is not None and settings.fold > settings.folds:
         raise LeanetError(f"fold={settings.fold}: there are folds 1 to {settings.folds}; leave it empty for all")
     return settings
@@ -155,7 +161,9 @@ def _value(path: str, hint: Any, value: Any) -> Any:
     kind, expected = get_args(hint)
     if not (value is None and types.NoneType in get_args(kind)):
         _check(path, value, expected)
-    return value
+    if kind is float:  # 1 and 1.0 are one setting, and so one run
+        return float(value)
+    return [float(number) for number in value] if kind == list[float] else value
 
 
 def _check(path: str, value: Any, expected: Rule) -> None:
