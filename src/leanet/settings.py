@@ -102,6 +102,11 @@ class PathSettings:
 class Settings:
     """The whole of conf/train.yaml. `point` is 1…5 and `fold` 1…folds, as the paper counts them."""
 
+    point: Annotated[int, whole(1, 5)]
+    folds: Annotated[int, whole(2)]
+    fold: Annotated[int | None, whole(1)]
+    seed: Annotated[int, whole(0)]
+    split_seed: Annotated[int, whole(0)]
     dataset: Annotated[Node, NODE]
     adn: AdnSettings
     caan: CaanSettings
@@ -110,11 +115,6 @@ class Settings:
     trainer: TrainerSettings
     logger: Annotated[Node, NODE]
     paths: PathSettings
-    point: Annotated[int, whole(1, 5)]
-    folds: Annotated[int, whole(2)]
-    fold: Annotated[int | None, whole(1)]
-    seed: Annotated[int, whole(0)]
-    split_seed: Annotated[int, whole(0)]
 
     @property
     def dataset_name(self) -> str:

@@ -1,0 +1,90 @@
+"""Every file under conf/ as it stands: it composes, its values pass the checks, and what it names can be made."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from lightning.pytorch.loggers import Logger
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from leanet.command import CONF
+from leanet.detector.network import LeaNet
+from leanet.runs import Run
+from leanet.settings import Settings, settings_of
+
+FILES = sorted(file.relative_to(CONF).with_suffix("") for file in CONF.rglob("*.yaml"))
+
+
+def choices(group: str) -> list[str]:
+    return [file.name for file in FILES if str(file.parent) == group]
+
+
+def settings(*overrides: str) -> Settings:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", overrides=["dataset.image_size=64", *overrides])
+    container: Any = OmegaConf.to_container(config, resolve=True)
+    return settings_of(container)
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_every_file_gives_settings(file: Path) -> None:
+    group = str(file.parent)
+    found = settings() if group == "." else settings(f"{group}={file.name}")
+    if group in {"dataset", "adn", "caan", "map"}:
+        named = getattr(found, group)
+        assert (named["name"] if group == "dataset" else named.name) == file.name
+
+
+@pytest.mark.parametrize("name", choices("dataset"))
+def test_datasets(name: str, tmp_path: Path) -> None:
+    node = settings(f"dataset={name}", f"paths.data={tmp_path}").dataset
+    dataset = instantiate({key: value for key, value in node.items() if key != "folds_file"})
+    assert (dataset.name, dataset.image_size) == (name, 64)
+    assert callable(dataset.index)
+    assert callable(dataset.load)
+
+
+@cache
+def networks(adn: str, caan: str) -> tuple[Any, Any]:
+    found = settings(f"adn={adn}", f"caan={caan}")
+    return instantiate(found.adn.network), found.caan.network and instantiate(found.caan.network)
+
+
+@pytest.mark.parametrize("point", range(1, 6))
+@pytest.mark.parametrize("caan", choices("caan"))
+@pytest.mark.parametrize("adn", choices("adn"))
+def test_networks_meet_at_every_point(adn: str, caan: str, point: int) -> None:
+    classifier, external = networks(adn, caan)
+    network = LeaNet(classifier, external, point if external else None)
+    sizes: list[tuple[int, ...]] = []
+
+    def note(module: torch.nn.Module, inputs: Any, features: Tensor) -> None:
+        sizes.append(tuple(features.shape[-2:]))
+
+    with classifier.network.get_submodule(classifier.points[point - 1]).register_forward_hook(note):
+        output = network.eval()(torch.rand(2, 3, 64, 64), torch.rand(2, 1, 64, 64))
+    side = 64 // 2**point
+    assert output.adn.shape == (2, 2)
+    assert sizes == [(side, side)]
+    assert output.attention is None if caan == "none" else output.attention.shape == (2, 1, side, side)
+    assert output.caan is None if caan in {"none", "direct"} else output.caan.shape == (2, 2)
+
+
+@pytest.mark.parametrize("name", choices("logger"))
+def test_loggers(name: str, tmp_path: Path) -> None:
+    offline = ["logger.offline=true"] if name == "wandb" else []
+    run = Run(settings(f"logger={name}", f"paths.runs={tmp_path}", *offline), "0" * 64, fold=1)
+    names = {"folder": str(run.folder), "cell": run.cell, "id": run.id, "name": run.name}
+    node = {
+        key: value.format(**names) if isinstance(value, str) else value for key, value in run.settings.logger.items()
+    }
+    run.folder.mkdir(parents=True)
+    logger = instantiate(node)
+    assert isinstance(logger, Logger)
+    assert logger.save_dir == str(run.folder)
+    assert not any("{" in value for value in node.values() if isinstance(value, str))

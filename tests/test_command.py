@@ -1,0 +1,150 @@
+"""Command lines as a person types them: mistakes are told in one line, and soon."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+CPU_SECONDS = 2.0
+
+# Command line → what the line must say. None of them needs an image to be decoded.
+MISTAKES: dict[str, list[str]] = {
+    "point=9": ["point=9: must be a whole number from 1 to 5"],
+    "point=foo": ["point=foo: must be a whole number from 1 to 5"],
+    "fold=7": ["fold=7: there are folds 1 to 5"],
+    "dataset=typo": ["dataset=typo", "folder, hurricane, strawberry, synthetic"],
+    "caan=4": ["caan=4: there is no such choice; choose from direct, mobilenet, none, resnet"],
+    "-m caan=none,4": ["caan=none,4: there is no such choice; choose from direct, mobilenet, none, resnet"],
+    "logger=false": ["logger=false: there is no such choice; choose from csv, tensorboard, wandb"],
+    "pont=4": ["pont is no setting, did you mean point?"],
+    "dataset.root=x": ["dataset.root is no setting of the chosen dataset"],
+    "+foo=1": ["foo is no setting"],
+    "adn.lr=[": ["'['"],
+    "dataset.image_size=100": ["dataset.image_size=100: must be a multiple of 32"],
+    "dataset.positives=x": ["dataset.positives=x: choose a whole number"],
+    "dataset.positives=3": ["3 positive images cannot be split into 5 folds; use folds=3 or fewer"],
+    "dataset=folder": ["dataset=folder needs dataset.root=DIR"],
+    "dataset=folder dataset.root=missing": ["dataset.root=missing: no such folder"],
+    "dataset=folder dataset.root=empty": ["no images in empty/Positive"],
+    "dataset.folds_file=other.csv": ["other.csv: 200 images of the dataset not in it"],
+}
+BROKEN = "dataset=folder dataset.root=broken folds=2 dataset.image_size=32"
+FILES = {"empty", "broken", "other.csv"}
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+    cpu: float
+
+
+def pictures(root: Path, names: Iterable[str]) -> None:
+    rng = np.random.default_rng(0)
+    for name in names:
+        path = root / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(path)
+
+
+def prepare(folder: Path) -> None:
+    pictures(folder / "empty", ["Negative/a", "Negative/b"])
+    (folder / "empty/Positive").mkdir()
+    pictures(folder / "broken", [f"{name}/{number}" for name in ("Negative", "Positive") for number in range(4)])
+    for name in ("Negative/1", "Positive/2"):
+        path = folder / f"broken/{name}.png"
+        path.write_bytes(path.read_bytes()[:1000])
+    (folder / "other.csv").write_text("file,sha256,label,fold\na.png,00,0,1\n")
+
+
+def execute(folder: Path, arguments: str, **environment: str) -> Done:
+    """What becomes of `python -m leanet.train arguments` in `folder`."""
+    left_out = {"HYDRA_FULL_ERROR", "LEANET_RUNS", "LEANET_DATA"}
+    env = {key: value for key, value in os.environ.items() if key not in left_out} | environment
+    command = [sys.executable, "-m", "leanet.train", *arguments.split()]
+    process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stderr is not None
+    with process.stdout, process.stderr:
+        out, err = process.stdout.read(), process.stderr.read()  # each far smaller than a pipe
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Done(process.returncode, out, err, usage.ru_utime + usage.ru_stime)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("command") / "here"
+    folder.mkdir()
+    prepare(folder)
+    return folder
+
+
+def compiled(folder: Path) -> dict[str, str]:
+    """An environment in which Python keeps compiled modules, as it does for users, here outside the installation."""
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder.parent / "compiled")}
+
+
+@pytest.fixture(scope="module")
+def usage(folder: Path) -> Done:
+    return execute(folder, "--help", **compiled(folder))
+
+
+@pytest.fixture(scope="module")
+def done(folder: Path, usage: Done) -> dict[str, Done]:
+    """What became of each mistake; after `usage`, so that the modules are compiled."""
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda line: execute(folder, line, **compiled(folder)), MISTAKES)
+        return dict(zip(MISTAKES, found, strict=True))
+
+
+def check_told(found: Done, parts: list[str]) -> None:
+    assert found.code not in (0, None)
+    assert found.out == ""
+    assert found.err.startswith("leanet: ")
+    assert found.err.count("\n") == 1
+    for part in parts:
+        assert part in found.err
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_a_mistake_is_told_in_one_line(done: dict[str, Done], line: str) -> None:
+    check_told(done[line], MISTAKES[line])
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_a_mistake_is_told_soon(done: dict[str, Done], line: str) -> None:
+    assert done[line].cpu < CPU_SECONDS
+
+
+def test_a_mistake_leaves_nothing_behind(done: dict[str, Done], folder: Path) -> None:
+    assert {path.name for path in folder.iterdir()} - {"runs"} == FILES
+    assert {path.name for path in folder.glob("runs/*")} <= {"sweeps"}  # where Hydra notes what -m was asked for
+
+
+def test_all_damaged_images_are_named_at_once(folder: Path) -> None:
+    check_told(execute(folder, BROKEN), ["2 of 8 images cannot be read", "Negative/1.png", "Positive/2.png"])
+
+
+def test_the_traceback_is_there_for_those_who_want_it(folder: Path) -> None:
+    found = execute(folder, "point=9", HYDRA_FULL_ERROR="1")
+    assert found.code != 0
+    assert "Traceback (most recent call last)" in found.err
+    assert found.err.endswith("point=9: must be a whole number from 1 to 5\n")
+
+
+def test_help_lists_groups_and_values(usage: Done) -> None:
+    assert (usage.code, usage.err) == (0, "")
+    for text in (
+        "caan: direct, mobilenet, none, resnet",
+        "dataset: folder, hurricane, strawberry, synthetic",
+        "point: 4",
+    ):
+        assert text in usage.out

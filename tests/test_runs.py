@@ -1,0 +1,171 @@
+from dataclasses import fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from leanet.command import CONF
+from leanet.errors import LeanetError
+from leanet.runs import Run
+from leanet.settings import ColorizerSettings, MapSettings, PathSettings, Settings, TrainerSettings, settings_of
+from leanet.store import write_json
+
+COLORIZER = (
+    "colorizer.max_epochs=9",
+    "colorizer.patience=9",
+    "colorizer.batch_size=9",
+    "colorizer.lr=9",
+    "colorizer.betas=[0.5,0.9]",
+    "colorizer.dropout=0.5",
+    "colorizer.loss=mse",
+    "colorizer.fancy_pca=0",
+    "colorizer.seed=9",
+    "trainer.precision=bf16-mixed",
+)
+IMAGES = ("dataset.image_size=32", "folds=4", "split_seed=9")
+DETECTOR = ("adn.lr=9", "adn.network.model=resnet34", "trainer.max_epochs=9", "trainer.batch_size=9")
+ATTENTION = ("point=1", "map.scaling=fixed", "caan.network.hard_swish=false")
+NOT_OURS = (
+    "paths.runs=elsewhere",
+    "paths.data=elsewhere",
+    "logger.name=other",
+    "trainer.accelerator=cpu",
+    "trainer.checkpoint_seconds=9",
+    "dataset.name=other",
+    "adn.name=other",
+    "caan.name=other",
+    "map.name=ciede2000",
+    "fold=2",
+    "colorizer.dropout=0",  # 0.0
+)
+
+
+@cache
+def composed(*groups: str) -> DictConfig:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", overrides=list(groups))
+
+
+def run(*changes: str, groups: tuple[str, ...] = (), fingerprint: str = "0" * 64, fold: int = 1) -> Run:
+    config = OmegaConf.merge(composed(*groups), OmegaConf.from_dotlist(list(changes)))
+    container: Any = OmegaConf.to_container(config, resolve=True)
+    return Run(settings_of(container), fingerprint, fold)
+
+
+def plain(*changes: str) -> Run:
+    return run(*changes, groups=("caan=none",))
+
+
+def colorizer(made: Run) -> str:
+    """The last 12 digits of the folder's name, without names that are for people."""
+    return made.colorizer_folder.name[-12:]
+
+
+@pytest.mark.parametrize("change", NOT_OURS)
+def test_what_leaves_the_numbers_alone_leaves_the_identity(change: str) -> None:
+    assert (run(change).id, run(change).cell, colorizer(run(change))) == (run().id, run().cell, colorizer(run()))
+
+
+@pytest.mark.parametrize("change", [*COLORIZER, *IMAGES, *DETECTOR, *ATTENTION, "seed=9"])
+def test_what_changes_the_numbers_changes_run_and_cell(change: str) -> None:
+    assert run(change).id != run().id
+    assert run(change).cell != run().cell
+
+
+def test_no_setting_is_forgotten() -> None:
+    tried = {change.split("=")[0] for change in (*NOT_OURS, *COLORIZER, *IMAGES, *DETECTOR, *ATTENTION, "seed=9")}
+    parts = {"colorizer": ColorizerSettings, "trainer": TrainerSettings, "map": MapSettings, "paths": PathSettings}
+    names = {f"{part}.{entry.name}" for part, schema in parts.items() for entry in fields(schema)}
+    names |= {entry.name for entry in fields(Settings) if not isinstance(composed()[entry.name], DictConfig)}
+    assert names <= tried
+
+
+@pytest.mark.parametrize("group", ["caan=direct", "caan=resnet", "caan=none"])
+def test_so_does_another_network(group: str) -> None:
+    assert run(groups=(group,)).id != run().id
+    assert run(groups=(group,)).cell != run().cell
+
+
+def test_so_do_other_images() -> None:
+    other = run(fingerprint="1" * 64)
+    assert len({(made.id, made.cell, colorizer(made)) for made in (run(), other)}) == 2
+    assert other.id != run().id
+    assert other.cell != run().cell
+    assert colorizer(other) != colorizer(run())
+
+
+def test_folds_are_runs_of_one_cell() -> None:
+    runs = [run(fold=fold) for fold in range(1, 6)]
+    assert len({made.id for made in runs}) == len({made.folder for made in runs}) == 5
+    assert len({colorizer(made) for made in runs}) == 5
+    assert len({made.cell for made in runs}) == 1
+
+
+@pytest.mark.parametrize("change", [*IMAGES, *DETECTOR, "seed=9", "trainer.precision=bf16-mixed"])
+def test_the_same_goes_without_attention(change: str) -> None:
+    assert plain(change).id != plain().id
+    assert plain(change).cell != plain().cell
+
+
+@pytest.mark.parametrize("change", ["point=1", "map.scaling=fixed", *COLORIZER[:-1]])
+def test_without_attention_its_settings_do_not_matter(change: str) -> None:
+    assert (plain(change).id, plain(change).folder) == (plain().id, plain().folder)
+
+
+def test_the_plain_run_is_that_of_no_caan() -> None:
+    assert (run("point=2").plain.id, run("point=2").plain.folder) == (plain().id, plain().folder)
+    assert plain().plain == plain()
+
+
+@pytest.mark.parametrize("change", [*DETECTOR, *ATTENTION])
+def test_detectors_share_a_colorizer(change: str) -> None:
+    assert run(change).colorizer_folder == run().colorizer_folder
+
+
+@pytest.mark.parametrize("group", ["caan=direct", "caan=resnet", "caan=none"])
+def test_whatever_their_caan(group: str) -> None:
+    assert run(groups=(group,)).colorizer_folder == run().colorizer_folder
+
+
+@pytest.mark.parametrize("change", [*COLORIZER, *IMAGES, "seed=9"])
+def test_colorizers_differ_by_images_and_training(change: str) -> None:
+    assert colorizer(run(change)) != colorizer(run())
+
+
+def test_seeds_share_a_colorizer_whose_seed_is_given() -> None:
+    assert run("seed=9", "colorizer.seed=0").colorizer_folder == run().colorizer_folder
+
+
+def test_names_are_for_people_and_end_in_the_id() -> None:
+    made, without = run("paths.runs=there", fold=3), plain("paths.runs=there")
+    assert (made.model, without.model) == ("resnet18+mobilenet@4", "resnet18")
+    assert made.folder == Path(f"there/detectors/synthetic-resnet18+mobilenet-point4-fold3-{made.id}")
+    assert without.folder == Path(f"there/detectors/synthetic-resnet18-fold1-{without.id}")
+    assert made.colorizer_folder.parent == Path("there/colorizers")
+
+
+def test_a_folds_file_counts_by_its_content(tmp_path: Path) -> None:
+    contents = {"a.csv": "one", "b.csv": "one", "c.csv": "other"}
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content)
+    made = {name: run(f"dataset.folds_file={tmp_path / name}") for name in contents}
+    assert made["a.csv"].id == made["b.csv"].id
+    assert len({run().id, made["a.csv"].id, made["c.csv"].id}) == 3
+    assert len({run().colorizer_folder, made["a.csv"].colorizer_folder, made["c.csv"].colorizer_folder}) == 3
+    assert run(f"dataset.folds_file={tmp_path / 'a.csv'}", "split_seed=9").id == made["a.csv"].id
+
+
+def test_a_folds_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LeanetError, match=r"^dataset\.folds_file=.*/none\.csv: No such file or directory$"):
+        _ = run(f"dataset.folds_file={tmp_path}/none.csv").id
+
+
+def test_a_run_is_done_when_its_result_is_there(tmp_path: Path) -> None:
+    made = run(f"paths.runs={tmp_path}")
+    assert made.result is None
+    write_json(made.folder / "result.json", {"f1": 0.5})
+    assert made.result == {"f1": 0.5}
+    assert replace(made, fold=2).result is None

@@ -1,0 +1,144 @@
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from leanet.store import identity, lock, read_json, write_atomically, write_json
+
+HALF_WRITTEN = """
+import sys, time
+from pathlib import Path
+from leanet.store import write_atomically
+
+def write(file):
+    file.write(b"half of the ne")
+    file.flush()
+    print("half", flush=True)
+    time.sleep(60)
+
+write_atomically(Path(sys.argv[1]) / "kept", write)
+"""
+HOLD = """
+import sys, time
+from pathlib import Path
+from leanet.store import lock
+
+with lock(Path(sys.argv[1]), on_wait=lambda: print("waiting", flush=True)):
+    print("held", time.monotonic(), flush=True)
+    sys.stdin.read()
+"""
+COUNT = """
+import sys, time
+from pathlib import Path
+from leanet.store import lock, read_json, write_json
+
+folder = Path(sys.argv[1])
+with lock(folder):
+    count = read_json(folder / "count.json") or 0
+    time.sleep(0.02)
+    write_json(folder / "count.json", count + 1)
+"""
+
+
+def start(script: str, folder: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", script, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    def write(file: BinaryIO) -> None:
+        file.write(b"half of the ne")
+        raise RuntimeError
+
+    (tmp_path / "kept").write_text("old")
+    with pytest.raises(RuntimeError):
+        write_atomically(tmp_path / "kept", write)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"kept": "old"}
+
+
+def test_what_is_written_replaces_the_old_and_has_the_usual_rights(tmp_path: Path) -> None:
+    path = tmp_path / "new/folder/kept"
+    for text in (b"old", b"new"):
+        write_atomically(path, lambda file, text=text: file.write(text))  # type: ignore[misc]
+    (tmp_path / "ordinary").touch()
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
+
+
+def test_a_kill_while_writing_leaves_the_old_file_and_the_next_lock_sweeps(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("old")
+    with start(HALF_WRITTEN, tmp_path) as writer:
+        assert line(writer) == "half"
+        writer.kill()
+    assert len(list(tmp_path.glob(".kept.*.part"))) == 1
+    with lock(tmp_path):
+        assert {path.name for path in tmp_path.iterdir()} == {"kept", ".lock"}
+        assert (tmp_path / "kept").read_text() == "old"
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_second_process_waits_for_the_first_however_that_ends(tmp_path: Path, killed: bool) -> None:
+    with start(HOLD, tmp_path) as first, start(HOLD, tmp_path / "other") as elsewhere:
+        assert line(first).startswith("held")
+        assert line(elsewhere).startswith("held")  # a lock is on one folder
+        with start(HOLD, tmp_path) as second:
+            assert line(second) == "waiting"
+            time.sleep(0.3)
+            ended = time.monotonic()  # a clock that processes share
+            first.kill() if killed else first.communicate("")
+            word, held = line(second).split()
+            assert word == "held"
+            assert float(held) > ended
+            second.communicate("")
+        elsewhere.communicate("")
+    assert second.returncode == 0
+
+
+def test_eight_processes_lose_no_update(tmp_path: Path) -> None:
+    processes = [start(COUNT, tmp_path) for _ in range(8)]
+    for process in processes:
+        process.communicate()
+    assert read_json(tmp_path / "count.json") == 8
+
+
+def test_a_lock_is_free_after_an_error_inside(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), lock(tmp_path):
+        raise RuntimeError
+    with lock(tmp_path, on_wait=lambda: pytest.fail("still held")):
+        pass
+
+
+def test_json_comes_back_and_a_missing_file_is_none(tmp_path: Path) -> None:
+    value = {"f1": 0.5, "caan": None, "folds": [1, 2], "name": "ü"}
+    write_json(tmp_path / "kept.json", value)
+    assert read_json(tmp_path / "kept.json") == value == json.loads((tmp_path / "kept.json").read_bytes())
+    assert read_json(tmp_path / "missing/none.json") is None
+
+
+def test_identity_is_that_of_the_sorted_json() -> None:
+    # printf '{"a":[1,null],"b":{"c":true,"d":0.5}}' | sha256sum
+    assert identity({"b": {"d": 0.5, "c": True}, "a": [1, None]}) == "f39315dbad1a"
+
+
+@pytest.mark.parametrize(
+    "other", [{"a": 2, "b": "x"}, {"a": 1, "b": "y"}, {"a": 1}, {"a": 1, "b": "x", "c": None}, {"a": "1", "b": "x"}]
+)
+def test_identity_changes_with_every_fact(other: dict[str, Any]) -> None:
+    assert identity(other) != identity({"a": 1, "b": "x"})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), io.BytesIO()])
+def test_what_is_no_json_has_no_identity(value: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        identity({"lr": value})
