@@ -34,6 +34,6 @@ clean:
 		{ echo "leanet needs Python 3.11 or 3.12; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(RUN) -m pip install -q --disable-pip-version-check "uv>=0.9"
-	$(UV) pip install -q --python $(RUN) -r requirements.lock
+	$(UV) pip install -q --compile-bytecode --python $(RUN) -r requirements.lock
 	$(UV) pip install -q --python $(RUN) --no-deps --no-build-isolation -e .
 	touch .venv/installed

@@ -25,7 +25,6 @@ CONF = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[2] / "conf"
 
 Task = Callable[[dict[str, Any]], object]
 
-
 TOLD = (LeanetError, HydraException, OmegaConfBaseException, OSError)  # told in one line; others are our mistakes
 
 
@@ -38,6 +37,9 @@ def run(task: Task, config_name: str) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors, so that they can be told here
     try:
         _main(_job(task, with_traceback), config_name)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except TOLD as error:
         if with_traceback:
             raise

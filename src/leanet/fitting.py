@@ -17,6 +17,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from tqdm import tqdm
 
+from leanet.allocator import keep_freed_memory
 from leanet.data.batches import DeviceData
 from leanet.errors import LeanetError
 from leanet.seeds import derive
@@ -50,6 +51,7 @@ def fit(
     numbers however often it was killed: everything random in an epoch is drawn from the seed and the epoch.
     """
     _quiet()
+    keep_freed_memory()
     checkpoint = plan.folder / CHECKPOINT
     resumable = Resumable(plan)
     trainer = lightning.Trainer(

@@ -46,12 +46,13 @@ def _check(settings: Settings, index: Index) -> None:
 
 
 def _do(runs: list[Run], dataset: Dataset) -> None:
-    from leanet.experiment import run_fold  # here, since it imports torch: all mistakes are told by now
-
     settings = runs[0].settings
     home = Path(settings.paths.runs)
     images = dataset.load(home / "images")
     fold_of = _folds(settings, images, home)
+
+    from leanet.experiment import run_fold  # here, since it imports torch: all mistakes of the images are told by now
+
     for run in runs:
         result = run_fold(run, images, fold_of)
         print(f"fold {run.fold}/{settings.folds}  {run.model}  F1 {result['f1']:.3f}  AUROC {result['auroc']:.3f}")

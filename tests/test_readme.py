@@ -1,0 +1,60 @@
+"""Every leanet.train command that the README shows, run as it stands but small."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from leanet.data.synthetic import SyntheticLeaves
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+LINES = [line.split("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
+COMMANDS = [line for line in LINES if line.startswith("python -m leanet.train")]
+
+SMALL = (
+    "dataset.image_size=32 folds=2 fold=1 trainer.max_epochs=1 trainer.checkpoint_seconds=1000 colorizer.max_epochs=1"
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `photos`, and `data` that holds small stand-ins for the datasets."""
+    home = tmp_path_factory.mktemp("readme")
+    leaves = SyntheticLeaves(image_size=32, negatives=12, positives=6).load(home)
+    for folder in ("photos", "data/strawberry", "data/hurricane"):
+        for number, (pixels, label) in enumerate(zip(leaves.images, leaves.labels, strict=True)):
+            file = home / folder / ("Positive" if label else "Negative") / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.moveaxis(pixels, 0, -1)).save(file)
+    return home
+
+
+def test_the_two_commands_come_first_and_exist() -> None:
+    targets = re.findall(r"^make (\S+)", BLOCKS[0], re.MULTILINE)
+    assert targets == ["demo", "test"]
+    makefile = (ROOT / "Makefile").read_text()
+    assert all(f"\n{target}:" in makefile for target in re.findall(r"`?make ([a-z-]+)", README))
+
+
+def test_under_200_lines() -> None:
+    assert len(README.splitlines()) < 200
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands(command: str, home: Path) -> None:
+    given = [word for word in command.split()[3:] if not word.startswith(("dataset.image_size", "fold=", "trainer."))]
+    # One point is enough of a sweep.
+    words = [re.sub(r"^point=.*", "point=1", word) for word in given]
+    found = subprocess.run(
+        [sys.executable, "-m", "leanet.train", *words, *SMALL.split()], cwd=home, capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stderr
+    assert "always positive" in found.stdout
+    pictures = re.findall(r"^picture: (.*)$", found.stdout, re.MULTILINE)
+    assert pictures and all((home / picture).exists() for picture in pictures)
