@@ -1,4 +1,4 @@
-"""glibc's allocator, told to keep what training frees: a third of the time of a CPU step is spent on getting it back."""
+"""glibc's allocator, told to keep what training frees: getting it back costs a CPU up to a third of a step."""
 
 import ctypes
 import sys

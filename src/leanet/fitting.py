@@ -14,6 +14,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 from tqdm import tqdm
 
@@ -54,11 +55,11 @@ def fit(
     keep_freed_memory()
     checkpoint = plan.folder / CHECKPOINT
     resumable = Resumable(plan)
-    trainer = lightning.Trainer(
+    trainer = _trainer(
         max_epochs=plan.max_epochs,
         accelerator=plan.trainer.accelerator,
         devices=1,
-        precision=plan.trainer.precision,  # type: ignore[arg-type]  # checked by the settings
+        precision=plan.trainer.precision,
         logger=logger or False,
         callbacks=[*(callbacks or []), EpochSeed(plan.seed), EpochBar(plan.label), resumable],
         plugins=[AtomicCheckpointIO()],
@@ -68,11 +69,23 @@ def fit(
         log_every_n_steps=1,
         default_root_dir=plan.folder,
     )
-    trainer.fit(task, datamodule=data, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    try:
+        trainer.fit(task, datamodule=data, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
+    except SystemExit:
+        if trainer.interrupted:  # Lightning turns Ctrl-C into an exit without a word
+            raise KeyboardInterrupt from None
+        raise
     task.cpu()
     return resumable.seconds
+
+
+def _trainer(**arguments: Any) -> lightning.Trainer:
+    try:
+        return lightning.Trainer(**arguments)
+    except MisconfigurationException as error:  # an accelerator or a precision that this machine does not have
+        accelerator, precision = arguments["accelerator"], arguments["precision"]
+        reason = str(error).partition(". ")[0]
+        raise LeanetError(f"trainer.accelerator={accelerator} trainer.precision={precision}: {reason}") from None
 
 
 def save_tensors(file: Path, value: Any) -> None:
@@ -178,6 +191,11 @@ class EpochBar(Callback):
     def teardown(self, trainer: lightning.Trainer, task: lightning.LightningModule, stage: str) -> None:
         if self.bar is not None:
             self.bar.close()
+
+    def on_exception(
+        self, trainer: lightning.Trainer, task: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        self.teardown(trainer, task, "fit")
 
 
 def _figures(metrics: Mapping[str, Tensor]) -> str:
