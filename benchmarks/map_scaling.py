@@ -13,26 +13,25 @@ from pathlib import Path
 import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from tabulate import tabulate
 from torchmetrics.functional.classification import binary_auroc
 
 from leanet.colorizer.maps import MAPS, map_scales
 from leanet.command import CONF
-from leanet.data.folds import stratified_folds
 from leanet.report.tables import spread
 from leanet.runs import Run
 from leanet.settings import settings_of
+from leanet.train import dataset_of, folds_of
 
 
 def main(overrides: list[str]) -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", overrides=overrides)
     settings = settings_of(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
-    dataset = instantiate({key: value for key, value in settings.dataset.items() if key != "folds_file"})
-    images = dataset.load(Path(settings.paths.runs) / "images")
-    fold_of = stratified_folds(images.labels, images.pixels, settings.folds, settings.split_seed)
+    home = Path(settings.paths.runs)
+    images = dataset_of(settings).load(home / "images")
+    fold_of = folds_of(settings, images, home)
     found: dict[str, list[list[float]]] = {"fold": [], "image_max": [], "fixed": []}
     for fold in settings.selected_folds:
         file = Run(settings, images.index.fingerprint, fold).colorizer_folder / MAPS

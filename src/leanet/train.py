@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hydra.utils import instantiate
+from numpy.typing import NDArray
 
 from leanet import command
 from leanet.data.folds import check_counts, check_separation, read_folds, stratified_folds, write_folds
@@ -17,7 +19,7 @@ from leanet.settings import Settings, settings_of
 def train(config: dict[str, Any]) -> float:
     """Do what is missing of a cell, print its table, and return its mean F1."""
     settings = settings_of(config)
-    dataset = _dataset(settings)
+    dataset = dataset_of(settings)
     index = dataset.index()
     _check(settings, index)
     runs = [Run(settings, index.fingerprint, fold) for fold in settings.selected_folds]
@@ -29,7 +31,8 @@ def train(config: dict[str, Any]) -> float:
     return _report(runs)
 
 
-def _dataset(settings: Settings) -> Dataset:
+def dataset_of(settings: Settings) -> Dataset:
+    """The configured source of images."""
     node = {key: value for key, value in settings.dataset.items() if key != "folds_file"}
     dataset: Dataset = instantiate(node)
     return dataset
@@ -49,7 +52,7 @@ def _do(runs: list[Run], dataset: Dataset) -> None:
     settings = runs[0].settings
     home = Path(settings.paths.runs)
     images = dataset.load(home / "images")
-    fold_of = _folds(settings, images, home)
+    fold_of = folds_of(settings, images, home)
 
     from leanet.experiment import run_fold  # here, since it imports torch: all mistakes of the images are told by now
 
@@ -58,7 +61,8 @@ def _do(runs: list[Run], dataset: Dataset) -> None:
         print(f"fold {run.fold}/{settings.folds}  {run.model}  F1 {result['f1']:.3f}  AUROC {result['auroc']:.3f}")
 
 
-def _folds(settings: Settings, images: ImageSet, home: Path) -> Any:
+def folds_of(settings: Settings, images: ImageSet, home: Path) -> NDArray[np.int64]:
+    """The fold of each image, from the folds file or by the split seed; kept as CSV under `home`/folds."""
     file = settings.dataset.get("folds_file")
     if file:
         fold_of = read_folds(Path(file).expanduser(), images.index)
