@@ -1,3 +1,5 @@
+import shutil
+
 import colour
 import numpy as np
 import pytest
@@ -77,6 +79,7 @@ def test_published_pairs(dtype: torch.dtype) -> None:
     np.testing.assert_allclose(found, SHARMA[:, 6], atol=1e-4, rtol=0)
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_compiles_whole_and_keeps_the_values() -> None:
     compiled = torch.compile(ciede2000, fullgraph=True)
     colors = np.vstack([SHARMA[:, :3], random_lab(1000, seed=5)])

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -135,6 +136,28 @@ def test_the_result_is_what_the_predictions_say(home: Path) -> None:
     share = sum(labels) / len(labels)
     assert result["floor"] == pytest.approx(2 * share / (1 + share))
     assert len(rows) == 18 and sum(labels) == 6
+
+
+def test_a_finished_cell_is_told_without_importing_torch(home: Path, configure: Configure) -> None:
+    code = (
+        "import json, sys; from leanet.train import train; train(json.load(sys.stdin)); print('torch' in sys.modules)"
+    )
+    before = outcome(home)
+    found = subprocess.run(
+        [sys.executable, "-c", code], input=json.dumps(configure(home)), capture_output=True, text=True, check=True
+    )
+    lines = found.stdout.splitlines()
+    assert "all done before" in lines[0] and lines[-1] == "False"
+    assert outcome(home) == before
+
+
+def test_a_loss_that_is_not_finite_is_told_in_one_line(tiny: tuple[str, ...], tmp_path: Path) -> None:
+    words = [f"paths.runs={tmp_path}", *tiny, "caan=none", "adn.lr=1e30"]
+    found = subprocess.run([sys.executable, "-m", "leanet.train", *words], capture_output=True, text=True)
+    assert found.returncode == 1 and found.stdout == ""
+    assert re.fullmatch(
+        r"leanet: fold 1/2 · resnet18: the loss is not finite in epoch \d, batch \d; .*\n", found.stderr
+    )
 
 
 def test_plain_runs_need_no_colorizer(configure: Configure, tmp_path: Path) -> None:
