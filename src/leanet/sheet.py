@@ -15,10 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from numpy.typing import ArrayLike, NDArray
 
-from leanet.data.images import NEGATIVE, POSITIVE
+from leanet.data.images import NEGATIVE, POSITIVE, THRESHOLD
 from leanet.store import write_atomically
-
-THRESHOLD = 0.5  # an image is called anomalous from this probability on
 
 _GROUPS = ((POSITIVE, "anomalous"), (NEGATIVE, "normal"))
 _INK, _FAINT, _TRACK = "#222222", "#6b6b6b", "#e9e9e9"
@@ -151,7 +149,7 @@ def _left(column: int) -> float:
 
 def _draw_head(page: _Page, columns: Sequence[_Column], title: str) -> None:
     page.text(_MARGIN, 0.5, _printable(title, int(page.width * 7)), size=16, weight="bold", va="baseline")
-    rule = f"✓ right   ✗ wrong   An image is called anomalous from probability {THRESHOLD} on."
+    rule = f"✓ right   ✗ wrong   An image is called anomalous above probability {THRESHOLD}."
     page.text(_MARGIN, 0.78, rule, size=10, color=_FAINT, va="baseline")
     for number, column in enumerate(columns):
         page.text(_left(number), _TOP + 0.2, column.title, size=12, va="baseline")
@@ -185,9 +183,9 @@ def _draw_row(page: _Page, columns: Sequence[_Column], panel: Panel, top: float)
 
 def _draw_verdict(page: _Page, panel: Panel, left: float, top: float) -> None:
     """Right or wrong, thrice over: as a sign and a word, as a hatched bar, and in colour."""
-    right = (panel.probability >= THRESHOLD) == (panel.label == POSITIVE)
+    right = (panel.probability > THRESHOLD) == (panel.label == POSITIVE)
     color, sign = (_RIGHT, "✓") if right else (_WRONG, "✗")
-    called = "anomalous" if panel.probability >= THRESHOLD else "normal"
+    called = "anomalous" if panel.probability > THRESHOLD else "normal"
     page.text(left, top + 0.46, _printable(panel.name, 44), size=11, va="baseline")
     page.text(left, top + 1.55, sign, size=20, color=color, weight="bold", va="baseline")
     verdict = f"called {called}, {'rightly' if right else 'but is ' + dict(_GROUPS)[panel.label]}"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from leanet.store import write_atomically
 
 NEGATIVE, POSITIVE = 0, 1
+THRESHOLD = 0.5  # an image is called anomalous above this probability
 
 
 @dataclass(frozen=True)

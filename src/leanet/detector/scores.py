@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc, binary_average_precision, binary_f1_score
 
-THRESHOLD = 0.5
+from leanet.data.images import THRESHOLD
 
 
 def scores(probabilities: Tensor, labels: Tensor) -> dict[str, Any]:
