@@ -104,7 +104,7 @@ def test_load_decodes_in_the_order_of_the_index_and_keeps_the_result(tmp_path: P
     assert len(set(images.pixels)) == 30
 
     kept = list((tmp_path / "cache").iterdir())
-    assert [path.name for path in kept] == [f"set-8-{dataset.index().fingerprint[:12]}.npz"]
+    assert [path.name for path in kept] == [f"set-8-{dataset.index().fingerprint[:12]}-v{DECODER}.npz"]
     written = kept[0].stat().st_mtime_ns
     again = dataset.load(tmp_path / "cache")
     assert kept[0].stat().st_mtime_ns == written
