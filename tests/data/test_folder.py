@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from leanet.data.folder import ImageFolder
+from leanet.data.images import DECODER
 from leanet.errors import LeanetError
 
 
