@@ -115,6 +115,27 @@ def _rotation(mean_c: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return -torch.sin(2 * delta_theta) * 2 * _chroma_weight(mean_c)
 
 
+def chroma_difference(lab1: Tensor, lab2: Tensor) -> Tensor:
+    """√(Δa*² + Δb*²), the chroma part of ΔE*ab: (..., 3, H, W) twice → (..., 1, H, W)."""
+    a, b = (lab2 - lab1)[..., 1:, :, :].unbind(-3)
+    return _sqrt(a * a + b * b).unsqueeze(-3)
+
+
+def twice_converted_ciede2000(lab1: Tensor, lab2: Tensor) -> Tensor:
+    """What the authors' released code has for ΔE00 of an image and its recoloured self.
+
+    L*a*b*, scaled to 0…1, is taken for RGB and converted to L*a*b* once more. The image comes from 8-bit L*a*b*, and
+    so does the L* of both; recoloured a* and b* are not rounded.
+    """
+    first, second = scale_lab(lab1), scale_lab(lab2)
+    second = torch.cat([_in_8_bits(second[..., :1, :, :]), second[..., 1:, :, :]], dim=-3)
+    return ciede2000(rgb_to_lab(_in_8_bits(first)), rgb_to_lab(second))
+
+
+def _in_8_bits(values: Tensor) -> Tensor:
+    return (values * 255).round().clamp(0, 255) / 255
+
+
 def rgb_to_lab(rgb: Tensor) -> Tensor:
     """sRGB (..., 3, H, W) in 0…1 to true L*a*b* (D65): L* in 0…100, a* and b* about −128…127."""
     lab: Tensor = kornia.color.rgb_to_lab(rgb)

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,11 +18,13 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from leanet.color import lab_to_rgb
-from leanet.colorizer.maps import WEIGHTS, fold_maps, map_scales
+from leanet.colorizer.maps import fold_maps, load_colorizer, map_scales
 from leanet.colorizer.task import recolored
-from leanet.colorizer.unet import UNet
 from leanet.data.batches import DeviceData, Tensors
-from leanet.data.images import NEGATIVE, ImageSet
+from leanet.data.folds import thinned
+from leanet.data.images import NEGATIVE, POSITIVE, ImageSet
+from leanet.data.map_folder import MapFolder
+from leanet.detector.inputs import CHANNELS
 from leanet.detector.network import LeaNet
 from leanet.detector.scores import floor, scores
 from leanet.detector.task import DetectorTask, LastEpochs
@@ -50,18 +52,18 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         if run.result is not None:
             return run.result
         write_text(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(_config(run))))
-        rows = np.flatnonzero(fold_of != run.fold), np.flatnonzero(fold_of == run.fold)
-        tensors = _tensors(run, images, rows[0], label, say)
-        train, test = (_rows(tensors, part) for part in rows)
+        task = DetectorTask(_network(run), run.settings.adn.lr)  # first of all, since its names may be wrong
+        rows = _split(run, images, fold_of)
+        tensors = _tensors(run, images, rows, label, say)
+        train, test = (_rows(tensors, part) for part in (rows.train, rows.test))
 
-        task = DetectorTask(_network(run), run.settings.adn.lr)
         last_epochs = LastEpochs({key: value for key, value in test.items() if key != "labels"})
         logger = _logger(run)
         seconds = _fit(run, task, train, last_epochs, logger, label)
 
-        _write_predictions(run, images, rows[1], last_epochs.history[-1])
-        _write_sheet(run, images, rows[1], task, test, last_epochs.history[-1]["adn"])
-        result = _result(run, last_epochs.history, train["labels"], test["labels"], seconds)
+        _write_predictions(run, images, rows.test, last_epochs.history[-1])
+        _write_sheet(run, images, rows.test, task, test, last_epochs.history[-1]["adn"])
+        result = _result(run, last_epochs.history, images.labels, rows, seconds)
         _close(logger, result)
         write_json(run.folder / "result.json", result)
         # Only now: a run without a result needs the optimizer's state to go on.
@@ -69,27 +71,50 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         return result
 
 
+class Split(NamedTuple):
+    """Rows of a fold's images: those that train the detector, all that could, and those that test it."""
+
+    train: Rows
+    all_train: Rows
+    test: Rows
+
+
+def _split(run: Run, images: ImageSet, fold_of: Rows) -> Split:
+    rows, settings = np.flatnonzero(fold_of != run.fold), run.settings
+    train = thinned(rows, images.labels, images.pixels, settings.positive_rate, settings.split_seed)
+    return Split(train, rows, np.flatnonzero(fold_of == run.fold))
+
+
 def _config(run: Run) -> dict[str, Any]:
     return {**asdict(run.settings), "fold": run.fold}
 
 
-def _tensors(run: Run, images: ImageSet, train: Rows, label: str, say: Callable[[str], object]) -> Tensors:
-    """Images, labels and, where there is attention, maps and their scales, of all rows."""
+def _tensors(run: Run, images: ImageSet, rows: Split, label: str, say: Callable[[str], object]) -> Tensors:
+    """Images, labels and, where there is a use for them, maps and their scales, of all rows."""
     tensors = {"images": torch.from_numpy(images.images), "labels": torch.from_numpy(images.labels)}
-    if run.has_attention:
-        settings = run.settings
-        normals = train[images.labels[train] == NEGATIVE]
-        maps = fold_maps(
-            run.colorizer_folder,
-            images.images,
-            normals,
-            settings.colorizer,
-            settings.trainer,
-            f"{label} · colorizer",
-            say,
-        )
-        tensors |= {"maps": maps, "scales": map_scales(maps, settings.map.scaling, torch.from_numpy(train))}
+    if run.needs_maps:
+        maps = _maps(run, images, rows, label, say)
+        scales = map_scales(maps, run.settings.map.scaling, torch.from_numpy(rows.train))
+        tensors |= {"maps": maps, "scales": scales}
     return tensors
+
+
+def _maps(run: Run, images: ImageSet, rows: Split, label: str, say: Callable[[str], object]) -> Tensor:
+    """The anomaly maps (N, 1, S, S) of all images: made elsewhere, or by the fold's colorizer."""
+    settings = run.settings
+    if not run.has_colorizer:
+        return torch.from_numpy(MapFolder.of_fold(str(settings.map.root), run.fold).load(images))
+    normals = rows.all_train[images.labels[rows.all_train] == NEGATIVE]
+    return fold_maps(
+        run.colorizer_folder,
+        images.images,
+        normals,
+        settings.colorizer,
+        settings.trainer,
+        settings.map.name,
+        f"{label} · colorizer",
+        say,
+    )
 
 
 def _rows(tensors: Tensors, rows: Rows) -> Tensors:
@@ -100,10 +125,11 @@ def _network(run: Run) -> LeaNet:
     """New networks, each from a seed of its own: the ADN's weights do not depend on which CAAN stands beside it."""
     settings = run.settings
     torch.manual_seed(derive(settings.seed, "adn", run.fold))
-    adn = instantiate(settings.adn.network)
+    channels = CHANNELS[settings.input.name]
+    adn = instantiate(settings.adn.network, channels=channels, image_size=settings.image_size)
     torch.manual_seed(derive(settings.seed, "caan", run.fold))
     caan = instantiate(settings.caan.network) if run.has_attention else None
-    return LeaNet(adn, caan, settings.point if run.has_attention else None)
+    return LeaNet(adn, caan, settings.point if run.has_attention else None, settings.input.name)
 
 
 def _fit(run: Run, task: DetectorTask, train: Tensors, last_epochs: LastEpochs, logger: Logger, label: str) -> float:
@@ -146,7 +172,8 @@ def _write_predictions(run: Run, images: ImageSet, test: Rows, found: Tensors) -
     write_text(run.folder / "predictions.csv", out.getvalue())
 
 
-def _result(run: Run, history: list[Tensors], train: Tensor, test: Tensor, seconds: float) -> dict[str, Any]:
+def _result(run: Run, history: list[Tensors], labels: NDArray[np.int64], rows: Split, seconds: float) -> dict[str, Any]:
+    test = torch.from_numpy(labels[rows.test])
     heads = {head: _head_result([epoch[head] for epoch in history], test) for head in history[-1]}
     return {
         **heads["adn"],
@@ -158,13 +185,20 @@ def _result(run: Run, history: list[Tensors], train: Tensor, test: Tensor, secon
         "model": run.model,
         "fold": run.fold,
         "folds": run.settings.folds,
-        "images": {
-            "train": {"negative": int((train == 0).sum()), "positive": int(train.sum())},
-            "test": {"negative": int((test == 0).sum()), "positive": int(test.sum())},
-        },
+        "images": {"train": _counts(labels[rows.train]), "test": _counts(labels[rows.test])},
+        "positives_of_all": _positives_of_all(labels, rows),
         "seconds": round(seconds, 3),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
+
+
+def _counts(labels: NDArray[np.int64]) -> dict[str, int]:
+    return {"negative": int((labels == NEGATIVE).sum()), "positive": int((labels == POSITIVE).sum())}
+
+
+def _positives_of_all(labels: NDArray[np.int64], rows: Split) -> float:
+    """Share of positives as on Figure 4's axis: those that are left, of all training images before the thinning."""
+    return _counts(labels[rows.train])["positive"] / len(rows.all_train)
 
 
 def _head_result(epochs: list[Tensor], labels: Tensor) -> dict[str, Any]:
@@ -181,7 +215,7 @@ def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, ten
     task.eval()
     with torch.inference_mode():
         attention = task(batch).attention
-    colored = _recolored(run, batch["images"]) if run.has_attention else None
+    colored = _recolored(run, batch["images"]) if run.has_colorizer else None
     panels = [
         Panel(
             name=images.index.names[test[row]],
@@ -198,7 +232,7 @@ def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, ten
 
 
 def _recolored(run: Run, images: Tensor) -> NDArray[np.uint8]:
-    unet = UNet(images.shape[-1], run.settings.colorizer.dropout)
-    unet.load_state_dict(torch.load(run.colorizer_folder / WEIGHTS, weights_only=True))
-    rgb = torch.cat([lab_to_rgb(other) for _, other in recolored(unet, images)])
+    colorizer = load_colorizer(run.colorizer_folder, run.settings.colorizer, images.shape[-1])
+    assert colorizer is not None  # its maps are there
+    rgb = torch.cat([lab_to_rgb(other) for _, other in recolored(colorizer, images)])
     return (rgb * 255).round().byte().numpy()

@@ -9,11 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from leanet.data.map_folder import map_fingerprint
 from leanet.errors import LeanetError
-from leanet.settings import Settings
+from leanet.settings import AdnSettings, ColorizerSettings, InputSettings, Settings
 from leanet.store import identity, read_json
 
-SCHEMA = 1  # raised by hand when the program's own changes make earlier numbers incomparable
+SCHEMA = 2  # raised by hand when the program's own changes make earlier numbers incomparable
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,21 @@ class Run:
         return self.settings.caan.network is not None
 
     @property
+    def needs_maps(self) -> bool:
+        return self.has_attention or self.settings.input.name != "rgb"
+
+    @property
+    def has_colorizer(self) -> bool:
+        """Whether its maps are made here."""
+        return self.needs_maps and self.settings.map.name != "folder"
+
+    @property
     def model(self) -> str:
-        """For people: resnet18, or resnet18+mobilenet@4 for attention at point 4."""
-        adn, caan = self.settings.adn.name, self.settings.caan.name
-        return f"{adn}+{caan}@{self.settings.point}" if self.has_attention else adn
+        """For people: resnet18, resnet18-map for another input, resnet18+mobilenet@4 for attention at point 4."""
+        settings = self.settings
+        seen = "" if settings.input.name == "rgb" else f"-{settings.input.name}"
+        attention = f"+{settings.caan.name}@{settings.point}" if self.has_attention else ""
+        return f"{settings.adn.name}{seen}{attention}"
 
     @property
     def name(self) -> str:
@@ -60,9 +72,9 @@ class Run:
 
     @property
     def plain(self) -> "Run":
-        """The same ADN without external attention: what the run is to be compared with."""
-        without = replace(self.settings.caan, name="none", network=None)
-        return replace(self, settings=replace(self.settings, caan=without))
+        """The same ADN that sees the image alone, without attention: what the run is to be compared with."""
+        caan = replace(self.settings.caan, name="none", network=None)
+        return replace(self, settings=replace(self.settings, caan=caan, input=InputSettings("rgb")))
 
     @property
     def colorizer_folder(self) -> Path:
@@ -84,22 +96,31 @@ class Run:
 
     @property
     def _colorizer_training(self) -> dict[str, Any]:
-        return {**asdict(self.settings.colorizer), "precision": self.settings.trainer.precision}
+        return {**_without_name(self.settings.colorizer), "precision": self.settings.trainer.precision}
+
+    @property
+    def _map_facts(self) -> dict[str, Any]:
+        settings = self.settings
+        facts = {"name": settings.map.name, "scaling": settings.map.scaling}
+        if settings.map.name == "folder":
+            return {**facts, "maps": map_fingerprint(str(settings.map.root))}
+        return {**facts, "colorizer": self._colorizer_training}
 
     @property
     def _cell_facts(self) -> dict[str, Any]:
         settings = self.settings
         training = {key: getattr(settings.trainer, key) for key in ("max_epochs", "batch_size", "precision")}
-        facts = {**self._fold_facts, "seed": settings.seed, "training": training}
-        facts["adn"] = {"lr": settings.adn.lr, "network": settings.adn.network}
+        facts = {**self._fold_facts, "seed": settings.seed, "positive_rate": settings.positive_rate}
+        facts |= {"training": training, "adn": _without_name(settings.adn)}
+        if self.needs_maps:
+            facts |= {"input": settings.input.name, "map": self._map_facts}
         if self.has_attention:
-            facts["attention"] = {
-                "caan": settings.caan.network,
-                "point": settings.point,
-                "map": asdict(settings.map),
-                "colorizer": self._colorizer_training,
-            }
+            facts["attention"] = {"caan": settings.caan.network, "point": settings.point}
         return facts
+
+
+def _without_name(group: AdnSettings | ColorizerSettings) -> dict[str, Any]:
+    return {key: value for key, value in asdict(group).items() if key != "name"}
 
 
 def _digest(file: str) -> str:

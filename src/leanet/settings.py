@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Annotated, Any, get_args, get_type_hints
 
 from leanet.errors import LeanetError
@@ -33,6 +33,7 @@ def one_of(*choices: str) -> Rule:
     return Rule(lambda v: v in choices, " or ".join(filter(None, [", ".join(choices[:-1]), choices[-1]])))
 
 
+SHARE = Rule(lambda v: type(v) in (int, float) and 0 < v <= 1, "a number above 0, up to 1")
 POSITIVE = Rule(lambda v: type(v) in (int, float) and 0 < v < float("inf"), "a number above 0")
 TEXT = Rule(lambda v: isinstance(v, str) and v != "", "a text")
 BETAS = Rule(
@@ -43,6 +44,7 @@ DATASET_TEXT = Rule(
     lambda v: v is None or isinstance(v, str), "a text; a number takes quotes within quotes, as in \"dataset.root='7'\""
 )
 NODE = Rule(lambda v: isinstance(v, dict) and "_target_" in v, "a group with a _target_")
+REST = Rule(lambda v: NODE.holds(v), NODE.words)  # for what else is in a group: _target_ and its arguments
 IMAGE_SIZE = Rule(
     lambda v: type(v) is int and v >= SIZE_STEP and v % SIZE_STEP == 0,
     f"a multiple of {SIZE_STEP}, since the networks halve an image five times",
@@ -51,36 +53,54 @@ IMAGE_SIZE = Rule(
 
 @dataclass(frozen=True)
 class AdnSettings:
+    """`network` is called with `channels` and `image_size` as well, and gives an `Adn`."""
+
     name: Annotated[str, TEXT]
     lr: Annotated[float, POSITIVE]
-    network: Annotated[Node, NODE]
+    network: Annotated[Node, REST]
 
 
 @dataclass(frozen=True)
 class CaanSettings:
+    """`network` gives an `ExternalNetwork`; without it there is no attention."""
+
     name: Annotated[str, TEXT]
-    network: Annotated[Node | None, NODE]
+    network: Annotated[Node | None, REST]
+
+
+@dataclass(frozen=True)
+class InputSettings:
+    """What the ADN sees."""
+
+    name: Annotated[str, one_of("rgb", "map", "rgb_map", "attentioned")]
 
 
 @dataclass(frozen=True)
 class MapSettings:
-    name: Annotated[str, one_of("ciede2000")]
+    """`root` is for maps made elsewhere; {fold} in it stands for the fold's number."""
+
+    name: Annotated[str, one_of("ciede2000", "legacy", "ab", "folder")]
     scaling: Annotated[str, one_of("image_max", "fold", "fixed")]
+    root: Annotated[str | None, TEXT] = None
 
 
 @dataclass(frozen=True)
 class ColorizerSettings:
-    """Everything that changes a colorizer, its seed included: runs that agree on it share their maps."""
+    """Everything that changes a colorizer, its seed included: runs that agree on it share their maps.
 
+    `network` is called with `image_size` as well, and gives a `Colorizer`.
+    """
+
+    name: Annotated[str, TEXT]
     max_epochs: Annotated[int, whole(1)]
     patience: Annotated[int, whole(1)]
     batch_size: Annotated[int, whole(2)]
     lr: Annotated[float, POSITIVE]
     betas: Annotated[list[float], BETAS]
-    dropout: Annotated[float, number(0, 0.9)]
-    loss: Annotated[str, one_of("bce", "mse")]
+    loss: Annotated[str, one_of("bce", "mse", "ciede2000")]
     fancy_pca: Annotated[float, number(0, 10)]
     seed: Annotated[int, whole(0)]
+    network: Annotated[Node, REST]
 
 
 @dataclass(frozen=True)
@@ -107,9 +127,11 @@ class Settings:
     fold: Annotated[int | None, whole(1)]
     seed: Annotated[int, whole(0)]
     split_seed: Annotated[int, whole(0)]
+    positive_rate: Annotated[float, SHARE]
     dataset: Annotated[Node, NODE]
     adn: AdnSettings
     caan: CaanSettings
+    input: InputSettings
     map: MapSettings
     colorizer: ColorizerSettings
     trainer: TrainerSettings
@@ -138,16 +160,22 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
         _check(f"dataset.{key}", settings.dataset.get(key), DATASET_TEXT)
     if settings.fold is not None and settings.fold > settings.folds:
         raise LeanetError(f"fold={settings.fold}: there are folds 1 to {settings.folds}; leave it empty for all")
+    if settings.map.name == "folder" and settings.map.root is None:
+        raise LeanetError("map=folder needs map.root=DIR, the folder that holds a map for each image")
     return settings
 
 
 def _read(schema: type, config: Mapping[str, Any], prefix: str) -> Any:
     """An instance of the dataclass `schema` with each of its fields taken from `config` and checked."""
     hints = get_type_hints(schema, include_extras=True)
-    unknown = set(config) - set(hints)
-    if unknown:
-        raise LeanetError(f"{prefix}{min(unknown)} is no setting; see --help for those there are")
-    return schema(**{name: _value(prefix + name, hint, config.get(name, MISSING)) for name, hint in hints.items()})
+    rest = {name: value for name, value in config.items() if name not in hints}
+    given = {entry.name: config.get(entry.name, entry.default) for entry in fields(schema)}
+    for name, hint in hints.items():
+        if REST in get_args(hint):
+            given[name], rest = rest or None, {}
+    if rest:
+        raise LeanetError(f"{prefix}{min(rest)} is no setting; see --help for those there are")
+    return schema(**{name: _value(prefix + name, hint, given[name]) for name, hint in hints.items()})
 
 
 def _value(path: str, hint: Any, value: Any) -> Any:

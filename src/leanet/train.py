@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from leanet import command
 from leanet.data.folds import check_counts, check_separation, read_folds, stratified_folds, write_folds
 from leanet.data.images import Dataset, ImageSet, Index
+from leanet.data.map_folder import MapFolder
 from leanet.errors import LeanetError
 from leanet.report.tables import cell_table
 from leanet.runs import Run
@@ -40,6 +41,9 @@ def dataset_of(settings: Settings) -> Dataset:
 
 def _check(settings: Settings, index: Index) -> None:
     """What can be seen without decoding an image."""
+    if settings.map.name == "folder":
+        for fold in settings.selected_folds:
+            MapFolder.of_fold(str(settings.map.root), fold).files(index)
     file = settings.dataset.get("folds_file")
     if not file:
         return check_counts(index.labels, settings.folds)
@@ -78,7 +82,7 @@ def _report(runs: list[Run]) -> float:
     """Print the cell's table, the plain ADN's row above it where that was run, and where the picture is."""
     results = [result for run in runs if (result := run.result)]
     cells = [results]
-    if runs[0].has_attention:
+    if runs[0].needs_maps:
         plain = [result for run in runs if (result := run.plain.result)]
         cells = [plain, results] if plain else [results]
     print(f"\n{runs[0].settings.dataset_name}, {runs[0].settings.image_size} px\n\n{cell_table(cells)}\n")

@@ -5,48 +5,72 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from hydra.utils import instantiate
 from lightning.pytorch.callbacks import EarlyStopping
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leanet.color import ciede2000
+from leanet.color import chroma_difference, ciede2000, twice_converted_ciede2000
+from leanet.colorizer.network import Colorizer
 from leanet.colorizer.task import ColorizerTask, recolored
-from leanet.colorizer.unet import UNet
 from leanet.data.batches import DeviceData
 from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
 from leanet.seeds import derive
 from leanet.settings import ColorizerSettings, TrainerSettings
 from leanet.store import lock, write_atomically
 
-FIXED_DELTA_E = 10.0  # `fixed` scaling: a difference that is plain at a glance becomes 1
+FIXED = 10.0  # `fixed` scaling: a difference that is plain at a glance becomes 1
 FOLD_QUANTILE = 0.999  # `fold` scaling: robust against a single pixel
 
-WEIGHTS = "colorizer.pt"
-MAPS = "maps.npy"
+# By map.name: true L*a*b* of original and recoloured image, (B, 3, S, S) each → (B, 1, S, S).
+DIFFERENCES = {"ciede2000": ciede2000, "legacy": twice_converted_ciede2000, "ab": chroma_difference}
+
+_WEIGHTS = "colorizer.pt"
 
 
-def train_colorizer(normals: Tensor, settings: ColorizerSettings, plan: Fit) -> UNet:
-    """A U-Net trained on `normals` (N, 3, S, S) uint8, which is all it is ever given; resumable, kept in the folder."""
+def maps_file(folder: Path, name: str) -> Path:
+    """Where the maps called `name` by a colorizer are kept: (N, 1, S, S) float16."""
+    return folder / f"maps-{name}.npy"
+
+
+def load_colorizer(folder: Path, settings: ColorizerSettings, image_size: int) -> Colorizer | None:
+    """The trained colorizer kept in `folder`, if there is one."""
+    weights = folder / _WEIGHTS
+    if not weights.exists():
+        return None
+    colorizer = _colorizer(settings, image_size)
+    colorizer.load_state_dict(torch.load(weights, weights_only=True))
+    return colorizer
+
+
+def train_colorizer(normals: Tensor, settings: ColorizerSettings, plan: Fit) -> Colorizer:
+    """A colorizer of `normals` (N, 3, S, S) uint8, which is all it is ever given; resumable, kept in the folder."""
+    image_size = normals.shape[-1]
+    kept = load_colorizer(plan.folder, settings, image_size)
+    if kept is not None:
+        return kept
     torch.manual_seed(derive(settings.seed, "colorizer"))
-    unet = UNet(normals.shape[-1], settings.dropout)
-    weights = plan.folder / WEIGHTS
-    if weights.exists():
-        unet.load_state_dict(torch.load(weights, weights_only=True))
-        return unet
-    task = ColorizerTask(unet, settings, normals)
+    colorizer = _colorizer(settings, image_size)
+    task = ColorizerTask(colorizer, settings, normals)
     stopping = EarlyStopping("loss", patience=settings.patience, check_on_train_epoch_end=True, check_finite=False)
     fit(task, DeviceData({"images": normals}, settings.batch_size, plan.seed), plan, callbacks=[stopping])
-    save_tensors(weights, unet.state_dict())
+    save_tensors(plan.folder / _WEIGHTS, colorizer.state_dict())
     (plan.folder / CHECKPOINT).unlink(missing_ok=True)
-    return unet
+    return colorizer
 
 
-def anomaly_maps(unet: UNet, images: Tensor) -> Tensor:
-    """ΔE00 of each image and its recoloured self: (N, 3, S, S) uint8 → (N, 1, S, S) float16, in ΔE00 units.
+def _colorizer(settings: ColorizerSettings, image_size: int) -> Colorizer:
+    colorizer: Colorizer = instantiate(settings.network, image_size=image_size)
+    return colorizer
+
+
+def anomaly_maps(colorizer: Colorizer, images: Tensor, name: str = "ciede2000") -> Tensor:
+    """The difference of each image and its recoloured self: (N, 3, S, S) uint8 → (N, 1, S, S) float16.
 
     Half precision keeps three digits, finer than an 8-bit image can say.
     """
-    return torch.cat([ciede2000(lab, other).half().cpu() for lab, other in recolored(unet, images)])
+    difference = DIFFERENCES[name]
+    return torch.cat([difference(lab, other).half().cpu() for lab, other in recolored(colorizer, images)])
 
 
 def fold_maps(
@@ -55,21 +79,22 @@ def fold_maps(
     normals: NDArray[np.int64],
     settings: ColorizerSettings,
     trainer: TrainerSettings,
+    name: str,
     label: str,
     say: Callable[[str], object] = print,
 ) -> Tensor:
-    """The anomaly maps (N, 1, S, S) of all `images` by a colorizer of the rows `normals`, from `folder` if it has them.
+    """The maps called `name` (N, 1, S, S) of all `images` by a colorizer of the rows `normals`; kept in `folder`.
 
     Of several processes that ask together, one trains and the others wait for it; if it dies, the next goes on from
     its checkpoint.
     """
-    file = folder / MAPS
+    file = maps_file(folder, name)
     if not file.exists():
         with lock(folder, on_wait=lambda: say(f"{label}: waiting for the process that is training this colorizer")):
             if not file.exists():
                 plan = Fit(folder, label, settings.max_epochs, settings.seed, trainer)
-                unet = train_colorizer(torch.from_numpy(images[normals]), settings, plan)
-                maps = anomaly_maps(unet, torch.from_numpy(images)).numpy()
+                colorizer = train_colorizer(torch.from_numpy(images[normals]), settings, plan)
+                maps = anomaly_maps(colorizer, torch.from_numpy(images), name).numpy()
                 write_atomically(file, lambda out: np.save(out, maps))
     return torch.from_numpy(np.load(file, allow_pickle=False))
 
@@ -78,9 +103,9 @@ def map_scales(maps: Tensor, scaling: str, train: Tensor) -> Tensor:
     """What to multiply each map by before networks see it, (N,) float32.
 
     Args:
-        maps: (N, 1, S, S) ΔE00.
+        maps: (N, 1, S, S), in ΔE00 or whatever the maps' unit is.
         scaling: `image_max` divides each map by its own maximum (the authors' code); `fold` by a high quantile over
-            the fold's training maps; `fixed` by ΔE00 = 10.
+            the fold's training maps; `fixed` by 10.
         train: rows of the fold's training images.
     """
     if scaling == "image_max":
@@ -91,4 +116,4 @@ def map_scales(maps: Tensor, scaling: str, train: Tensor) -> Tensor:
         # Sorting a few million values is enough for one quantile, whatever the size of the set.
         divisor = float(np.quantile(values.reshape(-1)[:: max(1, values.size // 4_000_000)], FOLD_QUANTILE))
         return torch.full((len(maps),), 1 / max(divisor, 1e-6))
-    return torch.full((len(maps),), 1 / FIXED_DELTA_E)
+    return torch.full((len(maps),), 1 / FIXED)

@@ -1,4 +1,4 @@
-"""Training the U-Net to recolour normal images (§3-1, §4-2)."""
+"""Training a colorizer to recolour normal images (§3-1, §4-2)."""
 
 from collections.abc import Iterator
 
@@ -7,26 +7,27 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
-from leanet.color import fancy_pca, principal_colors, rgb_to_lab, scale_lab, unscale_lab
-from leanet.colorizer.unet import UNet
+from leanet.color import ciede2000, fancy_pca, principal_colors, rgb_to_lab, scale_lab, unscale_lab
+from leanet.colorizer.network import Colorizer
 from leanet.data.batches import Tensors, batches
 from leanet.settings import ColorizerSettings
 
 
 class ColorizerTask(lightning.LightningModule):
-    """L* → (a*, b*), both scaled to 0…1; Fancy PCA varies the light of each batch.
+    """Learns the colours that normal images have; Fancy PCA varies the light of each batch.
 
     The paper names no loss. `bce`, cross-entropy with the colours as soft targets, has its minimum where `mse` (the
     authors' code) has it, but keeps its gradient where the sigmoid saturates: with `mse`, pixels that overshoot in
     the first steps stay magenta or green, half a percent of them after eight epochs on strawberry leaves.
+    `ciede2000` is the mean of the anomaly map itself.
     """
 
     principal: Tensor
 
-    def __init__(self, unet: UNet, settings: ColorizerSettings, normals: Tensor) -> None:
+    def __init__(self, colorizer: Colorizer, settings: ColorizerSettings, normals: Tensor) -> None:
         """`normals`: (N, 3, S, S) uint8, the images to be trained on, for their principal colours."""
         super().__init__()
-        self.unet = unet
+        self.colorizer = colorizer
         self.settings = settings
         self.register_buffer("principal", principal_colors(normals / 255), persistent=False)
 
@@ -35,29 +36,33 @@ class ColorizerTask(lightning.LightningModule):
         if self.settings.fancy_pca:
             draws = torch.randn(len(rgb), 3, device=rgb.device)
             rgb = fancy_pca(rgb, self.principal, self.settings.fancy_pca * draws)
-        scaled = scale_lab(rgb_to_lab(rgb))
-        logits, colors = self.unet.logits(scaled[:, :1]), scaled[:, 1:]
-        if self.settings.loss == "mse":
-            loss = mse_loss(torch.sigmoid(logits), colors)
-        else:
-            loss = binary_cross_entropy_with_logits(logits, colors)
+        loss = self._loss(rgb_to_lab(rgb))
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(rgb))
         return loss
 
+    def _loss(self, lab: Tensor) -> Tensor:
+        scaled = scale_lab(lab)
+        logits, colors = self.colorizer.logits(scaled[:, self.colorizer.sees]), scaled[:, self.colorizer.gives]
+        if self.settings.loss == "ciede2000":
+            return ciede2000(lab, unscale_lab(self.colorizer.complete(scaled, torch.sigmoid(logits)))).mean()
+        if self.settings.loss == "mse":
+            return mse_loss(torch.sigmoid(logits), colors)
+        return binary_cross_entropy_with_logits(logits, colors)
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         first, second = self.settings.betas
-        return torch.optim.Adam(self.unet.parameters(), lr=self.settings.lr, betas=(first, second), fused=True)
+        return torch.optim.Adam(self.colorizer.parameters(), lr=self.settings.lr, betas=(first, second), fused=True)
 
 
 @torch.inference_mode()
-def recolored(unet: UNet, images: Tensor, batch_size: int = 32) -> Iterator[tuple[Tensor, Tensor]]:
+def recolored(colorizer: Colorizer, images: Tensor, batch_size: int = 32) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of (original, recoloured) true L*a*b*, (B, 3, S, S), of images (N, 3, S, S) uint8.
 
-    The recoloured image has the original's L* and the a*, b* that the U-Net gives it.
+    What the colorizer does not give, a U-Net's L*, is the original's.
     """
-    unet.eval()
-    device = next(unet.parameters()).device
+    colorizer.eval()
+    device = next(colorizer.parameters()).device
     for batch in batches({"images": images}, batch_size):
         lab = rgb_to_lab(batch["images"].to(device) / 255)
-        lightness = scale_lab(lab)[:, :1]
-        yield lab, unscale_lab(torch.cat([lightness, unet(lightness)], dim=1))
+        scaled = scale_lab(lab)
+        yield lab, unscale_lab(colorizer.complete(scaled, colorizer(scaled[:, colorizer.sees])))

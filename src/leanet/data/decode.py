@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError
 from tqdm import tqdm
 
+from leanet.data.images import Decoded
 from leanet.errors import LeanetError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
@@ -63,27 +64,24 @@ def resized(image: Image.Image, size: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
 
 
-def read_images(paths: Sequence[Path], image_size: int, label: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """Decode `paths` in parallel, in their order, under a progress bar named `label`.
-
-    Returns:
-        images: (N, 3, image_size, image_size) uint8, sRGB.
-        pixels: SHA-256 of each image's width, height and decoded pixels before resizing.
+def read_images(paths: Sequence[Path], image_size: int, label: str) -> Decoded:
+    """Decode `paths` in parallel, in their order, to (image_size, image_size), under a progress bar named `label`.
 
     Raises:
         LeanetError: naming every file that cannot be read, with its reason.
     """
     images = np.empty((len(paths), 3, image_size, image_size), np.uint8)
 
-    def read(position: int, path: Path) -> str:
+    def read(position: int, path: Path) -> tuple[str, tuple[int, int]]:
         image = decode(path)
         images[position] = resized(image, image_size)
-        return hashlib.sha256(f"{image.width}x{image.height}".encode() + image.tobytes()).hexdigest()
+        return hashlib.sha256(f"{image.width}x{image.height}".encode() + image.tobytes()).hexdigest(), image.size
 
-    return images, each(read, paths, label)
+    pixels, sizes = zip(*each(read, paths, label), strict=True)
+    return Decoded(images, pixels, np.array(sizes, dtype=np.int64))
 
 
-def each(job: Callable[[int, Path], T], paths: Sequence[Path], label: str) -> tuple[T, ...]:
+def each(job: Callable[[int, Path], T], paths: Sequence[Path], label: str, kind: str = "images") -> tuple[T, ...]:
     """What job(position, path) returns for every path, run in threads; all UnreadableErrors become one LeanetError."""
 
     def attempt(position: int) -> T | UnreadableError:
@@ -105,7 +103,7 @@ def each(job: Callable[[int, Path], T], paths: Sequence[Path], label: str) -> tu
         if isinstance(outcome, UnreadableError)
     ]
     if failures:
-        raise LeanetError(f"{len(failures)} of {len(paths)} images cannot be read: {', '.join(failures)}")
+        raise LeanetError(f"{len(failures)} of {len(paths)} {kind} cannot be read: {', '.join(failures)}")
     return tuple(outcome for outcome in outcomes if not isinstance(outcome, UnreadableError))
 
 

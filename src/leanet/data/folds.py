@@ -66,6 +66,20 @@ def stratified_folds(
     return fold_of
 
 
+def thinned(
+    rows: NDArray[np.int64], labels: NDArray[np.int64], pixels: Sequence[str], rate: float, split_seed: int
+) -> NDArray[np.int64]:
+    """The training `rows` with all their negatives and the share `rate` of their positives, at least one.
+
+    Positives stay in the order of a hash of seed and pixels, so of two rates the smaller keeps a part of what the
+    larger keeps, for every network.
+    """
+    positives = rows[labels[rows] == POSITIVE]
+    ranking = sorted(positives.tolist(), key=lambda row: (_rank(split_seed, f"thin:{pixels[row]}"), row))
+    kept = ranking[: max(1, round(rate * len(ranking)))]
+    return np.sort(np.concatenate([rows[labels[rows] == NEGATIVE], np.array(kept, dtype=np.int64)]))
+
+
 def check_counts(labels: NDArray[np.int64], folds: int) -> None:
     """Raise LeanetError if there are too few images of a class; quick, so that it can come before decoding."""
     _check_split({label: int((labels == label).sum()) for label in _CLASSES}, folds, "")

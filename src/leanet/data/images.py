@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +52,13 @@ class ImageSet:
 
     images: (N, 3, S, S) uint8, sRGB.
     pixels: SHA-256 of each image's decoded pixels before resizing; equal where two files show the same picture.
+    sizes: (N, 2), width and height before resizing.
     """
 
     index: Index
     images: NDArray[np.uint8]
     pixels: tuple[str, ...]
+    sizes: NDArray[np.int64]
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -77,14 +79,22 @@ class Dataset(Protocol):
     def load(self, cache: Path) -> ImageSet: ...
 
 
-DECODER = 1  # raised by hand when decoding changes, so that no older cache is read
+DECODER = 2  # raised by hand when decoding changes, so that no older cache is read
 
 
-def load_cached(file: Path, index: Index, decode: Callable[[], tuple[NDArray[np.uint8], tuple[str, ...]]]) -> ImageSet:
+class Decoded(NamedTuple):
+    """What an image set has beside its index."""
+
+    images: NDArray[np.uint8]
+    pixels: tuple[str, ...]
+    sizes: NDArray[np.int64]
+
+
+def load_cached(file: Path, index: Index, decode: Callable[[], Decoded]) -> ImageSet:
     """The image set kept beside `file` (.npz), decoded and written there first if it is missing."""
     file = file.with_name(f"{file.stem}-v{DECODER}{file.suffix}")
     if not file.exists():
-        images, pixels = decode()
-        write_atomically(file, lambda out: np.savez(out, images=images, pixels=np.array(pixels)))
+        decoded = decode()._asdict()
+        write_atomically(file, lambda out: np.savez(out, **decoded))
     with np.load(file, allow_pickle=False) as kept:
-        return ImageSet(index, kept["images"], tuple(str(digest) for digest in kept["pixels"]))
+        return ImageSet(index, kept["images"], tuple(str(digest) for digest in kept["pixels"]), kept["sizes"])

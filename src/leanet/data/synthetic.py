@@ -62,7 +62,7 @@ class SyntheticLeaves:
         for image, name in zip(images, index.names, strict=True):
             number, label = numbers[name]
             image[:] = np.rint(self.paint(number, label == POSITIVE)[0] * 255)
-        return ImageSet(index, images, index.sha256)
+        return ImageSet(index, images, index.sha256, np.full((len(index), 2), self.image_size))
 
     def paint(self, number: int, positive: bool) -> tuple[Plane, NDArray[np.bool_]]:
         """Image `number`, with its anomaly or (for comparison) without.

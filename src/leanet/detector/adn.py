@@ -1,29 +1,135 @@
 """Anomaly detection networks: ordinary classifiers with five named points for the attention (§3-3)."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
-import timm
+import torch
 from torch import Tensor, nn
+
+from leanet.detector.catalogue import timm_network
+from leanet.detector.points import Names, find_points
+
+CNN_WIDTHS = (64, 128, 256, 512, 512)
 
 
 class Adn(nn.Module):
     """A classifier of images with names for its five attention points.
 
     Args:
-        network: (B, 3, S, S) → (B, 2) logits of normal and anomalous.
-        points: the names of five of its modules, from the shallowest to the deepest.
+        network: (B, C, S, S) → (B, 2) logits of normal and anomalous.
+        points: the names of five of its modules, from the shallowest to the deepest; None where it has none.
+        normalize: what its weights expect in place of images in 0…1.
     """
 
-    def __init__(self, network: nn.Module, points: Sequence[str]) -> None:
+    def __init__(self, network: nn.Module, points: Names, normalize: nn.Module | None = None) -> None:
         super().__init__()
         self.network = network
-        self.points = tuple(points)
+        self.points = points
+        self.normalize = normalize or nn.Identity()
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.network(images)
+        logits: Tensor = self.network(self.normalize(images))
         return logits
 
 
-def timm_adn(model: str, points: Sequence[str]) -> Adn:
-    """An ADN from timm's catalogue, with new weights."""
-    return Adn(timm.create_model(model, pretrained=False, num_classes=2), points)
+def timm_adn(
+    model: str,
+    channels: int,
+    image_size: int,
+    pretrained: bool = False,
+    points: Sequence[str] | None = None,
+    **options: Any,
+) -> Adn:
+    """An ADN from timm's catalogue; `options` are the network's own.
+
+    Args:
+        channels: C of its input.
+        image_size: S.
+        pretrained: ImageNet weights, and the normalisation they expect, in place of new ones.
+        points: five names of modules; without, those of its feature information.
+    """
+    network = timm_network(model, channels, image_size, pretrained, **options)
+    return Adn(network, find_points(network, points), _expected(network, channels) if pretrained else None)
+
+
+def resnet18(channels: int, image_size: int, pretrained: bool = False, extra_conv: bool = False) -> Adn:
+    """ResNet18, 11.18M parameters; with the authors' 3×3 convolution after point 1 where `extra_conv`."""
+    adn = timm_adn("resnet18", channels, image_size, pretrained)
+    if extra_conv:
+        conv = nn.Conv2d(64, 64, 3, padding=1)
+        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")  # as timm's others
+        nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+        adn.network.maxpool = nn.Sequential(conv, adn.network.get_submodule("maxpool"))
+    return adn
+
+
+def vgg(model: str, channels: int, image_size: int, pretrained: bool = False, dropout: float = 0.0) -> Adn:
+    """VGG16 or VGG19 with the paper's head, which follows the image: flatten → 4096 → 4096 → 2.
+
+    165,726,018 parameters for VGG16 at 256×256 (Table 3: 165.7M), where the published network pools to 7×7 and has
+    134M. Points after each pooling.
+    """
+    network = timm_network(model, channels, image_size, pretrained)
+    head = nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(512 * (image_size // 2**5) ** 2, 4096),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(4096, 4096),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(4096, 2),
+    )
+    whole = nn.Sequential(OrderedDict(features=network.get_submodule("features"), head=_glorot(head)))
+    pools = tuple(name for name, layer in whole.named_modules() if isinstance(layer, nn.MaxPool2d))
+    return Adn(whole, pools, _expected(network, channels) if pretrained else None)
+
+
+def basic_cnn(channels: int, image_size: int) -> Adn:
+    """The basic CNN of Tables 7 and 8: five blocks of 3×3 convolution (stride 2), batch norm and ReLU, flatten, dense.
+
+    3,982,210 numbers at 256×256, batch-norm statistics included (the paper: 4.0M).
+    """
+    network = nn.Sequential()
+    for number, width in enumerate(CNN_WIDTHS, start=1):
+        conv = nn.Conv2d(channels, width, 3, stride=2, padding=1)
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+        network.add_module(f"block{number}", nn.Sequential(conv, nn.BatchNorm2d(width), nn.ReLU()))
+        channels = width
+    network.add_module("flatten", nn.Flatten())
+    network.add_module("dense", _glorot(nn.Linear(channels * (image_size // 2**5) ** 2, 2)))
+    return Adn(network, tuple(f"block{number}" for number in range(1, 6)))
+
+
+def _glorot(head: nn.Module) -> nn.Module:
+    """Glorot & Bengio's initial weights for dense layers, as the authors' Keras has them: the paper names none."""
+    for layer in head.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    return head
+
+
+class _Normalize(nn.Module):
+    """(images − mean) / deviation, by channel."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.deviation
+
+
+def _expected(network: nn.Module, channels: int) -> nn.Module:
+    """What ImageNet weights expect of an RGB image; a map, alone or as the fourth channel, stays as it is."""
+    config = network.pretrained_cfg
+    if channels < 3:
+        return nn.Identity()
+    more = channels - 3
+    return _Normalize([*config["mean"], *[0.0] * more], [*config["std"], *[1.0] * more])  # type: ignore[index]

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from leanet.errors import LeanetError
+
 
 def attention_map(features: Tensor) -> Tensor:
     """Eq. 2: M = σ(mean over channels). (B, C, h, w) → (B, 1, h, w) in 0…1."""
@@ -32,24 +34,45 @@ class ExternalAttention:
     >>> attention = ExternalAttention(network, "layer3")
     >>> with attention.using(maps):       # (B, 1, h, w) in 0…1
     ...     logits = network(images)      # the output of layer3 is multiplied by 1 + M
+
+    Args:
+        network: any network with features as maps.
+        module: the name of one of its modules, whose output is (B, C, H, W), or (B, H, W, C) where `channels_last`,
+            and which runs once in a forward pass.
     """
 
-    def __init__(self, network: nn.Module, module: str) -> None:
+    def __init__(self, network: nn.Module, module: str, channels_last: bool = False) -> None:
         try:
             point = network.get_submodule(module)
         except AttributeError:
             names = ", ".join(name for name, _ in network.named_modules() if name)
             raise ValueError(f"the network has no module {module!r}; it has {names}") from None
+        self.module = module
+        self.channels_last = channels_last
         self._maps: Tensor | None = None
+        self._calls = 0
         point.register_forward_hook(self._multiply)
 
     @contextmanager
     def using(self, maps: Tensor) -> Iterator[None]:
-        self._maps = maps
+        """LeanetError at the end if the module ran not once: the attention would be missing, or count twice."""
+        self._maps, self._calls = maps, 0
         try:
             yield
         finally:
             self._maps = None
+        if self._calls != 1:
+            raise LeanetError(f"module {self.module} ran {self._calls} times in one pass; name one that runs once")
 
-    def _multiply(self, module: nn.Module, inputs: Any, features: Tensor) -> Tensor | None:
-        return None if self._maps is None else attend(features, self._maps)
+    def _multiply(self, module: nn.Module, inputs: Any, features: Any) -> Tensor | None:
+        if self._maps is None:
+            return None
+        self._calls += 1
+        if not isinstance(features, Tensor) or features.ndim != 4:
+            shape = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+            raise LeanetError(
+                f"the features of module {self.module} are no maps (B, C, H, W) but {shape}; name another"
+            )
+        if self.channels_last:
+            return attend(features.movedim(-1, 1), self._maps).movedim(1, -1)
+        return attend(features, self._maps)

@@ -1,11 +1,14 @@
 """The external networks that turn an anomaly map into an attention map (Table 1), and direct attention."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from leanet.detector.attention import attention_map, resized
+from leanet.detector.catalogue import is_channels_last, timm_network
+from leanet.detector.points import find_points, module_at
 
 
 class ExternalNetwork(Protocol):
@@ -42,6 +45,38 @@ class DirectAttention(nn.Module):
     def forward(self, maps: Tensor, point: int) -> tuple[Tensor, None]:
         size = maps.shape[-1] // 2**point
         return torch.sigmoid(resized(maps, (size, size))), None
+
+
+class TimmCaan(nn.Module):
+    """A network of timm's catalogue as the external network: its features at a point give the attention map.
+
+    Args:
+        network: (B, 1, S, S) → (B, 2) logits.
+        points: five names of its modules; without, those of its feature information.
+    """
+
+    def __init__(self, network: nn.Module, points: Sequence[str] | None) -> None:
+        super().__init__()
+        self.network = network
+        self.points = find_points(network, points)
+
+    def forward(self, maps: Tensor, point: int) -> tuple[Tensor, Tensor]:
+        found: list[Tensor] = []
+
+        def keep(module: nn.Module, inputs: Any, features: Tensor) -> None:
+            found.append(features)
+
+        with self.network.get_submodule(module_at(self.points, point)).register_forward_hook(keep):
+            logits: Tensor = self.network(maps)
+        features = found[-1].movedim(-1, 1) if is_channels_last(self.network) else found[-1]
+        return attention_map(features), logits
+
+
+def timm_caan(
+    model: str, image_size: int, pretrained: bool = False, points: Sequence[str] | None = None, **options: Any
+) -> TimmCaan:
+    """A CAAN from timm's catalogue; its arguments are those of `timm_adn`."""
+    return TimmCaan(timm_network(model, 1, image_size, pretrained, **options), points)
 
 
 def mobilenet_caan(hard_swish: bool = True) -> Caan:

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 from leanet.detector.adn import Adn
 from leanet.detector.attention import ExternalAttention
 from leanet.detector.caan import ExternalNetwork
+from leanet.detector.catalogue import is_channels_last
+from leanet.detector.inputs import adn_input
+from leanet.detector.points import module_at
 
 
 class Output(NamedTuple):
@@ -24,27 +27,33 @@ class LeaNet(nn.Module):
         adn: the classifier.
         caan: the external network; None for the plain classifier.
         point: 1…5, the same for the external network's output and the ADN's input; None with `caan=None`.
+        sees: what the ADN gets, of `CHANNELS`.
     """
 
-    def __init__(self, adn: Adn, caan: ExternalNetwork | None = None, point: int | None = None) -> None:
+    def __init__(
+        self, adn: Adn, caan: ExternalNetwork | None = None, point: int | None = None, sees: str = "rgb"
+    ) -> None:
         super().__init__()
         self.adn = adn
         self.caan = caan
         self.point = point
+        self.sees = sees
         if caan is not None:
             if point is None:
                 raise ValueError("an external network needs an attention point, 1 to 5")
-            self.attention = ExternalAttention(adn.network, adn.points[point - 1])
+            module = module_at(adn.points, point)
+            self.attention = ExternalAttention(adn.network, module, is_channels_last(adn.network))
 
     def forward(self, images: Tensor, maps: Tensor | None = None) -> Output:
-        """images (B, 3, S, S) in 0…1; maps (B, 1, S, S), the scaled anomaly maps, needed by an external network."""
+        """images (B, 3, S, S) in 0…1; maps (B, 1, S, S), the scaled anomaly maps, where something needs them."""
+        seen = adn_input(self.sees, images, maps)
         if self.caan is None or self.point is None:
-            return Output(self.adn(images))
+            return Output(self.adn(seen))
         if maps is None:
             raise ValueError("an external network needs anomaly maps")
         attention, caan_logits = self.caan(maps, self.point)
         with self.attention.using(attention):
-            return Output(self.adn(images), caan_logits, attention)
+            return Output(self.adn(seen), caan_logits, attention)
 
 
 def evidence(logits: Tensor) -> Tensor:

@@ -1,0 +1,131 @@
+"""Anomaly maps made elsewhere: a folder that has a file for each image of a dataset."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from leanet.data.decode import UnreadableError, each
+from leanet.data.images import ImageSet, Index
+from leanet.errors import LeanetError
+
+SUFFIXES = (".npy", ".tif", ".tiff", ".png")
+_PLANES = ("L", "I", "F")  # Pillow's modes of 8 bits, of 16 and 32, and of floating point
+_NAMED = 5  # of many missing files, as many are named
+
+
+@dataclass(frozen=True)
+class MapFolder:
+    """The maps under `root`: for the image a/b.jpg of the dataset one of a/b.npy, .tif, .tiff and .png.
+
+    The file may also be called after the whole name, a/b.jpg.npy, where two images differ in their suffix alone.
+    A map is a plane of numbers from 0 up, of the image's shape at any scale, or square as the networks see images.
+    """
+
+    root: Path
+
+    @classmethod
+    def of_fold(cls, root: str, fold: int) -> "MapFolder":
+        """The maps for one fold: root/fold1 and so on where there are such folders, otherwise root."""
+        folder = _folder(root)
+        own = folder / f"fold{fold}"
+        return cls(own if own.is_dir() else folder)
+
+    def files(self, index: Index) -> list[Path]:
+        """The map's file of each image, in the order of `index`; LeanetError if one is missing, or there are two."""
+        found = {name: self._candidates(name) for name in index.names}
+        missing = sorted(name for name, files in found.items() if not files)
+        if missing:
+            listed = ", ".join(missing[:_NAMED]) + (", …" if len(missing) > _NAMED else "")
+            raise LeanetError(
+                f"map.root={self.root}: {len(missing)} of {len(index)} images have no map: {listed}; a map has its "
+                f"image's name and one of the suffixes {' '.join(SUFFIXES)}"
+            )
+        for name, files in found.items():
+            if len(files) > 1:
+                raise LeanetError(f"map.root={self.root}: {name} has two maps, {files[0].name} and {files[1].name}")
+        return [files[0] for files in found.values()]
+
+    def load(self, images: ImageSet) -> NDArray[np.float32]:
+        """The maps (N, 1, S, S) of `images`, at their size S; values as they are in the files.
+
+        Raises:
+            LeanetError: naming every file that is missing, cannot be read, is no map, or does not fit its image.
+        """
+        size = images.images.shape[-1]
+        shapes = [(int(height), int(width)) for width, height in images.sizes]
+
+        def read(position: int, path: Path) -> NDArray[np.float32]:
+            return _resized(_fitting(path, _plane(path), shapes[position]), size)
+
+        return np.stack(each(read, self.files(images.index), "read maps", "maps"))[:, None]
+
+    def _candidates(self, name: str) -> list[Path]:
+        stem = PurePosixPath(name).with_suffix("")
+        whole = [self.root / f"{name}{suffix}" for suffix in SUFFIXES]
+        files = [path for path in whole if path.is_file()]
+        return files or [path for suffix in SUFFIXES if (path := self.root / f"{stem}{suffix}").is_file()]
+
+
+@cache
+def map_fingerprint(root: str) -> str:
+    """SHA-256 over the names and contents of all maps below `root`; read once in a process."""
+    folder = _folder(root)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
+    digests = each(lambda _, path: hashlib.sha256(path.read_bytes()).hexdigest(), paths, "index maps", "maps")
+    lines = [f"{sha} {path.relative_to(folder).as_posix()}" for sha, path in zip(digests, paths, strict=True)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _folder(root: str) -> Path:
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        raise LeanetError(f"map.root={root}: no such folder; relative paths start at {Path.cwd()}")
+    return folder
+
+
+def _plane(path: Path) -> NDArray[np.float32]:
+    """The numbers in `path`, (H, W); UnreadableError if it has no plane of numbers from 0 up."""
+    try:
+        values = _values(path)
+    except Exception as error:  # readers raise nearly anything on damaged files
+        raise UnreadableError(path, " ".join(str(error).split()) or type(error).__name__) from error
+    shape = values.shape
+    while values.ndim > 2 and values.shape[0] == 1:  # anomalib's are (1, H, W) or (1, 1, H, W)
+        values = values[0]
+    if values.ndim != 2 or not values.size or values.dtype.kind not in "buif":
+        raise UnreadableError(path, f"{values.dtype} of shape {shape}, and a map is one plane of numbers")
+    if not np.isfinite(values).all() or values.min() < 0:
+        raise UnreadableError(path, "it has values that are negative or not finite")
+    return values.astype(np.float32)
+
+
+def _values(path: Path) -> NDArray[np.generic]:
+    if path.suffix == ".npy":
+        array: NDArray[np.generic] = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        return array
+    with Image.open(path, formats=("PNG", "TIFF")) as image:
+        if image.mode.partition(";")[0] not in _PLANES:
+            raise ValueError(f"mode {image.mode}, and a map is grey")
+        return np.asarray(image)
+
+
+def _fitting(path: Path, plane: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """`plane`, if its shape is that of its image at some scale, within a pixel, or square."""
+    (height, width), (image_height, image_width) = plane.shape, shape
+    off = min(abs(width - height * image_width / image_height), abs(height - width * image_height / image_width))
+    if height != width and off > 1:
+        raise UnreadableError(path, f"{width}×{height} does not fit its image of {image_width}×{image_height}")
+    return plane
+
+
+def _resized(plane: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """(H, W) → (size, size), bilinear and antialiased: no value leaves the range."""
+    if plane.shape == (size, size):
+        return plane
+    return np.asarray(Image.fromarray(plane).resize((size, size), Image.Resampling.BILINEAR))

@@ -1,0 +1,52 @@
+"""Networks out of timm's catalogue, as ADN or as CAAN."""
+
+import difflib
+from typing import Any
+
+import timm
+from torch import nn
+
+from leanet.errors import LeanetError
+
+
+def timm_network(model: str, channels: int, image_size: int, pretrained: bool = False, **options: Any) -> nn.Module:
+    """The network `model`: (B, channels, image_size, image_size) → (B, 2) logits.
+
+    Args:
+        pretrained: ImageNet weights in place of new ones.
+        options: the network's own.
+
+    Raises:
+        LeanetError: no such model, an option it does not know, or weights that cannot be had.
+    """
+    if not timm.is_model(model.partition(".")[0]):
+        close = difflib.get_close_matches(model, timm.list_models(), n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "timm.list_models() has their names"
+        raise LeanetError(f"model={model}: timm has no such network; {hint}")
+    if _is_of_fixed_size(model):
+        options = {"img_size": image_size, **options}
+    try:
+        network: nn.Module = timm.create_model(
+            model, pretrained=pretrained, num_classes=2, in_chans=channels, **options
+        )
+    except TypeError as error:
+        raise LeanetError(f"model={model}: {error}") from error
+    except Exception as error:
+        if not pretrained:
+            raise
+        reason = str(error).splitlines()[0].rstrip(".:")
+        raise LeanetError(
+            f"pretrained=true: the ImageNet weights of {model} cannot be had ({reason}); go online once, so that they "
+            "are kept, or use pretrained=false"
+        ) from error
+    return network
+
+
+def is_channels_last(network: nn.Module) -> bool:
+    """Whether its features are (B, H, W, C), as Swin's."""
+    return getattr(network, "output_fmt", None) == "NHWC"
+
+
+def _is_of_fixed_size(model: str) -> bool:
+    known = timm.get_pretrained_cfg(model, allow_unregistered=True)
+    return known is not None and known.fixed_input_size
