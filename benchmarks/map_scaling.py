@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from tabulate import tabulate
 from torchmetrics.functional.classification import binary_auroc
 
-from leanet.colorizer.maps import MAPS, map_scales
+from leanet.colorizer.maps import map_scales, maps_file
 from leanet.command import CONF
 from leanet.report.tables import spread
 from leanet.runs import Run
@@ -34,7 +34,7 @@ def main(overrides: list[str]) -> None:
     fold_of = folds_of(settings, images, home)
     found: dict[str, list[list[float]]] = {"fold": [], "image_max": [], "fixed": []}
     for fold in settings.selected_folds:
-        file = Run(settings, images.index.fingerprint, fold).colorizer_folder / MAPS
+        file = maps_file(Run(settings, images.index.fingerprint, fold).colorizer_folder, settings.map.name)
         if not file.exists():
             continue
         maps = torch.from_numpy(np.load(file, allow_pickle=False))

@@ -1,20 +1,24 @@
 import shutil
 
 import colour
+import cv2
 import numpy as np
 import pytest
 import torch
-from skimage.color import rgb2lab
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from leanet.color import (
+    chroma_difference,
     ciede2000,
     fancy_pca,
     lab_to_rgb,
     principal_colors,
     rgb_to_lab,
     scale_lab,
+    twice_converted_ciede2000,
     unscale_lab,
 )
+from leanet.data.synthetic import SyntheticLeaves
 
 # Sharma, Wu & Dalal (2005), Table 1: L*1 a*1 b*1 L*2 a*2 b*2 ΔE00.
 SHARMA = np.array(
@@ -166,6 +170,42 @@ def test_survives_autocast_and_half_precision() -> None:
         torch.testing.assert_close(ciede2000(first, second), ciede2000(first.double(), second.double()).float())
     half = ciede2000(first.bfloat16(), second.bfloat16())
     torch.testing.assert_close(half, ciede2000(first.bfloat16().float(), second.bfloat16().float()))
+
+
+def leaves() -> tuple[np.ndarray, np.ndarray]:
+    """sRGB (2, 3, 64, 64) in 0…1: a painted leaf, and another one with its colours."""
+    painted = SyntheticLeaves(image_size=64, negatives=2, positives=1)
+    return tuple(np.stack([painted.paint(number, False)[0]]) for number in (1, 3))
+
+
+def test_twice_converted_agrees_with_opencv_and_scikit_image() -> None:
+    # In the authors' code OpenCV makes 8-bit L*a*b*; the recoloured image has the L* of the first and a*, b* in 0…1.
+    first, second = (np.moveaxis(rgb[0], 0, -1) for rgb in leaves())
+    lab = cv2.cvtColor(np.rint(first * 255).astype(np.uint8), cv2.COLOR_RGB2Lab).astype(np.float32) / 255
+    other = cv2.cvtColor(second.astype(np.float32), cv2.COLOR_RGB2Lab)
+    other = np.concatenate([lab[..., :1], (other[..., 1:] + 128) / 255], axis=-1).astype(np.float32)
+    twice = [cv2.cvtColor(scaled, cv2.COLOR_RGB2Lab) for scaled in (lab, other)]
+    by_opencv = deltaE_ciede2000(*twice)
+    by_scikit_image = deltaE_ciede2000(rgb2lab(lab), rgb2lab(other))
+
+    def true_lab(scaled: np.ndarray) -> torch.Tensor:
+        return unscale_lab(torch.from_numpy(scaled).movedim(-1, 0).double())
+
+    found = twice_converted_ciede2000(true_lab(lab), true_lab(other))[0].numpy()
+    np.testing.assert_allclose(found, by_scikit_image, atol=1e-2)
+    assert np.abs(found - by_opencv).mean() < 0.1  # OpenCV looks the conversion up in a table
+    assert np.corrcoef(found.ravel(), by_opencv.ravel())[0, 1] > 0.999
+    true = deltaE_ciede2000(rgb2lab(first), rgb2lab(second))
+    assert np.corrcoef(found.ravel(), true.ravel())[0, 1] < 0.95  # it is another map
+
+
+def test_chroma_difference_ignores_lightness() -> None:
+    first, second = random_lab(500, 0), random_lab(500, 1)
+    expected = np.hypot(*(first - second)[:, 1:].T)
+    found = chroma_difference(image(first), image(second))
+    np.testing.assert_allclose(found.squeeze().numpy(), expected, rtol=1e-9)
+    brighter = image(first) + torch.tensor([20.0, 0, 0]).double()[:, None, None]
+    assert (chroma_difference(image(first), brighter) == 0).all()
 
 
 def test_lab_agrees_with_scikit_image_and_comes_back() -> None:

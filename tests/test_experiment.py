@@ -69,7 +69,7 @@ def outcome(home: Path) -> dict[str, Any]:
         "result": result,
         "predictions": (folder / "predictions.csv").read_text(),
         "weights": {name: value.numpy().tobytes() for name, value in kept["state_dict"].items()},
-        "maps": [file.read_bytes() for file in sorted(home.glob("colorizers/*/maps.npy"))],
+        "maps": [file.read_bytes() for file in sorted(home.glob("colorizers/*/maps-*.npy"))],
         "sheet": (folder / "sheet.png").stat().st_size > 10_000,
         "files": sorted(str(file.relative_to(home)) for file in home.rglob("*") if "logs" not in file.parts),
     }
@@ -86,7 +86,7 @@ def home(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path
 MOMENTS = {
     "the colorizer is training": "colorizers/*/last.ckpt",
     "a file is half-written": "*/*/.*.part",
-    "the maps are made": "colorizers/*/maps.npy",
+    "the maps are made": "colorizers/*/maps-*.npy",
     "the detector is training": "detectors/*/last.ckpt",
     "the predictions are written": "detectors/*/predictions.csv",
 }
@@ -118,7 +118,7 @@ def test_two_processes_share_one_run_and_one_colorizer(home: Path, configure: Co
         assert process.exitcode == 0
     assert len(list(tmp_path.glob("colorizers/*"))) == 1
     assert len(list(tmp_path.glob("detectors/*/result.json"))) == 2
-    assert [file.read_bytes() for file in tmp_path.glob("colorizers/*/maps.npy")] == outcome(home)["maps"]
+    assert [file.read_bytes() for file in tmp_path.glob("colorizers/*/maps-*.npy")] == outcome(home)["maps"]
 
 
 def test_the_result_is_what_the_predictions_say(home: Path) -> None:

@@ -26,8 +26,8 @@ COLORIZER = (
     "trainer.precision=bf16-mixed",
 )
 IMAGES = ("dataset.image_size=32", "folds=4", "split_seed=9")
-DETECTOR = ("adn.lr=9", "adn.network.model=resnet34", "trainer.max_epochs=9", "trainer.batch_size=9")
-ATTENTION = ("point=1", "map.scaling=fixed", "caan.network.hard_swish=false")
+DETECTOR = ("adn.lr=9", "adn.extra_conv=true", "trainer.max_epochs=9", "trainer.batch_size=9", "positive_rate=0.5")
+ATTENTION = ("point=1", "map.scaling=fixed", "map.name=ab", "caan.hard_swish=false", "input.name=map")
 NOT_OURS = (
     "paths.runs=elsewhere",
     "paths.data=elsewhere",
@@ -37,9 +37,10 @@ NOT_OURS = (
     "dataset.name=other",
     "adn.name=other",
     "caan.name=other",
-    "map.name=ciede2000",
+    "colorizer.name=other",
     "fold=2",
     "colorizer.dropout=0",  # 0.0
+    "positive_rate=1.0",  # 1
 )
 
 
@@ -80,7 +81,7 @@ def test_no_setting_is_forgotten() -> None:
     parts = {"colorizer": ColorizerSettings, "trainer": TrainerSettings, "map": MapSettings, "paths": PathSettings}
     names = {f"{part}.{entry.name}" for part, schema in parts.items() for entry in fields(schema)}
     names |= {entry.name for entry in fields(Settings) if not isinstance(composed()[entry.name], DictConfig)}
-    assert names <= tried
+    assert names - {"colorizer.network", "map.root"} <= tried  # the first has no name; the second has tests below
 
 
 @pytest.mark.parametrize("group", ["caan=direct", "caan=resnet", "caan=none"])
@@ -110,9 +111,39 @@ def test_the_same_goes_without_attention(change: str) -> None:
     assert plain(change).cell != plain().cell
 
 
-@pytest.mark.parametrize("change", ["point=1", "map.scaling=fixed", *COLORIZER[:-1]])
+@pytest.mark.parametrize("change", ["point=1", "map.scaling=fixed", "map.name=ab", *COLORIZER[:-1]])
 def test_without_attention_its_settings_do_not_matter(change: str) -> None:
     assert (plain(change).id, plain(change).folder) == (plain().id, plain().folder)
+
+
+@pytest.mark.parametrize("group", ["input=map", "input=rgb_map", "input=attentioned"])
+def test_input_baselines_have_maps_but_no_point(group: str) -> None:
+    made = run(groups=(group,))
+    assert made.needs_maps and made.has_colorizer and not made.has_attention
+    assert run("point=1", groups=(group,)).id == made.id
+    assert run("map.scaling=fixed", groups=(group,)).id != made.id
+    assert made.colorizer_folder == run().colorizer_folder
+    assert len({other.id for other in (made, run(), plain())}) == 3
+    assert made.plain.id == plain().id
+    assert made.model == f"resnet18-{group.partition('=')[2]}"
+
+
+@pytest.mark.parametrize("group", ["map=legacy", "map=ab"])
+def test_maps_of_one_colorizer(group: str) -> None:
+    assert run(groups=(group,)).colorizer_folder == run().colorizer_folder
+    assert run(groups=(group,)).id != run().id
+
+
+def test_maps_made_elsewhere_count_by_their_content(tmp_path: Path) -> None:
+    contents = {"a": b"one", "b": b"one", "c": b"other"}
+    made = {}
+    for name, content in contents.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "leaf-0001.npy").write_bytes(content)
+        made[name] = run(f"map.root={tmp_path / name}", groups=("map=folder",))
+    assert made["a"].id == made["b"].id != made["c"].id
+    assert not made["a"].has_colorizer
+    assert run(f"map.root={tmp_path / 'a'}", "colorizer.lr=9", groups=("map=folder",)).id == made["a"].id
 
 
 def test_the_plain_run_is_that_of_no_caan() -> None:

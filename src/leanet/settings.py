@@ -189,7 +189,7 @@ def _value(path: str, hint: Any, value: Any) -> Any:
     kind, expected = get_args(hint)
     if not (value is None and types.NoneType in get_args(kind)):
         _check(path, value, expected)
-    if kind is float:  # 1 and 1.0 are one setting, and so one run
+    if kind is float:
         return float(value)
     return [float(number) for number in value] if kind == list[float] else value
 

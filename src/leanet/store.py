@@ -13,9 +13,20 @@ from filelock import FileLock, Timeout
 
 
 def identity(facts: Mapping[str, Any]) -> str:
-    """A name for everything that changes a result: 12 hex digits of the SHA-256 of `facts` as sorted JSON."""
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """A name for everything that changes a result: 12 hex digits of the SHA-256 of `facts` as sorted JSON.
+
+    Equal numbers count as one, however they are written: 1 and 1.0.
+    """
+    text = json.dumps(_plain(facts), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:

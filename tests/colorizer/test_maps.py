@@ -29,7 +29,7 @@ def leaves() -> tuple[np.ndarray, np.ndarray]:
 
 
 def make(folder: Path, images: np.ndarray, normals: np.ndarray, settings: Settings) -> torch.Tensor:
-    return fold_maps(folder, images, normals, settings.colorizer, settings.trainer, "test")
+    return fold_maps(folder, images, normals, settings.colorizer, settings.trainer, settings.map.name, "test")
 
 
 def test_no_other_image_reaches_the_colorizer(
@@ -72,9 +72,9 @@ def test_maps_are_made_once(tmp_path: Path, leaves: tuple[np.ndarray, np.ndarray
     images, labels = leaves
     normals = np.flatnonzero(labels == NEGATIVE)[:8]
     first = make(tmp_path, images, normals, settings)
-    stamp = (tmp_path / "maps.npy").stat().st_mtime_ns
+    stamp = (tmp_path / "maps-ciede2000.npy").stat().st_mtime_ns
     assert torch.equal(make(tmp_path, images, normals, settings), first)
-    assert (tmp_path / "maps.npy").stat().st_mtime_ns == stamp
+    assert (tmp_path / "maps-ciede2000.npy").stat().st_mtime_ns == stamp
     assert not list(tmp_path.glob("*.part")) and not (tmp_path / "last.ckpt").exists()
 
 

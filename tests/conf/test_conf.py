@@ -34,8 +34,9 @@ def settings(*overrides: str) -> Settings:
 @pytest.mark.parametrize("file", FILES, ids=str)
 def test_every_file_gives_settings(file: Path) -> None:
     group = str(file.parent)
-    found = settings() if group == "." else settings(f"{group}={file.name}")
-    if group in {"dataset", "adn", "caan", "map"}:
+    more = ["map.root=maps"] if str(file) == "map/folder" else []
+    found = settings() if group == "." else settings(f"{group}={file.name}", *more)
+    if group in {"dataset", "adn", "caan", "input", "map", "colorizer"} and file.name != "timm":
         named = getattr(found, group)
         assert (named["name"] if group == "dataset" else named.name) == file.name
 
@@ -49,10 +50,26 @@ def test_datasets(name: str, tmp_path: Path) -> None:
     assert callable(dataset.load)
 
 
+@pytest.mark.parametrize("name", choices("input"))
+def test_an_input_has_no_attention_unless_it_is_asked_for(name: str) -> None:
+    assert settings(f"input={name}").caan.name == ("mobilenet" if name == "rgb" else "none")
+    assert settings(f"input={name}", "caan=resnet").caan.name == "resnet"
+
+
+@pytest.mark.parametrize("name", choices("colorizer"))
+def test_colorizers(name: str) -> None:
+    found = settings(f"colorizer={name}").colorizer
+    colorizer = instantiate(found.network, image_size=64).eval()
+    whole = torch.rand(2, 3, 64, 64)
+    out = colorizer.complete(whole, colorizer(whole[:, colorizer.sees]))
+    assert out.shape == whole.shape and out.min() >= 0 and out.max() <= 1
+
+
 @cache
 def networks(adn: str, caan: str) -> tuple[Any, Any]:
     found = settings(f"adn={adn}", f"caan={caan}")
-    return instantiate(found.adn.network), found.caan.network and instantiate(found.caan.network)
+    adn = instantiate(found.adn.network, channels=3, image_size=64)
+    return adn, found.caan.network and instantiate(found.caan.network)
 
 
 @pytest.mark.parametrize("point", range(1, 6))

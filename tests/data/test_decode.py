@@ -357,7 +357,8 @@ def test_read_images_keeps_the_order_and_shows_no_bar_without_a_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = [saved(tmp_path / f"{level}.png", Image.new("L", (5, 7), level)) for level in range(40)]
-    images, _ = read_images(paths, 8, "decode")
+    images, _, sizes = read_images(paths, 8, "decode")
+    assert sizes.tolist() == [[5, 7]] * 40
     assert images.shape == (40, 3, 8, 8)
     assert images[:, 0, 0, 0].tolist() == list(range(40))
     assert capsys.readouterr() == ("", "")
@@ -371,7 +372,7 @@ def test_pixels_tell_equal_pictures_in_different_files(tmp_path: Path) -> None:
         saved(tmp_path / "turned.png", flat.transpose(Image.Transpose.ROTATE_90)),
         saved(tmp_path / "blue.png", Image.new("RGB", (6, 4), BLUE)),
     ]
-    _, digests = read_images(paths, 4, "decode")
+    digests = read_images(paths, 4, "decode").pixels
     assert digests[0] == digests[1]
     assert len(set(digests)) == 3
 

@@ -1,6 +1,7 @@
 import csv
 import hashlib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold  # type: ignore[import-untyped]
 
-from leanet.data.folds import check_counts, check_separation, read_folds, stratified_folds, write_folds
+from leanet.data.folds import check_counts, check_separation, read_folds, stratified_folds, thinned, write_folds
 from leanet.data.images import Index
 from leanet.errors import LeanetError
 
@@ -240,3 +241,23 @@ def test_what_is_no_folds_file_is_refused(tmp_path: Path, content: bytes | None,
         path.write_bytes(content)
     with pytest.raises(LeanetError, match=message):
         read_folds(path, index_of(["a.png"]))
+
+
+def test_thinning_takes_positives_alone_and_is_nested() -> None:
+    labels, pixels = dataset(60, 40)
+    rows = np.flatnonzero(stratified_folds(labels, pixels, 5, 0) != 1)
+    kept = [set(thinned(rows, labels, pixels, rate, 0).tolist()) for rate in (1, 0.5, 0.25, 0.125, 0.01)]
+    assert kept[0] == set(rows.tolist())
+    assert [sum(labels[list(part)]) for part in kept] == [32, 16, 8, 4, 1]
+    assert all((labels[list(part)] == 0).sum() == 48 for part in kept)
+    assert all(less < more for more, less in pairwise(kept))
+
+
+def test_thinning_follows_the_seed_and_not_the_order_of_images() -> None:
+    labels, pixels = dataset(20, 16)
+    rows = np.arange(36)
+    kept = thinned(rows, labels, pixels, 0.5, 0)
+    assert kept.tolist() != thinned(rows, labels, pixels, 0.5, 1).tolist()
+    order = np.random.default_rng(0).permutation(36)
+    shuffled = thinned(rows, labels[order], [pixels[place] for place in order], 0.5, 0)
+    assert sorted(order[shuffled].tolist()) == kept.tolist()

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from leanet.detector.attention import ExternalAttention, attend, attention_map
+from leanet.errors import LeanetError
 
 
 def test_equation_2() -> None:
@@ -60,3 +61,46 @@ def test_a_copy_obeys_its_own_attention() -> None:
 def test_a_wrong_name_lists_the_modules() -> None:
     with pytest.raises(ValueError, match="no module 'layer9'; it has 0, 1"):
         ExternalAttention(nn.Sequential(nn.ReLU(), nn.ReLU()), "layer9")
+
+
+class Swapped(nn.Module):
+    """(B, C, H, W) → (B, H, W, C)."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return features.movedim(1, -1)
+
+
+def test_features_with_channels_last() -> None:
+    network = nn.Sequential(Swapped(), nn.Linear(3, 2))
+    attention = ExternalAttention(network, "0", channels_last=True)
+    images, maps = torch.rand(2, 3, 8, 6), torch.rand(2, 1, 8, 6)
+    with attention.using(maps):
+        found = network(images)
+    torch.testing.assert_close(found, network[1](((1 + maps) * images).movedim(1, -1)))
+
+
+def test_a_module_that_gives_no_maps() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.ReLU())
+    attention = ExternalAttention(network, "0")
+    with pytest.raises(LeanetError, match=r"module 0 gives no maps \(B, C, H, W\) but \(2, 12\)"):
+        with attention.using(torch.rand(2, 1, 2, 2)):
+            network(torch.rand(2, 3, 2, 2))
+
+
+@pytest.mark.parametrize("times", [0, 2])
+def test_a_module_that_does_not_run_once(times: int) -> None:
+    class Often(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.activation = nn.ReLU()
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            for _ in range(times):
+                images = self.activation(images)
+            return images
+
+    network = Often()
+    attention = ExternalAttention(network, "activation")
+    with pytest.raises(LeanetError, match=f"module activation ran {times} times in one pass"):
+        with attention.using(torch.rand(1, 1, 2, 2)):
+            network(torch.rand(1, 3, 2, 2))

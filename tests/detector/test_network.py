@@ -2,27 +2,16 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from leanet.detector.adn import Adn, timm_adn
+from leanet.detector.adn import Adn
+from leanet.detector.adn import resnet18 as make_resnet18
 from leanet.detector.caan import DirectAttention, mobilenet_caan, resnet_caan
+from leanet.detector.inputs import CHANNELS, adn_input
 from leanet.detector.network import LeaNet, evidence
 from leanet.detector.task import DetectorTask, head_loss
 
-POINTS = ["act1", "layer1", "layer2", "layer3", "layer4"]
-
 
 def resnet18() -> Adn:
-    return timm_adn("resnet18", POINTS)
-
-
-def test_sizes_of_resnet18_at_its_points() -> None:
-    adn = resnet18().eval()
-    assert sum(parameter.numel() for parameter in adn.parameters()) == 11_177_538  # the paper's 11.2M
-    sizes = []
-    for name in POINTS:
-        adn.network.get_submodule(name).register_forward_hook(lambda *call: sizes.append(call[2].shape[-1]))
-    with torch.no_grad():
-        adn(torch.rand(1, 3, 256, 256))
-    assert sizes == [128, 64, 32, 16, 8]
+    return make_resnet18(3, 64)
 
 
 @pytest.mark.parametrize("point", [1, 2, 3, 4, 5])
@@ -58,6 +47,15 @@ def test_plain_and_direct_have_no_second_head() -> None:
     assert direct.caan is None and direct.attention is not None
     with pytest.raises(ValueError, match="anomaly maps"):
         LeaNet(resnet18(), mobilenet_caan(), 1)(images)
+
+
+@pytest.mark.parametrize("sees", ["map", "rgb_map", "attentioned"])
+def test_the_adn_sees_what_it_is_given(sees: str) -> None:
+    images, maps = torch.rand(2, 3, 64, 64), torch.rand(2, 1, 64, 64)
+    adn = make_resnet18(CHANNELS[sees], 64).eval()
+    torch.testing.assert_close(LeaNet(adn, sees=sees)(images, maps).adn, adn(adn_input(sees, images, maps)))
+    both = LeaNet(adn, DirectAttention(), 2, sees)(images, maps)  # an input of its own, and attention
+    assert both.attention is not None and both.adn.shape == (2, 2)
 
 
 def test_equation_1() -> None:

@@ -70,9 +70,7 @@ class ExternalAttention:
         self._calls += 1
         if not isinstance(features, Tensor) or features.ndim != 4:
             shape = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
-            raise LeanetError(
-                f"the features of module {self.module} are no maps (B, C, H, W) but {shape}; name another"
-            )
+            raise LeanetError(f"module {self.module} gives no maps (B, C, H, W) but {shape}; name another")
         if self.channels_last:
             return attend(features.movedim(-1, 1), self._maps).movedim(1, -1)
         return attend(features, self._maps)
