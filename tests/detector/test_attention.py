@@ -81,10 +81,12 @@ def test_features_with_channels_last() -> None:
 
 def test_a_module_that_gives_no_maps() -> None:
     network = nn.Sequential(nn.Flatten(), nn.ReLU())
-    attention = ExternalAttention(network, "0")
-    with pytest.raises(LeanetError, match=r"module 0 gives no maps \(B, C, H, W\) but \(2, 12\)"):
-        with attention.using(torch.rand(2, 1, 2, 2)):
-            network(torch.rand(2, 3, 2, 2))
+    attention, maps = ExternalAttention(network, "0"), torch.rand(2, 1, 2, 2)
+    with (
+        pytest.raises(LeanetError, match=r"gives no maps \(B, C, H, W\) but \(2, 12\)"),
+        attention.using(maps),
+    ):
+        network(torch.rand(2, 3, 2, 2))
 
 
 @pytest.mark.parametrize("times", [0, 2])
@@ -100,7 +102,7 @@ def test_a_module_that_does_not_run_once(times: int) -> None:
             return images
 
     network = Often()
-    attention = ExternalAttention(network, "activation")
-    with pytest.raises(LeanetError, match=f"module activation ran {times} times in one pass"):
-        with attention.using(torch.rand(1, 1, 2, 2)):
-            network(torch.rand(1, 3, 2, 2))
+    attention, maps = ExternalAttention(network, "activation"), torch.rand(1, 1, 2, 2)
+    told = f"module activation ran {times} times in one pass"
+    with pytest.raises(LeanetError, match=told), attention.using(maps):
+        network(torch.rand(1, 3, 2, 2))
