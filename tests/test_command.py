@@ -20,8 +20,13 @@ MISTAKES: dict[str, list[str]] = {
     "point=foo": ["point=foo: must be a whole number from 1 to 5"],
     "fold=7": ["fold=7: there are folds 1 to 5"],
     "dataset=typo": ["dataset=typo", "folder, hurricane, strawberry, synthetic"],
-    "caan=4": ["caan=4: there is no such choice; choose from direct, mobilenet, none, resnet"],
-    "-m caan=none,4": ["caan=none,4: there is no such choice; choose from direct, mobilenet, none, resnet"],
+    "caan=4": ["caan=4: there is no such choice; choose from direct, mobilenet, none, resnet, timm"],
+    "-m caan=none,4": ["caan=none,4: there is no such choice; choose from direct, mobilenet, none, resnet, timm"],
+    "adn=vgg17": ["adn=vgg17: there is no such choice; choose from cnn, resnet18, resnet50, timm, vgg16, vgg19"],
+    "map=folder": ["map=folder needs map.root=DIR"],
+    "map=folder map.root=missing": ["map.root=missing: no such folder"],
+    "map=folder map.root=empty": ["200 of 200 images have no map"],
+    "positive_rate=2": ["positive_rate=2: must be a number above 0, up to 1"],
     "logger=false": ["logger=false: there is no such choice; choose from csv, tensorboard, wandb"],
     "pont=4": ["pont is no setting, did you mean point?"],
     "dataset.root=x": ["dataset.root is no setting of the chosen dataset"],
@@ -143,7 +148,7 @@ def test_the_traceback_is_there_for_those_who_want_it(folder: Path) -> None:
 def test_help_lists_groups_and_values(usage: Done) -> None:
     assert (usage.code, usage.err) == (0, "")
     for text in (
-        "caan: direct, mobilenet, none, resnet",
+        "caan: direct, mobilenet, none, resnet, timm",
         "dataset: folder, hurricane, strawberry, synthetic",
         "point: 4",
     ):

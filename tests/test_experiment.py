@@ -14,10 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from hydra.errors import InstantiationException
 from sklearn.metrics import f1_score, roc_auc_score
 
+from leanet.data.synthetic import SyntheticLeaves
+from leanet.errors import LeanetError
 from leanet.store import read_json
 from leanet.train import train
 
@@ -165,6 +169,63 @@ def test_plain_runs_need_no_colorizer(configure: Configure, tmp_path: Path) -> N
     assert not (tmp_path / "colorizers").exists()
     result = read_json(next(tmp_path.glob("detectors/*/result.json")))
     assert result["caan"] is None and len(result["last_epochs"]["f1"]) == 2
+
+
+SHORT = ("trainer.max_epochs=2", "colorizer.max_epochs=1")
+
+
+@pytest.mark.parametrize(
+    ("model", "overrides"),
+    {
+        "cnn-map": ["input=map", "adn=cnn"],
+        "resnet18-rgb_map": ["input=rgb_map", "map=ab"],
+        "resnet18-attentioned": ["input=attentioned", "map=legacy", "colorizer=autoencoder"],
+        "resnet18-rgb_map+mobilenet@4": ["input=rgb_map", "caan=mobilenet"],
+        "test_convnext+test_efficientnet@3": [
+            "adn=timm", "adn.model=test_convnext", "caan=timm", "caan.model=test_efficientnet", "point=3",
+            "colorizer.loss=ciede2000",
+        ],
+    }.items(),
+)  # fmt: skip
+def test_other_networks_inputs_and_maps(model: str, overrides: list[str], configure: Configure, tmp_path: Path) -> None:
+    finish(configure(tmp_path, *SHORT, *overrides))
+    folder = only(tmp_path, "detectors/*")
+    assert folder is not None
+    result = read_json(folder / "result.json")
+    assert result["model"] == model
+    assert (result["caan"] is not None) == ("+" in model)
+    assert len(list(tmp_path.glob("colorizers/*/maps-*.npy"))) == 1
+    assert (folder / "sheet.png").stat().st_size > 10_000
+
+
+def test_maps_made_elsewhere(home: Path, configure: Configure, tmp_path: Path) -> None:
+    config = configure(tmp_path, "trainer.max_epochs=2", "map=folder", f"map.root={tmp_path / 'maps'}")
+    dataset = SyntheticLeaves(image_size=32, negatives=24, positives=12)
+    (tmp_path / "maps").mkdir()
+    names, labels = dataset.index().names, dataset.index().labels
+    for name, label in zip(names, labels, strict=True):  # maps that know the answer
+        np.save(tmp_path / "maps" / f"{Path(name).stem}.npy", np.full((32, 32), 1.0 + 9 * label))
+    finish(config)
+    assert not (tmp_path / "colorizers").exists()
+    assert only(tmp_path, "detectors/*/result.json") is not None
+
+    (tmp_path / "maps" / f"{Path(names[0]).stem}.npy").unlink()
+    with pytest.raises(LeanetError, match="1 of 36 images have no map"):
+        train(config)
+
+
+def test_thinned_positives_are_counted_as_in_figure_4(configure: Configure, tmp_path: Path) -> None:
+    finish(configure(tmp_path, "caan=none", "trainer.max_epochs=2", "positive_rate=0.5"))
+    result = read_json(next(tmp_path.glob("detectors/*/result.json")))
+    assert result["images"]["train"] == {"negative": 12, "positive": 3}
+    assert result["images"]["test"] == {"negative": 12, "positive": 6}
+    assert result["positives_of_all"] == 3 / 18  # the paper: 25 of Potato's 202 are 12.4%
+
+
+def test_a_wrong_network_is_told_before_a_colorizer_trains(configure: Configure, tmp_path: Path) -> None:
+    with pytest.raises(InstantiationException, match="timm has no such network"):
+        train(configure(tmp_path, "adn=timm", "adn.model=nothing"))
+    assert not (tmp_path / "colorizers").exists()
 
 
 @pytest.mark.parametrize("logger", ["tensorboard", "wandb"])
