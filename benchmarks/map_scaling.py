@@ -22,7 +22,7 @@ from leanet.command import CONF
 from leanet.report.tables import spread
 from leanet.runs import Run
 from leanet.settings import settings_of
-from leanet.train import dataset_of, folds_of
+from leanet.cells import dataset_of, folds_of
 
 
 def main(overrides: list[str]) -> None:

@@ -29,7 +29,7 @@ from leanet.detector.network import LeaNet
 from leanet.detector.scores import floor, scores
 from leanet.detector.task import DetectorTask, LastEpochs
 from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
-from leanet.runs import Run
+from leanet.runs import RESULT, Run
 from leanet.seeds import derive
 from leanet.sheet import Panel, choose_rows, draw_sheet
 from leanet.store import lock, write_json, write_text
@@ -65,7 +65,7 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         _write_sheet(run, images, rows.test, task, test, last_epochs.history[-1]["adn"])
         result = _result(run, last_epochs.history, images.labels, rows, seconds)
         _close(logger, result)
-        write_json(run.folder / "result.json", result)
+        write_json(run.folder / RESULT, result)
         # Only now: a run without a result needs the optimizer's state to go on.
         save_tensors(run.folder / CHECKPOINT, {"state_dict": task.network.state_dict()})
         return result
@@ -185,6 +185,8 @@ def _result(run: Run, history: list[Tensors], labels: NDArray[np.int64], rows: S
         "model": run.model,
         "fold": run.fold,
         "folds": run.settings.folds,
+        "image_size": run.settings.image_size,
+        "epochs": run.settings.trainer.max_epochs,
         "images": {"train": _counts(labels[rows.train]), "test": _counts(labels[rows.test])},
         "positives_of_all": _positives_of_all(labels, rows),
         "seconds": round(seconds, 3),

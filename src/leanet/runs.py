@@ -14,6 +14,7 @@ from leanet.errors import LeanetError
 from leanet.settings import AdnSettings, ColorizerSettings, InputSettings, Settings
 from leanet.store import identity, read_json
 
+RESULT = "result.json"
 SCHEMA = 2  # raised by hand when the program's own changes make earlier numbers incomparable
 
 
@@ -68,7 +69,11 @@ class Run:
     @property
     def result(self) -> dict[str, Any] | None:
         """The finished run's result.json; None for a run that is not done."""
-        return read_json(self.folder / "result.json")
+        return read_json(self.folder / RESULT)
+
+    @property
+    def is_done(self) -> bool:
+        return (self.folder / RESULT).exists()
 
     @property
     def plain(self) -> "Run":
@@ -81,6 +86,11 @@ class Run:
         """Of the colorizer whose maps this run uses; shared with every run that agrees on its facts."""
         name = f"{self.settings.dataset_name}-fold{self.fold}-{identity(self._colorizer_facts)}"
         return Path(self.settings.paths.runs) / "colorizers" / name
+
+    @property
+    def maps_file(self) -> Path:
+        """Where the maps (N, 1, S, S) that this run uses are kept, made by that colorizer."""
+        return self.colorizer_folder / f"maps-{self.settings.map.name}.npy"
 
     @cached_property
     def _fold_facts(self) -> dict[str, Any]:

@@ -1,0 +1,154 @@
+"""A grid as it is typed: planned, shown or done, and summed up."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext
+from omegaconf import DictConfig, open_dict
+from tabulate import tabulate
+
+from leanet.cells import Cells
+from leanet.errors import LeanetError
+from leanet.grid.plan import LOG, Durations, Job, State, colorizers_of, distinct, failure_of, forget_failure, state_of
+from leanet.grid.products import Configurations, expand
+from leanet.grid.share import jobs_at_once
+from leanet.grid.sweep import Sweep
+from leanet.grid.worker import do
+from leanet.report.tables import cell_table
+from leanet.runs import Run
+from leanet.settings import settings_of
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The jobs of a grid, a run each, and Hydra's launcher for them."""
+
+    jobs: list[Job]
+    hydra_context: HydraContext
+    config: DictConfig
+
+    @classmethod
+    def of(
+        cls,
+        hydra_context: HydraContext,
+        config: DictConfig,
+        products: Sequence[Mapping[str, Any]],
+        arguments: Sequence[str],
+    ) -> "Grid":
+        """The grid of `products` and of the words typed; LeanetError or a HydraException for a mistake in any of it."""
+        loader = hydra_context.config_loader
+        configurations = Configurations(
+            partial(loader.load_sweep_config, config), lambda key: bool(loader.get_group_options(key))
+        )
+        cells, jobs = Cells(), []
+        everywhere = expand(products, arguments)
+        common = set.intersection(*map(set, everywhere))
+        for words in everywhere:
+            cell = cells.of(settings_of(configurations.of(words, common)))
+            jobs += [Job(_with_fold(words, run.fold), run, cell.images) for run in cell.runs]
+        return cls(distinct(jobs), hydra_context, config)
+
+    def show(self) -> None:
+        """Print what there is to do."""
+        print(f"{_plan_table(self.jobs)}\n\n{self._counts()}")
+
+    def do(self, retry: bool, jobs_per_gpu: int) -> None:
+        """Do what is open; LeanetError at the end if not all of it could be done."""
+        before = {job.run.id for job in self.jobs if job.run.is_done}
+        if retry:
+            for job in self.jobs:
+                forget_failure(job.run)
+        try:
+            Sweep(self.jobs, self._launcher(jobs_per_gpu).launch, self._durations()).work()
+        finally:  # after Ctrl-C too
+            print(f"\n{_cell_tables(self.jobs)}\n\n{self._summary(before)}")
+        left = [job for job in self.jobs if not job.run.is_done]
+        if left:
+            raise LeanetError(f"{len(left)} of {len(self.jobs)} runs are not done; the same command goes on with them")
+
+    def _launcher(self, jobs_per_gpu: int) -> Any:
+        launcher = self.config.hydra.launcher
+        if "n_jobs" in launcher and launcher.n_jobs is None:
+            with open_dict(self.config):
+                launcher.n_jobs = jobs_at_once(jobs_per_gpu)
+        return Plugins.instance().instantiate_launcher(
+            hydra_context=self.hydra_context, task_function=do, config=self.config
+        )
+
+    def _durations(self) -> Durations:
+        return Durations(result for job in self.jobs if (result := job.run.result))
+
+    def _counts(self) -> str:
+        """A line each on runs, colorizers and time."""
+        states = Counter(state_of(job.run) for job in self.jobs)
+        todo = [job for job in self.jobs if state_of(job.run) in (State.OPEN, State.FAILED)]
+        colorizers = colorizers_of(self.jobs)
+        made = sum(group[0].run.maps_file.exists() for group in colorizers.values())
+        durations = self._durations()
+        known = [seconds for job in todo if (seconds := durations.expect(job)) is not None]
+        time = _time(sum(known)) if len(known) == len(todo) else "unknown before a first run is done"
+        return "\n".join(
+            [
+                f"runs: {len(self.jobs)}, of which {', '.join(f'{states[state]} {state.value}' for state in State)}",
+                f"colorizers: {len(colorizers)}, of which {made} made",
+                f"time for the rest, one after the other and without colorizers: {time}",
+            ]
+        )
+
+    def _summary(self, before: set[str]) -> str:
+        now = [job for job in self.jobs if job.run.is_done and job.run.id not in before]
+        failed = [job for job in self.jobs if state_of(job.run) in (State.FAILED, State.GIVEN_UP)]
+        open_ = [job for job in self.jobs if state_of(job.run) == State.OPEN]
+        lines = [
+            f"{len(self.jobs)} runs: {len(before)} done before, {len(now)} done now, {len(failed)} failed, "
+            f"{len(open_)} not started"
+        ]
+        return "\n".join([*lines, *map(_failure, failed)])
+
+
+def _with_fold(words: tuple[str, ...], fold: int) -> tuple[str, ...]:
+    return (*(word for word in words if not word.startswith("fold=")), f"fold={fold}")
+
+
+def _failure(job: Job) -> str:
+    run, failure = job.run, failure_of(job.run) or {"reason": "", "times": 1}
+    again = "; twice the same, hydra.sweeper.retry=true tries it again" if failure["times"] > 1 else ""
+    return (
+        f"failed: {run.settings.dataset_name} {run.model} fold {run.fold}: {failure['reason']}{again} "
+        f"({run.folder / LOG})"
+    )
+
+
+def _by_cell(jobs: Sequence[Job]) -> dict[str, list[Run]]:
+    cells: dict[str, list[Run]] = {}
+    for job in jobs:
+        cells.setdefault(job.run.cell, []).append(job.run)
+    return cells
+
+
+def _plan_table(jobs: Sequence[Job]) -> str:
+    rows = []
+    for runs in _by_cell(jobs).values():
+        done = sum(run.is_done for run in runs)
+        rows.append([runs[0].settings.dataset_name, runs[0].model, f"{done}/{len(runs)}"])
+    return tabulate(rows, headers=["dataset", "model", "folds done"], tablefmt="github", disable_numparse=True)
+
+
+def _cell_tables(jobs: Sequence[Job]) -> str:
+    """A table for each dataset and size, a row for each cell of which anything is done."""
+    datasets: dict[str, list[list[dict[str, Any]]]] = {}
+    for runs in _by_cell(jobs).values():
+        settings = runs[0].settings
+        results = [result for run in runs if (result := run.result)]
+        if results:
+            datasets.setdefault(f"{settings.dataset_name}, {settings.image_size} px", []).append(results)
+    return "\n\n".join(f"{name}\n\n{cell_table(cells)}" for name, cells in datasets.items())
+
+
+def _time(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else "under a minute"

@@ -1,0 +1,119 @@
+"""What there is to do of a grid: its runs by what became of them, in the order in which to do them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from statistics import mean
+from typing import Any
+
+from leanet.grid.products import Words
+from leanet.runs import Run
+from leanet.store import read_json, write_json
+
+TRIES = 2  # a run that fails as often in the same way is left alone
+FAILURE = "failure.json"
+LOG = "log.txt"  # what a run printed, in its folder
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run, the words that start it (`python -m leanet.train WORDS`), and how many images its dataset has."""
+
+    words: Words
+    run: Run
+    images: int
+
+
+class State(Enum):
+    """What became of a run so far."""
+
+    DONE = "done"
+    OPEN = "not started"
+    FAILED = "failed"
+    GIVEN_UP = "failed twice the same way"
+
+
+def state_of(run: Run) -> State:
+    """By the files in the run's folder."""
+    if run.is_done:
+        return State.DONE
+    failure = failure_of(run)
+    if failure is None:
+        return State.OPEN
+    return State.GIVEN_UP if failure["times"] >= TRIES else State.FAILED
+
+
+def failure_of(run: Run) -> dict[str, Any] | None:
+    """The `reason` of the last failure, and how many `times` in a row it was the same."""
+    return read_json(run.folder / FAILURE)
+
+
+def note_failure(run: Run, reason: str) -> None:
+    before = failure_of(run)
+    times = before["times"] + 1 if before and before["reason"] == reason else 1
+    write_json(run.folder / FAILURE, {"reason": reason, "times": times})
+
+
+def forget_failure(run: Run) -> None:
+    (run.folder / FAILURE).unlink(missing_ok=True)
+
+
+def distinct(jobs: Iterable[Job]) -> list[Job]:
+    """One job for each run: words that come to the same (another point, where there is no attention) are one run."""
+    found: dict[str, Job] = {}
+    for job in jobs:
+        found.setdefault(job.run.id, job)
+    return list(found.values())
+
+
+def colorizers_of(jobs: Iterable[Job]) -> dict[str, list[Job]]:
+    """The jobs that need maps made here, by the folder of their colorizer."""
+    found: defaultdict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        if job.run.has_colorizer:
+            found[str(job.run.colorizer_folder)].append(job)
+    return dict(found)
+
+
+def batches(jobs: Sequence[Job], durations: "Durations") -> list[list[Job]]:
+    """The order of work: one run for each colorizer and those that need none, then all others, which need not wait.
+
+    Within a batch long fits come first, so that none is left alone at the end; of unknown ones the order stays.
+    """
+    leaders = {group[0].run.id for group in colorizers_of(jobs).values()}
+    free = [job for job in jobs if job.run.id in leaders or not job.run.has_colorizer]
+    rest = [job for job in jobs if job.run.has_colorizer and job.run.id not in leaders]
+
+    def urgency(job: Job) -> tuple[bool, float]:
+        return job.run.id not in leaders, -(durations.expect(job) or 0.0)
+
+    return [batch for batch in (sorted(free, key=urgency), sorted(rest, key=urgency)) if batch]
+
+
+class Durations:
+    """What fits take, learnt from finished runs: seconds for an image, an epoch and a pixel, by network.
+
+    Of networks that were never run the mean over all others is expected, of nothing nothing.
+    """
+
+    def __init__(self, results: Iterable[dict[str, Any]]) -> None:
+        self._rates: defaultdict[str, list[float]] = defaultdict(list)
+        for result in results:
+            train = result["images"]["train"]
+            work = sum(train.values()) * result["epochs"] * result["image_size"] ** 2
+            self._rates[_network(result["model"])].append(result["seconds"] / work)
+
+    def expect(self, job: Job) -> float | None:
+        """Seconds for the job's fit; None if nothing like it was ever run."""
+        settings = job.run.settings
+        rates = self._rates.get(_network(job.run.model)) or [mean(found) for found in self._rates.values()]
+        if not rates:
+            return None
+        train = job.images * (settings.folds - 1) / settings.folds
+        return mean(rates) * train * settings.trainer.max_epochs * settings.image_size**2
+
+
+def _network(model: str) -> str:
+    """resnet18+mobilenet of resnet18+mobilenet@4."""
+    return model.partition("@")[0]
