@@ -13,13 +13,17 @@ import pytest
 from PIL import Image
 
 CPU_SECONDS = 2.0
+DATASETS = (
+    "carpet, cloud, concrete, folder, grape, hazelnut, hurricane, leather, potato, retina, strawberry, synthetic, "
+    "tile, wood"
+)
 
 # Command line → what the line must say. None of them needs an image to be decoded.
 MISTAKES: dict[str, list[str]] = {
     "point=9": ["point=9: must be a whole number from 1 to 5"],
     "point=foo": ["point=foo: must be a whole number from 1 to 5"],
     "fold=7": ["fold=7: there are folds 1 to 5"],
-    "dataset=typo": ["dataset=typo", "folder, hurricane, strawberry, synthetic"],
+    "dataset=typo": ["dataset=typo", DATASETS],
     "caan=4": ["caan=4: there is no such choice; choose from direct, mobilenet, none, resnet"],
     "-m caan=none,4": ["caan=none,4: there is no such choice; choose from direct, mobilenet, none, resnet"],
     "logger=false": ["logger=false: there is no such choice; choose from csv, tensorboard, wandb"],
@@ -30,6 +34,10 @@ MISTAKES: dict[str, list[str]] = {
     "dataset.image_size=100": ["dataset.image_size=100: must be a multiple of 32"],
     "dataset.positives=x": ["dataset.positives=x: choose a whole number"],
     "dataset.positives=3": ["3 positive images cannot be split into 5 folds; use folds=3 or fewer"],
+    "dataset=potato": [
+        "dataset.root=data/potato: no such folder; make it with: "
+        "python -m leanet.prepare dataset=potato source=DIR_OR_ARCHIVE"
+    ],
     "dataset=folder": ["dataset=folder needs dataset.root=DIR"],
     "dataset=folder dataset.root=missing": ["dataset.root=missing: no such folder"],
     "dataset=folder dataset.root=empty": ["no images in empty/Positive"],
@@ -144,7 +152,7 @@ def test_help_lists_groups_and_values(usage: Done) -> None:
     assert (usage.code, usage.err) == (0, "")
     for text in (
         "caan: direct, mobilenet, none, resnet",
-        "dataset: folder, hurricane, strawberry, synthetic",
+        f"dataset: {DATASETS}",
         "point: 4",
     ):
         assert text in usage.out

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from leanet import command
 from leanet.data.folds import check_counts, check_separation, read_folds, stratified_folds, write_folds
 from leanet.data.images import Dataset, ImageSet, Index
+from leanet.data.sources import check_made
 from leanet.errors import LeanetError
 from leanet.report.tables import cell_table
 from leanet.runs import Run
@@ -33,7 +34,8 @@ def train(config: dict[str, Any]) -> float:
 
 def dataset_of(settings: Settings) -> Dataset:
     """The configured source of images."""
-    node = {key: value for key, value in settings.dataset.items() if key != "folds_file"}
+    check_made(settings.dataset)
+    node = {key: value for key, value in settings.dataset.items() if key not in ("folds_file", "origin")}
     dataset: Dataset = instantiate(node)
     return dataset
 
