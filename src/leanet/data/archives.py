@@ -4,7 +4,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -55,6 +55,7 @@ class Reader:
         self.empty: list[str] = []
         self.folders: set[str] = set()  # of images that are not wanted, for messages
         self.not_read: set[str] = set()  # archives within the source, of kinds that are not read
+        self._archives_within = False
 
     def read(self, source: Path) -> list[Found]:
         """The wanted files of a folder or an archive, in no order to be relied on.
@@ -68,8 +69,9 @@ class Reader:
                 self._members(of_folder(source), source.as_posix(), "", within)
             else:
                 self._archive(source, unpacked(source.as_posix()), "", within)
-            if {found.label for found in self.found} == {NEGATIVE, POSITIVE}:
+            if not self._archives_within or {found.label for found in self.found} == {NEGATIVE, POSITIVE}:
                 break
+            self.budget = replace(self.budget, bytes=0, members=0)  # what is passed over now was counted before
         return self.found
 
     def _archive(self, archive: Path, prefix: str, shown: str, within: bool) -> None:
@@ -84,23 +86,28 @@ class Reader:
             path = f"{prefix}/{member.name}"
             if not within:
                 self._take(member, path, name)
-            elif not is_hidden(member.name) and not member.special and not self.choice.excluded(path):
-                self._inner(member, path, name)
+            elif self._is_archive(member, path):
+                inner = member.path or self._unpack(member)[0].replace(self.spool / "inner")
+                self._archive(inner, unpacked(path), name, within=False)
 
-    def _inner(self, member: Member, path: str, name: str) -> None:
-        if NOT_READ.search(name):
+    def _is_archive(self, member: Member, path: str) -> bool:
+        readable = bool(ARCHIVE.search(path)) and not member.special and not is_hidden(member.name)
+        return readable and not self.choice.excluded(path)
+
+    def _note(self, member: Member, path: str, name: str) -> None:
+        """Remember what may matter of a file that is not wanted."""
+        if len(self.folders) < 100:
+            self.folders.add(str(PurePosixPath(name).parent))
+        if NOT_READ.search(path):
             self.not_read.add(name)
-        elif ARCHIVE.search(name):
-            inner = member.path or self._unpack(member)[0].replace(self.spool / "inner")
-            self._archive(inner, unpacked(path), name, within=False)
+        self._archives_within |= self._is_archive(member, path)
 
     def _take(self, member: Member, path: str, name: str) -> None:
         if is_hidden(member.name):
             return
         label = self.choice.label(path)
         if label is None:
-            if len(self.folders) < 100:
-                self.folders.add(str(PurePosixPath(name).parent))
+            self._note(member, path, name)
             return
         if member.special:
             raise LeanetError(f"{name}: {member.special}, which leanet refuses; unpack it yourself and give the folder")
@@ -115,11 +122,8 @@ class Reader:
         if member.path is None:
             part, sha256, size = self._unpack(member)
             return part.replace(self.spool / sha256), sha256, size
-        digest, size = hashlib.sha256(), 0
         with member.path.open("rb") as data:
-            while block := data.read(BLOCK):
-                digest.update(block)
-                size += len(block)
+            digest, size = hashlib.file_digest(data, "sha256"), data.tell()
         return member.path, digest.hexdigest(), size
 
     def _unpack(self, member: Member) -> tuple[Path, str, int]:

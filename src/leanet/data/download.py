@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -196,16 +195,12 @@ class _Part:
 
 
 def _sha256(path: Path) -> str:
-    def blocks() -> Iterator[bytes]:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                yield block
-
-    digest = hashlib.sha256()
-    for block in blocks():
-        digest.update(block)
-    return digest.hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _reason(error: Exception) -> str:
+    """What the innermost of the errors that the libraries wrap into each other says."""
+    while isinstance(inner := getattr(error, "reason", None) or next(iter(error.args), None), Exception):
+        error = inner
     return " ".join(str(error).split())[:200] or type(error).__name__

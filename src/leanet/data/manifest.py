@@ -72,7 +72,7 @@ def _differences(folder: Path, listed: dict[str, str]) -> Iterator[str]:
     yield from (f"missing {name}" for name in sorted(set(listed) - there))
     yield from (f"added {name}" for name in sorted(there - set(listed)))
     for name in sorted(there & set(listed)):
-        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != listed[name]:
+        if _sha256(folder / name) != listed[name]:
             yield f"changed {name}"
 
 
@@ -95,5 +95,10 @@ def _name(image: Found, nth: int) -> str:
 
 def _copy(image: Found, target: Path) -> None:
     shutil.copyfile(image.path, target)
-    if hashlib.sha256(target.read_bytes()).hexdigest() != image.sha256:
+    if _sha256(target) != image.sha256:
         raise LeanetError(f"{image.path}: changed while it was read; give the command again when it is at rest")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

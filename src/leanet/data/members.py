@@ -114,16 +114,17 @@ def _of_zip(archive: Path, shown: str, budget: Budget) -> Iterator[Member]:
 
 
 def _of_tar(archive: Path, shown: str, kind: str, budget: Budget) -> Iterator[Member]:
-    with (
-        _OPEN[kind](archive) as data,
-        tarfile.open(fileobj=_Counted(data, budget), mode="r:", tarinfo=_StrictInfo) as file,  # type: ignore[call-overload]
-    ):
-        for info in file:
-            budget.member()
-            name = _inside(info.name, shown)
-            if not info.isdir():
-                special = "" if info.isreg() else "a link" if info.issym() or info.islnk() else "a device"
-                yield Member(name, partial(file.extractfile, info), special)
+    with _OPEN[kind](archive) as file:
+        data: Any = _Counted(file, budget)
+        with tarfile.open(fileobj=data, mode="r:", tarinfo=_StrictInfo) as tar:
+            for info in tar:
+                budget.member()
+                name = _inside(info.name, shown)
+                if not info.isdir():
+                    special = "" if info.isreg() else "a link" if info.issym() or info.islnk() else "a device"
+                    yield Member(name, partial(tar.extractfile, info), special)
+        while data.read(BLOCK):  # what follows a tar's end is nothing, but gzip's checksum comes after it
+            pass
 
 
 class _Counted:
