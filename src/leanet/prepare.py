@@ -17,7 +17,7 @@ from leanet.data.manifest import FOLDERS, check_dataset, write_dataset
 from leanet.data.members import Budget
 from leanet.data.sources import Drawn, Origin, choice_of, draw
 from leanet.errors import LeanetError
-from leanet.settings import DATASET_TEXT, POSITIVE, TEXT, Rule, read_settings, whole
+from leanet.settings import DATASET_TEXT, POSITIVE, TEXT, Node, Rule, read_settings, whole
 from leanet.store import lock
 
 BOOL = Rule(lambda v: isinstance(v, bool), "true or false")
@@ -67,14 +67,17 @@ class Plan:
 def prepare(config: dict[str, Any]) -> None:
     """Make the dataset, or check the one that is there, and say what it holds."""
     plan = plan_of(config)
-    if not _is_there(plan.folder):
+    made_before = _is_there(plan.folder)
+    if not made_before:
+        _check_source(plan)
         workplace = plan.folder.parent / ".prepare" / plan.folder.name
         with lock(workplace, lambda: print(f"{plan.name}: another process makes it; waiting")):
             if not _is_there(plan.folder):
                 _make(plan, workplace)
-    else:
-        print(f"{plan.name}: made before; checking its files")
-    _report(plan, check_dataset(plan.folder, plan.facts))
+    counts = check_dataset(plan.folder, plan.facts)
+    if made_before:
+        print(f"{plan.name}: made before, and unchanged since")
+    _report(plan, counts)
 
 
 def plan_of(config: dict[str, Any]) -> Plan:
@@ -102,7 +105,7 @@ def _is_there(folder: Path) -> bool:
 
 def _make(plan: Plan, workplace: Path) -> None:
     """Find, draw and write, in a folder beside the dataset's that is swept before and after."""
-    source = _source(plan)
+    source = Path(plan.settings.source).expanduser() if plan.settings.source else _fetched(plan)
     staging, spool = workplace / "staging", workplace / "spool"
     try:
         for left_over in (staging, spool):
@@ -117,26 +120,27 @@ def _make(plan: Plan, workplace: Path) -> None:
             shutil.rmtree(made, ignore_errors=True)
 
 
-def _source(plan: Plan) -> Path:
-    """The folder or archive to draw from, fetched first if that is wanted."""
-    given, download = plan.settings.source, plan.origin.download
-    if given and plan.settings.download:
+def _check_source(plan: Plan) -> None:
+    """Raise LeanetError unless there is something to draw from, or an address to fetch it from."""
+    given, download = plan.settings.source, plan.settings.download
+    if given and download:
         raise LeanetError("give source=DIR_OR_ARCHIVE or download=true, not both")
-    if given:
-        source = Path(given).expanduser()
-        if not source.exists():
-            raise LeanetError(f"source={given}: no such file or folder; relative paths start at {Path.cwd()}")
-        return source
-    if not plan.settings.download:
-        raise LeanetError(f"dataset={plan.name} needs {plan.how}")
-    if not download:
+    if given and not Path(given).expanduser().exists():
+        raise LeanetError(f"source={given}: no such file or folder; relative paths start at {Path.cwd()}")
+    if download and not plan.origin.download:
         raise LeanetError(f"download=true: {plan.name} has no address to fetch it from; give {plan.how}")
-    target = Path(plan.settings.paths.data).expanduser() / "downloads" / Path(download["name"]).name
+    if not given and not download:
+        raise LeanetError(f"dataset={plan.name} needs {plan.how}")
+
+
+def _fetched(plan: Plan) -> Path:
+    """The origin's archive, fetched if it is not there yet."""
+    file: Node = plan.origin.download or {}
+    target = Path(plan.settings.paths.data).expanduser() / "downloads" / Path(file["name"]).name
     advice = f"get {plan.origin.get} from {plan.origin.page} and give source=FILE"
     most = plan.settings.max_gb * 1e9
-    file = Download(download["url"], download.get("bytes"), download.get("sha256"), most, advice)
     print(f"{plan.name}: fetching {target}")
-    file.fetch(target)
+    Download(file["url"], file.get("bytes"), file.get("sha256"), most, advice).fetch(target)
     return target
 
 

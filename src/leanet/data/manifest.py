@@ -88,7 +88,7 @@ def _listed(manifest: Path) -> dict[str, str]:
 def _name(image: Found, nth: int) -> str:
     """A name for people that no other image of the class has, whatever the file system makes of case."""
     path = PurePosixPath(image.source)
-    stem = re.sub(r"[^A-Za-z0-9._()-]+", "_", f"{path.parent.name}_{path.stem}")[-80:].strip("._")
+    stem = re.sub(r"[^A-Za-z0-9._()-]+", "_", f"{path.parent.name}_{path.stem}")[-80:].strip("._-") or "image"
     copy = f"-{nth + 1}" if nth else ""
     return f"{stem}-{image.sha256[:12]}{copy}{path.suffix.lower()}"
 
