@@ -114,7 +114,7 @@ def _make(plan: Plan, workplace: Path) -> None:
         drawn = draw(_find(plan, source, spool), plan.origin.counts, plan.settings.draw_seed)
         _warn(plan, drawn)
         images = {label: part.images for label, part in drawn.items()}
-        write_dataset(plan.folder, staging, images, {**plan.facts, "source": source.name})
+        write_dataset(plan.folder, staging, images, {**plan.facts, "source": source.resolve().name})
     finally:
         for made in (staging, spool):
             shutil.rmtree(made, ignore_errors=True)
@@ -140,7 +140,9 @@ def _fetched(plan: Plan) -> Path:
     advice = f"get {plan.origin.get} from {plan.origin.page} and give source=FILE"
     most = plan.settings.max_gb * 1e9
     print(f"{plan.name}: fetching {target}")
-    Download(file["url"], file.get("bytes"), file.get("sha256"), most, advice).fetch(target)
+    Download(file["url"], file.get("bytes"), file.get("sha256"), most, advice).fetch(
+        target, lambda: print(f"{plan.name}: another process is fetching; waiting")
+    )
     return target
 
 

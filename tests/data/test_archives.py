@@ -347,3 +347,11 @@ def test_empty_images_are_left_out_and_noted(tmp_path: Path) -> None:
     found = reader.read(zipped(tmp_path / "a.zip", FILES | {"good/nothing.png": b""}))
     assert reader.empty == ["good/nothing.png"]
     assert {image.source for image in found} == set(wanted())
+
+
+def test_names_that_are_no_text_or_have_line_breaks_are_shown_in_one_line(tmp_path: Path) -> None:
+    odd = {"good/a\nb.png": b"A", os.fsdecode(b"bad/\xff.png"): b"B"}
+    expected = {"good/a?b.png": (0, b"A"), "bad/?.png": (1, b"B")}
+    assert read(tarred(tmp_path / "a.tar", odd)) == expected
+    assert read(unpacked(tmp_path / "folder", odd)) == expected
+    check_refused(tarred(tmp_path / "b.tar", {}, "w:", special("good/x\ny.png", tarfile.FIFOTYPE)), "good/x?y.png")

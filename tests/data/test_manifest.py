@@ -73,6 +73,7 @@ def test_what_is_written_is_what_training_sees(made: Path) -> None:
 
 
 def test_an_unchanged_folder_passes(made: Path) -> None:
+    (made / "Positive/.DS_Store").write_bytes(b"left by a file manager, and not read by training")
     assert check_dataset(made, FACTS) == {NEGATIVE: 1, POSITIVE: len(SOURCES)}
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,16 +45,17 @@ class Download:
     most: float = float("inf")
     advice: str = "get it from its publisher"
 
-    def fetch(self, target: Path, pause: float = 1.0) -> None:
+    def fetch(self, target: Path, on_wait: Callable[[], object] = lambda: None, pause: float = 1.0) -> None:
         """Have the file at `target`: whole and checked, or not there.
 
         A part is kept as `target`.part, and continued if the server still has the same file. Between attempts that
-        bring nothing, `pause` seconds pass, then twice as many, and so on.
+        bring nothing, `pause` seconds pass, then twice as many, and so on. `on_wait` is called if another process
+        fetches into the same folder.
 
         Raises:
             LeanetError: the server does not have the file, breaks off again and again, or has another one.
         """
-        with lock(target.parent):
+        with lock(target.parent, on_wait):
             if target.exists() and self._is_right(target):
                 return
             part = _Part(target.with_name(f"{target.name}.part"))

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from leanet.data.archives import Found
+from leanet.data.decode import SUFFIXES
 from leanet.data.images import NEGATIVE, POSITIVE
 from leanet.errors import LeanetError
 from leanet.store import read_json, write_json, write_text
@@ -68,7 +69,9 @@ def check_dataset(folder: Path, facts: dict[str, Any]) -> dict[int, int]:
 
 
 def _differences(folder: Path, listed: dict[str, str]) -> Iterator[str]:
-    there = {path.relative_to(folder).as_posix() for name in FOLDERS.values() for path in (folder / name).rglob("*")}
+    paths = [path for name in FOLDERS.values() for path in (folder / name).rglob("*")]
+    images = [path for path in paths if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    there = {path.relative_to(folder).as_posix() for path in images}
     yield from (f"missing {name}" for name in sorted(set(listed) - there))
     yield from (f"added {name}" for name in sorted(there - set(listed)))
     for name in sorted(there & set(listed)):

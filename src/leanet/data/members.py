@@ -81,7 +81,7 @@ def of_folder(root: Path) -> Iterator[Member]:
             path = Path(top, name)
             special = "" if path.is_file() else "not a regular file"  # opening a pipe would wait for ever
             relative = os.path.relpath(path, root).replace(os.sep, "/")
-            yield Member(relative, partial(path.open, "rb"), special, path=path)
+            yield Member(_printable(relative), partial(path.open, "rb"), special, path=path)
         entered.add(real)
 
 
@@ -177,7 +177,12 @@ def _inside(name: str, archive: str) -> str:
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if path.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", path) or "\0" in path:
         raise LeanetError(f"{archive}: refused, since {name!r} in it leads out of its folder; get it from elsewhere")
-    return "/".join(parts)
+    return _printable("/".join(parts))
+
+
+def _printable(name: str) -> str:
+    """The name with `?` for line breaks and for bytes that are no text."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def is_hidden(name: str) -> bool:
