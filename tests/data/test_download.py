@@ -127,6 +127,16 @@ def test_last_modified_serves_where_there_is_no_etag(server: Any, tmp_path: Path
     assert server.asked[1]["Range"] == "bytes=1000-"
 
 
+def test_the_range_tells_where_nothing_else_does(server: Any, tmp_path: Path) -> None:
+    """An answer without a length simply ends where it breaks off."""
+
+    def answer(request: Request, number: int) -> None:
+        request.send(Content_Length=None if number else len(FILE), upto=[1000, 2000, None][number])
+
+    check_kept(fetch(server, tmp_path, answer, bytes=None, sha256=None))
+    assert len(server.asked) == 3
+
+
 @pytest.mark.parametrize("etag", [None, 'W/"1"'])
 def test_without_a_strong_mark_all_is_fetched_again(server: Any, tmp_path: Path, etag: str | None) -> None:
     check_kept(fetch(server, tmp_path, lambda request, n: request.send(etag=etag, upto=None if n else 5000)))  # type: ignore[arg-type]

@@ -24,6 +24,8 @@ SOURCES = [
     "CON.png",
     "-rf.png",
     "ü.png",
+    "one/cut/7.png",
+    "two/cut/7.png",
 ]
 
 
