@@ -1,6 +1,7 @@
 """Command lines as a person types them: mistakes are told in one line, and soon."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -13,13 +14,17 @@ import pytest
 from PIL import Image
 
 CPU_SECONDS = 2.0
+DATASETS = (
+    "carpet, cloud, concrete, folder, grape, hazelnut, hurricane, leather, potato, retina, strawberry, synthetic, "
+    "tile, wood"
+)
 
 # Command line → what the line must say. None of them needs an image to be decoded.
 MISTAKES: dict[str, list[str]] = {
     "point=9": ["point=9: must be a whole number from 1 to 5"],
     "point=foo": ["point=foo: must be a whole number from 1 to 5"],
     "fold=7": ["fold=7: there are folds 1 to 5"],
-    "dataset=typo": ["dataset=typo", "folder, hurricane, strawberry, synthetic"],
+    "dataset=typo": ["dataset=typo", DATASETS],
     "caan=4": ["caan=4: there is no such choice; choose from direct, mobilenet, none, resnet, timm"],
     "-m caan=none,4": ["caan=none,4: there is no such choice; choose from direct, mobilenet, none, resnet, timm"],
     "adn=vgg17": ["adn=vgg17: there is no such choice; choose from cnn, resnet18, resnet50, timm, vgg16, vgg19"],
@@ -35,10 +40,25 @@ MISTAKES: dict[str, list[str]] = {
     "dataset.image_size=100": ["dataset.image_size=100: must be a multiple of 32"],
     "dataset.positives=x": ["dataset.positives=x: choose a whole number"],
     "dataset.positives=3": ["3 positive images cannot be split into 5 folds; use folds=3 or fewer"],
+    "dataset=potato": [
+        "dataset.root=data/potato: no such folder; make it with: "
+        "python -m leanet.prepare dataset=potato source=DIR_OR_ARCHIVE"
+    ],
     "dataset=folder": ["dataset=folder needs dataset.root=DIR"],
     "dataset=folder dataset.root=missing": ["dataset.root=missing: no such folder"],
     "dataset=folder dataset.root=empty": ["no images in empty/Positive"],
     "dataset.folds_file=other.csv": ["other.csv: 200 images of the dataset not in it"],
+}
+MISTAKES |= {
+    "prepare": ["give dataset=NAME, one of the paper's: carpet, cloud, concrete, grape, hazelnut, hurricane, leather"],
+    "prepare dataset=typo": ["dataset=typo", DATASETS],
+    "prepare dataset=potato": ["dataset=potato needs source=DIR_OR_ARCHIVE or download=true; get Plant_leaf_diseases"],
+    "prepare dataset=potato source=empty": [
+        "empty: no negative image in it; looked for potato_*healthy/*; other folders"
+    ],
+    "prepare dataset=potato sorce=x": ["sorce is no setting, did you mean source?"],
+    "prepare dataset=potato point=4": ["point is no setting; see --help"],
+    "prepare dataset=potato draw_seed=-1": ["draw_seed=-1: must be a whole number from 0"],
 }
 BROKEN = "dataset=folder dataset.root=broken folds=2 dataset.image_size=32"
 FILES = {"empty", "broken", "other.csv"}
@@ -71,10 +91,11 @@ def prepare(folder: Path) -> None:
 
 
 def execute(folder: Path, arguments: str, **environment: str) -> Done:
-    """What becomes of `python -m leanet.train arguments` in `folder`."""
+    """What becomes of `python -m leanet.train arguments` in `folder`, or of leanet.prepare if that comes first."""
     left_out = {"HYDRA_FULL_ERROR", "LEANET_RUNS", "LEANET_DATA"}
     env = {key: value for key, value in os.environ.items() if key not in left_out} | environment
-    command = [sys.executable, "-m", "leanet.train", *arguments.split()]
+    module = "leanet.prepare" if arguments.startswith("prepare") else "leanet.train"
+    command = [sys.executable, "-m", module, *arguments.removeprefix("prepare").split()]
     process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stderr is not None
     with process.stdout, process.stderr:
@@ -130,7 +151,8 @@ def test_a_mistake_is_told_soon(done: dict[str, Done], line: str) -> None:
 
 
 def test_a_mistake_leaves_nothing_behind(done: dict[str, Done], folder: Path) -> None:
-    assert {path.name for path in folder.iterdir()} - {"runs"} == FILES
+    assert {path.name for path in folder.iterdir()} - {"runs", "data"} == FILES
+    assert {path.name for path in folder.glob("data/**/*") if path.is_file()} <= {".lock"}
     assert {path.name for path in folder.glob("runs/*")} <= {"sweeps"}  # where Hydra notes what -m was asked for
 
 
@@ -149,7 +171,16 @@ def test_help_lists_groups_and_values(usage: Done) -> None:
     assert (usage.code, usage.err) == (0, "")
     for text in (
         "caan: direct, mobilenet, none, resnet, timm",
-        "dataset: folder, hurricane, strawberry, synthetic",
+        f"dataset: {DATASETS}",
         "point: 4",
     ):
         assert text in usage.out
+
+
+def test_help_of_prepare_lists_the_papers_datasets(folder: Path) -> None:
+    found = execute(folder, "prepare --help")
+    assert (found.code, found.err) == (0, "")
+    names = set(DATASETS.split(", ")) - {"folder", "synthetic"}
+    assert names <= set(re.findall(r"[a-z]+", found.out))
+    for text in ("source: null", "draw_seed: 0", "download=true"):
+        assert text in found.out

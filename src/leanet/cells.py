@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from leanet.data.folds import check_counts, check_separation, read_folds, stratified_folds, write_folds
 from leanet.data.images import Dataset, ImageSet, Index
 from leanet.data.map_folder import MapFolder
+from leanet.data.sources import check_made
 from leanet.errors import LeanetError
 from leanet.runs import Run
 from leanet.settings import Settings
@@ -48,7 +49,8 @@ class Cells:
 
 def dataset_of(settings: Settings) -> Dataset:
     """The configured source of images."""
-    node = {key: value for key, value in settings.dataset.items() if key != "folds_file"}
+    check_made(settings.dataset)
+    node = {key: value for key, value in settings.dataset.items() if key not in ("folds_file", "origin")}
     dataset: Dataset = instantiate(node)
     return dataset
 

@@ -28,22 +28,23 @@ Task = Callable[[dict[str, Any]], object]
 TOLD = (LeanetError, HydraException, OmegaConfBaseException, OSError)  # told in one line; others are our mistakes
 
 
-def run(task: Task, config_name: str) -> None:
+def run(task: Task, config_name: str, schema: type = Settings) -> None:
     """Compose conf/`config_name`.yaml with the command line, and call `task` with the resolved configuration.
 
+    `schema` has the names of its settings, to find the one that was meant.
     With HYDRA_FULL_ERROR=1 in the environment, errors keep their traceback.
     """
     with_traceback = bool(os.environ.get("HYDRA_FULL_ERROR"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors, so that they can be told here
     try:
-        _main(_job(task, with_traceback), config_name)
+        _main(_job(task, with_traceback, schema), config_name)
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except TOLD as error:
         if with_traceback:
             raise
-        sys.exit(f"leanet: {in_one_line(error)}")
+        sys.exit(f"leanet: {in_one_line(error, schema)}")
     except KeyboardInterrupt:
         print("leanet: stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
@@ -73,7 +74,7 @@ def _no_choice(group: str, choice: str, choices: list[str]) -> str:
     return f"{group}={choice}: there is no such choice; choose from {', '.join(choices)}"
 
 
-def _job(task: Task, with_traceback: bool) -> Callable[[DictConfig], object]:
+def _job(task: Task, with_traceback: bool, schema: type) -> Callable[[DictConfig], object]:
     @functools.wraps(task)
     def job(config: DictConfig) -> object:
         try:
@@ -82,12 +83,12 @@ def _job(task: Task, with_traceback: bool) -> Callable[[DictConfig], object]:
             # In a single run Hydra would add a line of its own; in a sweep a SystemExit would end the other jobs.
             if with_traceback or HydraConfig.get().mode != RunMode.RUN:
                 raise
-            sys.exit(f"leanet: {in_one_line(error)}")
+            sys.exit(f"leanet: {in_one_line(error, schema)}")
 
     return job
 
 
-def in_one_line(error: Exception) -> str:
+def in_one_line(error: Exception, schema: type = Settings) -> str:
     """What is wrong and what to do, for the errors of Hydra, OmegaConf and the system as for our own."""
     if isinstance(error, LeanetError):
         return str(error)
@@ -99,24 +100,24 @@ def in_one_line(error: Exception) -> str:
         return _no_choice(group, choice, list(error.options or []))
     unknown = re.search(r"Could not override '([^']+)'", text)
     if unknown:
-        return f"{unknown[1]} is no setting{_similar(unknown[1])}; see --help for those there are"
+        return f"{unknown[1]} is no setting{_similar(unknown[1], schema)}; see --help for those there are"
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}; mend that, and the same command goes on from the last checkpoint"
     return re.sub(r"\s*\n\s*", "; ", re.sub(r":\s*\n\s*", ": ", text.strip()))
 
 
-def _similar(name: str) -> str:
-    names = _setting_names()
+def _similar(name: str, schema: type) -> str:
+    names = _setting_names(schema)
     if name in names:
         return " of the chosen dataset"
     close = difflib.get_close_matches(name, names, n=1)
     return f", did you mean {close[0]}?" if close else ""
 
 
-def _setting_names() -> list[str]:
+def _setting_names(schema: type) -> list[str]:
     names = ["dataset.root", "dataset.image_size", "dataset.folds_file"]
-    for entry in fields(Settings):
+    for entry in fields(schema):
         names.append(entry.name)
         if isinstance(entry.type, type) and is_dataclass(entry.type):
             names += [f"{entry.name}.{part.name}" for part in fields(entry.type)]

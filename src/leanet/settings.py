@@ -165,6 +165,11 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     return settings
 
 
+def read_settings(schema: type, config: Mapping[str, Any], prefix: str = "") -> Any:
+    """An instance of another schema of the same kind; LeanetError names the first value that does not fit."""
+    return _read(schema, config, prefix)
+
+
 def _read(schema: type, config: Mapping[str, Any], prefix: str) -> Any:
     """An instance of the dataclass `schema` with each of its fields taken from `config` and checked."""
     hints = get_type_hints(schema, include_extras=True)

@@ -44,7 +44,7 @@ def test_every_file_gives_settings(file: Path) -> None:
 @pytest.mark.parametrize("name", choices("dataset"))
 def test_datasets(name: str, tmp_path: Path) -> None:
     node = settings(f"dataset={name}", f"paths.data={tmp_path}").dataset
-    dataset = instantiate({key: value for key, value in node.items() if key != "folds_file"})
+    dataset = instantiate({key: value for key, value in node.items() if key not in ("folds_file", "origin")})
     assert (dataset.name, dataset.image_size) == (name, 64)
     assert callable(dataset.index)
     assert callable(dataset.load)

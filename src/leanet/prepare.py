@@ -1,0 +1,206 @@
+"""python -m leanet.prepare: a dataset of the paper from its published archive."""
+
+import os
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from tabulate import tabulate
+from tqdm import tqdm
+
+from leanet import command
+from leanet.data.archives import Found, Reader
+from leanet.data.download import Download
+from leanet.data.manifest import FOLDERS, check_dataset, write_dataset
+from leanet.data.members import Budget
+from leanet.data.sources import Drawn, Origin, choice_of, draw
+from leanet.errors import LeanetError
+from leanet.settings import DATASET_TEXT, POSITIVE, TEXT, Node, Rule, read_settings, whole
+from leanet.store import lock
+
+BOOL = Rule(lambda v: isinstance(v, bool), "true or false")
+
+
+@dataclass(frozen=True)
+class DataPaths:
+    data: Annotated[str, TEXT]
+
+
+@dataclass(frozen=True)
+class PrepareSettings:
+    """The whole of conf/prepare.yaml but the dataset."""
+
+    source: Annotated[str | None, DATASET_TEXT]
+    download: Annotated[bool, BOOL]
+    labels: Annotated[str | None, DATASET_TEXT]
+    draw_seed: Annotated[int, whole(0)]
+    max_gb: Annotated[float, POSITIVE]
+    max_members: Annotated[int, whole(1)]
+    paths: DataPaths
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be made, and where."""
+
+    name: str
+    folder: Path
+    origin: Origin
+    settings: PrepareSettings
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is kept beside the images about where they come from."""
+        origin = self.origin
+        about = {"licence": origin.licence, "citation": origin.citation, "page": origin.page}
+        return {"dataset": self.name, "draw_seed": self.settings.draw_seed, **about}
+
+    @property
+    def how(self) -> str:
+        """What to do to get the images, for people."""
+        fetch = " or download=true" if self.origin.download else ""
+        return f"source=DIR_OR_ARCHIVE{fetch}; get {self.origin.get} from {self.origin.page}"
+
+
+def prepare(config: dict[str, Any]) -> None:
+    """Make the dataset, or check the one that is there, and say what it holds."""
+    plan = plan_of(config)
+    made_before = _is_there(plan.folder)
+    if not made_before:
+        _check_source(plan)
+        workplace = plan.folder.parent / ".prepare" / plan.folder.name
+        with lock(workplace, lambda: print(f"{plan.name}: another process makes it; waiting")):
+            if not _is_there(plan.folder):
+                _make(plan, workplace)
+    counts = check_dataset(plan.folder, plan.facts)
+    if made_before:
+        print(f"{plan.name}: made before, and unchanged since")
+    _report(plan, counts)
+
+
+def plan_of(config: dict[str, Any]) -> Plan:
+    """The checked plan of a resolved configuration; LeanetError names the first value that does not fit."""
+    config = dict(config)
+    dataset = config.pop("dataset", None)
+    if not isinstance(dataset, dict) or "origin" not in dataset:
+        given = f"dataset={dataset['name']}: not one of" if dataset else "give dataset=NAME, one of"
+        raise LeanetError(f"{given} the paper's: {', '.join(_names())}")
+    settings: PrepareSettings = read_settings(PrepareSettings, config)
+    if not isinstance(dataset["root"], str) or not dataset["root"]:
+        raise LeanetError("dataset.root: must name the folder that is to be made")
+    origin: Origin = read_settings(Origin, dataset["origin"], "dataset.origin.")
+    return Plan(dataset["name"], Path(dataset["root"]).expanduser(), origin, settings)
+
+
+def _names() -> list[str]:
+    files = (command.CONF / "dataset").glob("*.yaml")
+    return sorted(file.stem for file in files if "\norigin:" in file.read_text(encoding="utf-8"))
+
+
+def _is_there(folder: Path) -> bool:
+    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+
+
+def _make(plan: Plan, workplace: Path) -> None:
+    """Find, draw and write, in a folder beside the dataset's that is swept before and after."""
+    source = Path(plan.settings.source).expanduser() if plan.settings.source else _fetched(plan)
+    staging, spool = workplace / "staging", workplace / "spool"
+    try:
+        for left_over in (staging, spool):
+            shutil.rmtree(left_over, ignore_errors=True)
+            left_over.mkdir()
+        drawn = draw(_find(plan, source, spool), plan.origin.counts, plan.settings.draw_seed)
+        _warn(plan, drawn)
+        images = {label: part.images for label, part in drawn.items()}
+        write_dataset(plan.folder, staging, images, {**plan.facts, "source": source.resolve().name})
+    finally:
+        for made in (staging, spool):
+            shutil.rmtree(made, ignore_errors=True)
+
+
+def _check_source(plan: Plan) -> None:
+    """Raise LeanetError unless there is something to draw from, or an address to fetch it from."""
+    given, download = plan.settings.source, plan.settings.download
+    if given and download:
+        raise LeanetError("give source=DIR_OR_ARCHIVE or download=true, not both")
+    if given and not Path(given).expanduser().exists():
+        raise LeanetError(f"source={given}: no such file or folder; relative paths start at {Path.cwd()}")
+    if download and not plan.origin.download:
+        raise LeanetError(f"download=true: {plan.name} has no address to fetch it from; give {plan.how}")
+    if not given and not download:
+        raise LeanetError(f"dataset={plan.name} needs {plan.how}")
+
+
+def _fetched(plan: Plan) -> Path:
+    """The origin's archive, fetched if it is not there yet."""
+    file: Node = plan.origin.download or {}
+    target = Path(plan.settings.paths.data).expanduser() / "downloads" / Path(file["name"]).name
+    advice = f"get {plan.origin.get} from {plan.origin.page} and give source=FILE"
+    most = plan.settings.max_gb * 1e9
+    print(f"{plan.name}: fetching {target}")
+    Download(file["url"], file.get("bytes"), file.get("sha256"), most, advice).fetch(
+        target, lambda: print(f"{plan.name}: another process is fetching; waiting")
+    )
+    return target
+
+
+def _find(plan: Plan, source: Path, spool: Path) -> list[Found]:
+    """The source's images of both classes."""
+    settings = plan.settings
+    choice = choice_of(plan.origin, settings.labels)
+    with tqdm(None, f"read {source.name}", leave=False, disable=None, unit="image", delay=0.5) as bar:
+        reader = Reader(choice, spool, Budget(settings.max_gb, settings.max_members), bar.update)
+        found = reader.read(source)
+    if reader.empty:
+        print(f"{plan.name}: {len(reader.empty)} empty files left out, {min(reader.empty)} the first of them")
+    for label, patterns in zip(FOLDERS, (plan.origin.negative, plan.origin.positive), strict=True):
+        if all(image.label != label for image in found):
+            raise LeanetError(f"{source}: {_nothing(reader, FOLDERS[label].lower(), patterns, settings.labels)}")
+    return found
+
+
+def _nothing(reader: Reader, name: str, patterns: list[str], labels: str | None) -> str:
+    """What to say of a source without an image of a class."""
+    if reader.not_read:
+        return f"holds {min(reader.not_read)}, which leanet does not read; unpack it yourself and give the folder"
+    wanted = f"labels={labels} names none that is there" if labels else f"looked for {' or '.join(patterns)}"
+    folders = sorted(reader.folders)
+    there = ", ".join(folders[:5]) + (", ..." if len(folders) > 5 else "") or "none"
+    return f"no {name} image in it; {wanted}; other folders in it: {there}"
+
+
+def _warn(plan: Plan, drawn: dict[int, Drawn]) -> None:
+    """Say what the draw lacks of the paper's."""
+    for label, part in drawn.items():
+        name, wanted = f"WARNING: {plan.name} {FOLDERS[label]}", plan.origin.counts[label]
+        if part.found < wanted:
+            print(f"{name}: only {part.found} images found of the paper's {wanted}; going on with those")
+        if part.copies:
+            print(f"{name}: {part.copies} of {len(part.images)} are copies of others, for want of different ones")
+        if part.contradictory:
+            print(f"{name}: {part.contradictory} of {len(part.images)} stand in the other class too")
+
+
+def _report(plan: Plan, counts: dict[int, int]) -> None:
+    rows = [(FOLDERS[label], counts[label], plan.origin.counts[label]) for label in FOLDERS]
+    print(f"\n{plan.name} is in {plan.folder}\n\n{tabulate(rows, ['class', 'images', 'paper'])}\n")
+    print(f"licence  {plan.origin.licence}\ncite     {plan.origin.citation}\npage     {plan.origin.page}\n")
+    print(f"next     python -m leanet.train dataset={plan.name}{_where(plan)}")
+
+
+def _where(plan: Plan) -> str:
+    """What the train command needs to find the folder."""
+    data = plan.settings.paths.data
+    if plan.folder != Path(data).expanduser() / plan.name:
+        return f" {shlex.quote(f'dataset.root={plan.folder}')}"
+    return "" if data == os.environ.get("LEANET_DATA", "data") else f" {shlex.quote(f'paths.data={data}')}"
+
+
+def main() -> None:
+    command.run(prepare, "prepare", PrepareSettings)
+
+
+if __name__ == "__main__":
+    main()
