@@ -17,7 +17,7 @@ from leanet.report.trace import Shape
 
 LAYERS = ("ID", "Layer Type", "Output dim", "Kernel", "Stride", "Filters", "Activation", "Parameters", "MMACs")
 SIZES = ("network", "trainable", "with statistics", "GMACs", "GFLOPs")
-FIVE = ("point", "ADN module", "its features", "CAAN module", "its features", "attention map")
+FIVE = ("point", "ADN module", "ADN's features", "CAAN module", "CAAN's features", "attention map")
 NOTES = """\
 With statistics: batch norm's running means and variances as well, as Keras counts them. GMACs: thousands of millions \
 of multiply-adds, which is what most articles mean by FLOPs; in GFLOPs each counts as two. One image, one forward \
