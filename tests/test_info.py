@@ -29,7 +29,6 @@ PRINTED: dict[str, list[str]] = {
     "--help": ["leanet.info [group=choice]", "caan: direct, mobilenet, none, resnet, timm", "point: 4"],
 }
 MISTAKES: dict[str, str] = {
-    "adn=timm adn.model=convnext_atto point=1": "point=1: the network has no features of S/2; choose point=2|3|4|5",
     "point=6": "point=6: must be a whole number from 1 to 5",
     "adn=resnet": "adn=resnet: there is no such choice; choose from cnn, resnet18",
 }
@@ -49,6 +48,7 @@ WITHIN: dict[str, list[str]] = {  # the same without a process, which takes seco
     "adn=resnet50 map=folder map.root=maps": ["resnet50+mobilenet@4", "Block by block (72 layers)"],
 }
 WRONG: dict[str, str] = {
+    "adn=timm adn.model=convnext_atto point=1": "point=1: the network has no features of S/2; choose point=2",
     "adn=timm adn.model=resnet81": "model=resnet81: timm has no such network; did you mean",
     "adn=timm adn.model=inception_v3": "inception_v3\\+mobilenet@4 at 64 pixels: Calculated padded input size",
     "adn=timm adn.model=vit_tiny_patch16_224 adn.points=[norm,norm,norm,norm,norm]": "module norm gives no maps",

@@ -76,10 +76,6 @@ def cells(table: str) -> list[dict[str, str]]:
     return [dict(zip(lines[0], line, strict=True)) for line in lines[2:]]
 
 
-def network(make: Any) -> Any:
-    return without_memory(make)
-
-
 def rows_of(module: nn.Module, channels: int, size: int, *more: Any, **options: Any) -> list[Row]:
     return layer_rows(
         module, trace(module.eval(), torch.zeros(1, channels, size, size, device="meta"), *more), **options
@@ -92,7 +88,7 @@ def macs(module: nn.Module, *shape: int) -> int:
 
 
 def test_table_9() -> None:
-    table = cells(layers_table(colorizer_part(network(lambda: UNet(256)), 256)))
+    table = cells(layers_table(colorizer_part(without_memory(lambda: UNet(256)), 256)))
     columns = ("ID", "Layer Type", "Output dim", "Kernel", "Stride", "Filters", "Activation")
     found = "\n".join(" | ".join(line[column] for column in columns) for line in table)
     assert found.replace("ReLU", "Relu") == TABLE_9
@@ -100,7 +96,7 @@ def test_table_9() -> None:
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_dropout_leaves_the_table_as_it_is(dropout: float) -> None:
-    rows = rows_of(network(lambda: UNet(64, dropout)), 1, 64)
+    rows = rows_of(without_memory(lambda: UNet(64, dropout)), 1, 64)
     assert [row.layer for row in rows][-4:] == [
         "Concat(3, 14)",
         "Conv2DTranspose – BN",
@@ -110,7 +106,7 @@ def test_dropout_leaves_the_table_as_it_is(dropout: float) -> None:
 
 
 def table_1(make: Any) -> list[tuple[str, ...]]:
-    part = caan_part(network(make), 256)
+    part = caan_part(without_memory(make), 256)
     assert part is not None
     columns = ("Module", "Layer Type", "Kernel", "Filters", "Point")
     return [tuple(line[column] for column in columns) for line in cells(layers_table(part, 3))[1:]]
@@ -142,7 +138,7 @@ def test_multiply_adds_worked_out_by_hand() -> None:
 
 
 def test_multiply_adds_of_table_9s_layers() -> None:
-    rows = rows_of(network(lambda: UNet(256)), 1, 256)
+    rows = rows_of(without_memory(lambda: UNet(256)), 1, 256)
     assert rows[1].macs == 128 * 128 * 64 * 16
     assert rows[2].macs == 64 * 64 * 128 * 64 * 16
     assert rows[23].macs == 256 * 256 * 2 * 128  # each output pixel of a 2×2 transposed convolution has one tap
@@ -151,31 +147,30 @@ def test_multiply_adds_of_table_9s_layers() -> None:
 
 def test_published_multiply_adds() -> None:
     """He et al. 2016, Table 1, and the 15.5 thousand millions that are VGG16's, 0.12 of them in its dense layers."""
-    whole = adn_part(LeaNet(network(lambda: resnet18(3, 224))), 224)
+    whole = adn_part(LeaNet(without_memory(lambda: resnet18(3, 224))), 224)
     assert whole.macs == pytest.approx(1.8e9, rel=0.03)
-    deeper = adn_part(LeaNet(network(lambda: timm_adn("resnet50", 3, 224))), 224)
+    deeper = adn_part(LeaNet(without_memory(lambda: timm_adn("resnet50", 3, 224))), 224)
     assert deeper.macs == pytest.approx(4.1e9, rel=0.03)
-    features = adn_part(LeaNet(network(lambda: vgg("vgg16", 3, 224))), 224).network.get_submodule("features")
+    features = adn_part(LeaNet(without_memory(lambda: vgg("vgg16", 3, 224))), 224).network.get_submodule("features")
     assert sum(row.macs for row in rows_of(features, 3, 224)) == pytest.approx(15.5e9 - 0.124e9, rel=0.01)
 
 
 NETWORKS = {
-    "resnet18": (lambda: timm.create_model("resnet18"), 3),
-    "resnet50": (lambda: timm.create_model("resnet50"), 3),
-    "convnext": (lambda: timm.create_model("convnext_atto"), 3),
-    "swin": (lambda: timm.create_model("swin_tiny_patch4_window7_224", img_size=64), 3),
-    "vit": (lambda: timm.create_model("vit_tiny_patch16_224", img_size=64), 3),
-    "efficientnet": (lambda: timm.create_model("efficientnet_b0"), 3),
-    "densenet": (lambda: timm.create_model("densenet121"), 3),
-    "cnn": (lambda: basic_cnn(3, 64).network, 3),
+    "resnet18": lambda: timm.create_model("resnet18"),
+    "resnet50": lambda: timm.create_model("resnet50"),
+    "convnext": lambda: timm.create_model("convnext_atto"),
+    "swin": lambda: timm.create_model("swin_tiny_patch4_window7_224", img_size=64),
+    "vit": lambda: timm.create_model("vit_tiny_patch16_224", img_size=64),
+    "efficientnet": lambda: timm.create_model("efficientnet_b0"),
+    "densenet": lambda: timm.create_model("densenet121"),
+    "cnn": lambda: basic_cnn(3, 64).network,
 }
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_rows_add_up(name: str) -> None:
-    make, channels = NETWORKS[name]
-    module = network(make)
-    seen = trace(module.eval(), torch.zeros(1, channels, 64, 64, device="meta"))
+    module = without_memory(NETWORKS[name])
+    seen = trace(module.eval(), torch.zeros(1, 3, 64, 64, device="meta"))
     for readable in (1, 40, 10_000):
         rows = layer_rows(module, seen, readable)
         assert sum(row.parameters for row in rows) == sum(parameter.numel() for parameter in module.parameters())
@@ -186,7 +181,7 @@ def test_rows_add_up(name: str) -> None:
 
 
 def test_a_deep_network_is_told_by_its_blocks() -> None:
-    rows = rows_of(network(NETWORKS["resnet50"][0]), 3, 224)
+    rows = rows_of(without_memory(NETWORKS["resnet50"]), 3, 224)
     blocks = [row for row in rows if row.layer == "Bottleneck"]
     assert [row.size for row in blocks] == ["56 × 56"] * 3 + ["28 × 28"] * 4 + ["14 × 14"] * 6 + ["7 × 7"] * 3
     assert [row.stride for row in blocks if row.stride != "1"] == ["2", "2", "2"]
@@ -197,7 +192,7 @@ def test_a_deep_network_is_told_by_its_blocks() -> None:
 
 
 def test_channels_last_are_told_from_sizes() -> None:
-    rows = rows_of(network(lambda: timm.create_model("swin_tiny_patch4_window7_224")), 3, 224)
+    rows = rows_of(without_memory(lambda: timm.create_model("swin_tiny_patch4_window7_224")), 3, 224)
     stages = [(row.size, row.filters) for row in rows if row.layer == "PatchMerging"]
     assert stages == [("28 × 28", "192"), ("14 × 14", "384"), ("7 × 7", "768")]
 
@@ -217,7 +212,7 @@ class _Joins(nn.Module):
 
 
 def test_only_what_is_known_to_be_joined_is_told() -> None:
-    rows = rows_of(network(_Joins), 3, 8)
+    rows = rows_of(without_memory(_Joins), 3, 8)
     assert [(row.layer, row.activation) for row in rows] == [
         ("Input", "-"),
         ("Conv2D", "-"),
@@ -232,7 +227,7 @@ def test_only_what_is_known_to_be_joined_is_told() -> None:
 
 
 def test_hooks_are_gone_afterwards() -> None:
-    module = network(lambda: UNet(64))
+    module = without_memory(lambda: UNet(64))
     trace(module.eval(), torch.zeros(1, 1, 64, 64, device="meta"))
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
 
@@ -243,7 +238,7 @@ def points(adn: Adn, caan: Any, point: int | None, size: int) -> list[dict[str, 
 
 
 def test_the_five_points() -> None:
-    found = points(network(lambda: vgg("vgg16", 3, 256)), network(resnet_caan), 2, 256)
+    found = points(without_memory(lambda: vgg("vgg16", 3, 256)), without_memory(resnet_caan), 2, 256)
     assert [line["point"] for line in found] == ["1", "2 ←", "3", "4", "5"]
     assert [line["attention map"] for line in found] == [f"{side} × {side}" for side in (128, 64, 32, 16, 8)]
     assert [line["ADN's features"] for line in found] == [
@@ -264,22 +259,24 @@ def test_the_five_points() -> None:
 
 
 def test_points_that_are_not_there() -> None:
-    adn = network(lambda: timm_adn("convnext_atto", 3, 64))
-    first, second, *_ = points(adn, network(lambda: timm_caan("convnext_atto", 64)), 2, 64)
+    adn = without_memory(lambda: timm_adn("convnext_atto", 3, 64))
+    first, second, *_ = points(adn, without_memory(lambda: timm_caan("convnext_atto", 64)), 2, 64)
     assert list(first.values()) == ["1", "-", "none of S/2", "-", "-", "-"]
     assert second["attention map"] == "16 × 16"
 
 
 def test_a_map_of_another_size_is_resized() -> None:
     names = ["stages.0", "stages.0", "stages.1", "stages.2", "stages.3"]
-    adn = network(lambda: timm_adn("convnext_atto", 3, 64, points=names))
-    found = points(adn, network(mobilenet_caan), 1, 64)
+    adn = without_memory(lambda: timm_adn("convnext_atto", 3, 64, points=names))
+    found = points(adn, without_memory(mobilenet_caan), 1, 64)
     assert found[0]["attention map"] == "16 × 16, resized from 32 × 32"
     assert points(adn, DirectAttention(), 1, 64)[0]["attention map"] == "16 × 16, resized from 32 × 32"
 
 
 def test_without_attention() -> None:
-    page = describe(LeaNet(network(lambda: resnet18(3, 64))), None, 64, {"ADN": "a", "CAAN": "none", "colorizer": "u"})
+    page = describe(
+        LeaNet(without_memory(lambda: resnet18(3, 64))), None, 64, {"ADN": "a", "CAAN": "none", "colorizer": "u"}
+    )
     assert "## ADN a" in page and "## CAAN" not in page and "colorizer" not in page and "←" not in page
 
 

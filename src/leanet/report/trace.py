@@ -160,7 +160,7 @@ class _Recorder(TorchFunctionMode):
         if places:
             kind = "Concat" if func.__name__ in _CONCATENATIONS else "Add"
             self._append(Layer([], self._running[-1], None, tuple(output.shape), kind, places), output)
-        elif func.__name__ in _ACTIVATIONS:
+        elif args and func.__name__ in _ACTIVATIONS:
             before = self._last_if_from(args[0])
             if before is not None and not before.activation:
                 before.activation = _ACTIVATIONS[func.__name__]
@@ -169,7 +169,7 @@ class _Recorder(TorchFunctionMode):
 
     def _operands(self, name: str, args: Any) -> tuple[int, ...]:
         """Places of the layers that an addition or a concatenation joins; none where one of them is not known."""
-        if name in _CONCATENATIONS:
+        if args and name in _CONCATENATIONS:
             tensors = list(args[0])
         elif name in _ADDITIONS and len(args) > 1:
             tensors = list(args[:2])
