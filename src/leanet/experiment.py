@@ -24,8 +24,7 @@ from leanet.data.batches import DeviceData, Tensors
 from leanet.data.folds import thinned
 from leanet.data.images import NEGATIVE, POSITIVE, ImageSet
 from leanet.data.map_folder import MapFolder
-from leanet.detector.inputs import CHANNELS
-from leanet.detector.network import LeaNet
+from leanet.detector.build import detector_of
 from leanet.detector.scores import floor, scores
 from leanet.detector.task import DetectorTask, LastEpochs
 from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
@@ -52,7 +51,8 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         if run.result is not None:
             return run.result
         write_text(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(_config(run))))
-        task = DetectorTask(_network(run), run.settings.adn.lr)  # first of all, since its names may be wrong
+        network = detector_of(run.settings, run.fold)  # first of all, since its names may be wrong
+        task = DetectorTask(network, run.settings.adn.lr)
         rows = _split(run, images, fold_of)
         tensors = _tensors(run, images, rows, label, say)
         train, test = (_rows(tensors, part) for part in (rows.train, rows.test))
@@ -119,17 +119,6 @@ def _maps(run: Run, images: ImageSet, rows: Split, label: str, say: Callable[[st
 
 def _rows(tensors: Tensors, rows: Rows) -> Tensors:
     return {key: value[torch.from_numpy(rows)] for key, value in tensors.items()}
-
-
-def _network(run: Run) -> LeaNet:
-    """New networks, each from a seed of its own: the ADN's weights do not depend on which CAAN stands beside it."""
-    settings = run.settings
-    torch.manual_seed(derive(settings.seed, "adn", run.fold))
-    channels = CHANNELS[settings.input.name]
-    adn = instantiate(settings.adn.network, channels=channels, image_size=settings.image_size)
-    torch.manual_seed(derive(settings.seed, "caan", run.fold))
-    caan = instantiate(settings.caan.network) if run.has_attention else None
-    return LeaNet(adn, caan, settings.point if run.has_attention else None, settings.input.name)
 
 
 def _fit(run: Run, task: DetectorTask, train: Tensors, last_epochs: LastEpochs, logger: Logger, label: str) -> float:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
 from lightning.pytorch.callbacks import EarlyStopping
 from numpy.typing import NDArray
 from torch import Tensor
 
 from leanet.color import chroma_difference, ciede2000, twice_converted_ciede2000
+from leanet.colorizer.build import colorizer_of
 from leanet.colorizer.network import Colorizer
 from leanet.colorizer.task import ColorizerTask, recolored
 from leanet.data.batches import DeviceData
@@ -38,7 +38,7 @@ def load_colorizer(folder: Path, settings: ColorizerSettings, image_size: int) -
     weights = folder / _WEIGHTS
     if not weights.exists():
         return None
-    colorizer = _colorizer(settings, image_size)
+    colorizer = colorizer_of(settings, image_size)
     colorizer.load_state_dict(torch.load(weights, weights_only=True))
     return colorizer
 
@@ -50,17 +50,12 @@ def train_colorizer(normals: Tensor, settings: ColorizerSettings, plan: Fit) -> 
     if kept is not None:
         return kept
     torch.manual_seed(derive(settings.seed, "colorizer"))
-    colorizer = _colorizer(settings, image_size)
+    colorizer = colorizer_of(settings, image_size)
     task = ColorizerTask(colorizer, settings, normals)
     stopping = EarlyStopping("loss", patience=settings.patience, check_on_train_epoch_end=True, check_finite=False)
     fit(task, DeviceData({"images": normals}, settings.batch_size, plan.seed), plan, callbacks=[stopping])
     save_tensors(plan.folder / _WEIGHTS, colorizer.state_dict())
     (plan.folder / CHECKPOINT).unlink(missing_ok=True)
-    return colorizer
-
-
-def _colorizer(settings: ColorizerSettings, image_size: int) -> Colorizer:
-    colorizer: Colorizer = instantiate(settings.network, image_size=image_size)
     return colorizer
 
 

@@ -1,0 +1,12 @@
+"""The colorizer that a configuration describes."""
+
+from hydra.utils import instantiate
+
+from leanet.colorizer.network import Colorizer
+from leanet.settings import ColorizerSettings
+
+
+def colorizer_of(settings: ColorizerSettings, image_size: int) -> Colorizer:
+    """A new colorizer of images of `image_size` pixels."""
+    colorizer: Colorizer = instantiate(settings.network, image_size=image_size)
+    return colorizer
