@@ -17,12 +17,12 @@ from omegaconf import OmegaConf
 from tabulate import tabulate
 from torchmetrics.functional.classification import binary_auroc
 
+from leanet.cells import dataset_of, folds_of
 from leanet.colorizer.maps import map_scales, maps_file
 from leanet.command import CONF
 from leanet.report.tables import spread
 from leanet.runs import Run
 from leanet.settings import settings_of
-from leanet.cells import dataset_of, folds_of
 
 
 def main(overrides: list[str]) -> None:

@@ -178,8 +178,8 @@ SHORT = ("trainer.max_epochs=2", "colorizer.max_epochs=1")
     ("model", "overrides"),
     {
         "cnn-map": ["input=map", "adn=cnn"],
-        "resnet18-rgb_map": ["input=rgb_map", "map=ab"],
-        "resnet18-attentioned": ["input=attentioned", "map=legacy", "colorizer=autoencoder"],
+        "resnet18-rgb_map-ab": ["input=rgb_map", "map=ab"],
+        "resnet18-attentioned-legacy-autoencoder": ["input=attentioned", "map=legacy", "colorizer=autoencoder"],
         "resnet18-rgb_map+mobilenet@4": ["input=rgb_map", "caan=mobilenet"],
         "test_convnext+test_efficientnet@3": [
             "adn=timm", "adn.model=test_convnext", "caan=timm", "caan.model=test_efficientnet", "point=3",

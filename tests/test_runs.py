@@ -178,6 +178,12 @@ def test_names_are_for_people_and_end_in_the_id() -> None:
     assert made.colorizer_folder.parent == Path("there/colorizers")
 
 
+def test_peculiarities_are_in_the_name() -> None:
+    assert run(groups=("map=ab", "colorizer=autoencoder")).model == "resnet18+mobilenet@4-ab-autoencoder"
+    assert run("positive_rate=0.25").model == "resnet18+mobilenet@4-pos0.25"
+    assert plain("positive_rate=0.25", "map.name=ab").model == "resnet18-pos0.25"
+
+
 def test_a_folds_file_counts_by_its_content(tmp_path: Path) -> None:
     contents = {"a.csv": "one", "b.csv": "one", "c.csv": "other"}
     for name, content in contents.items():

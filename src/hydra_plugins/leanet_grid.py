@@ -10,8 +10,15 @@ from omegaconf import DictConfig
 class GridSweeper(Sweeper):
     """Plans and does a grid; its settings are explained in conf/hydra/sweeper/grid.yaml."""
 
-    def __init__(self, products: list[dict[str, Any]], dry_run: bool, retry: bool, jobs_per_gpu: int) -> None:
-        self.products = products
+    def __init__(
+        self,
+        products: list[dict[str, Any]],
+        everywhere: dict[str, Any],
+        dry_run: bool,
+        retry: bool,
+        jobs_per_gpu: int,
+    ) -> None:
+        self.products = [{**everywhere, **product} for product in products or [{}]]
         self.dry_run = dry_run
         self.retry = retry
         self.jobs_per_gpu = jobs_per_gpu
@@ -24,7 +31,7 @@ class GridSweeper(Sweeper):
         from leanet.grid.command import Grid
 
         assert self.hydra_context is not None and self.config is not None
-        grid = Grid.of(self.hydra_context, self.config, list(self.products), arguments)
+        grid = Grid.of(self.hydra_context, self.config, self.products, arguments)
         if self.dry_run:
             grid.show()
         else:

@@ -52,11 +52,23 @@ class Run:
 
     @property
     def model(self) -> str:
-        """For people: resnet18, resnet18-map for another input, resnet18+mobilenet@4 for attention at point 4."""
+        """For people: resnet18, resnet18-map for another input, resnet18+mobilenet@4 for attention at point 4.
+
+        Another kind of map or colorizer and thinned positives are named as well: resnet18+direct@4-ab-pos0.5.
+        """
         settings = self.settings
         seen = "" if settings.input.name == "rgb" else f"-{settings.input.name}"
         attention = f"+{settings.caan.name}@{settings.point}" if self.has_attention else ""
-        return f"{settings.adn.name}{seen}{attention}"
+        return f"{settings.adn.name}{seen}{attention}{''.join(f'-{word}' for word in self._peculiarities)}"
+
+    @property
+    def _peculiarities(self) -> list[str]:
+        settings, words = self.settings, []
+        if self.needs_maps and settings.map.name != "ciede2000":
+            words.append("maps" if settings.map.name == "folder" else settings.map.name)
+        if self.has_colorizer and settings.colorizer.name != "unet":
+            words.append(settings.colorizer.name)
+        return words if settings.positive_rate == 1 else [*words, f"pos{settings.positive_rate:g}"]
 
     @property
     def name(self) -> str:

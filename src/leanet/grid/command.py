@@ -1,7 +1,7 @@
 """A grid as it is typed: planned, shown or done, and summed up."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from tabulate import tabulate
 from leanet.cells import Cells
 from leanet.errors import LeanetError
 from leanet.grid.plan import LOG, Durations, Job, State, colorizers_of, distinct, failure_of, forget_failure, state_of
-from leanet.grid.products import Configurations, expand
+from leanet.grid.products import Configurations, Words, expand
 from leanet.grid.share import jobs_at_once
 from leanet.grid.sweep import Sweep
 from leanet.grid.worker import do
@@ -44,13 +44,9 @@ class Grid:
         configurations = Configurations(
             partial(loader.load_sweep_config, config), lambda key: bool(loader.get_group_options(key))
         )
-        cells, jobs = Cells(), []
         everywhere = expand(products, arguments)
         common = set.intersection(*map(set, everywhere))
-        for words in everywhere:
-            cell = cells.of(settings_of(configurations.of(words, common)))
-            jobs += [Job(_with_fold(words, run.fold), run, cell.images) for run in cell.runs]
-        return cls(distinct(jobs), hydra_context, config)
+        return cls(_jobs(everywhere, lambda words: configurations.of(words, common)), hydra_context, config)
 
     def show(self) -> None:
         """Print what there is to do."""
@@ -108,6 +104,21 @@ class Grid:
             f"{len(open_)} not started"
         ]
         return "\n".join([*lines, *map(_failure, failed)])
+
+
+def _jobs(everywhere: Sequence[Words], configuration: Callable[[Words], dict[str, Any]]) -> list[Job]:
+    """The distinct runs of all cells; one LeanetError for all that is wrong with them, such as missing datasets."""
+    cells, jobs, mistakes = Cells(), [], {}
+    for words in everywhere:
+        try:
+            cell = cells.of(settings_of(configuration(words)))
+        except LeanetError as error:
+            mistakes[str(error)] = None
+        else:
+            jobs += [Job(_with_fold(words, run.fold), run, cell.images) for run in cell.runs]
+    if mistakes:
+        raise LeanetError("; ".join(mistakes))
+    return distinct(jobs)
 
 
 def _with_fold(words: tuple[str, ...], fold: int) -> tuple[str, ...]:

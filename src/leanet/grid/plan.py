@@ -115,5 +115,5 @@ class Durations:
 
 
 def _network(model: str) -> str:
-    """resnet18+mobilenet of resnet18+mobilenet@4."""
-    return model.partition("@")[0]
+    """resnet18+mobilenet of resnet18+mobilenet@4-pos0.5."""
+    return model.partition("@")[0].partition("-pos")[0]

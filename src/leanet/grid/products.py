@@ -5,7 +5,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -29,7 +29,7 @@ def expand(products: Sequence[Mapping[str, Any]], given: Sequence[str]) -> list[
     parser = OverridesParser.create()
     typed = {override.get_key_element(): override for override in parser.parse_overrides(list(given))}
     cells: dict[Words, None] = {}
-    for product in products or [{}]:
+    for product in products:
         axes = {key: parser.parse_override(f"{key}={value}") for key, value in product.items()}
         choices = [_choices(override) for override in {**typed, **axes, **typed}.values()]
         cells |= dict.fromkeys(itertools.product(*choices))
@@ -113,5 +113,4 @@ def _with_values(config: dict[str, Any], words: list[str]) -> dict[str, Any]:
 
 
 def _resolved(config: dict[str, Any]) -> dict[str, Any]:
-    container: Any = OmegaConf.to_container(OmegaConf.create(config), resolve=True)
-    return container
+    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(config), resolve=True))

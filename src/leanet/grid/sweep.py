@@ -102,14 +102,15 @@ def _progress(jobs: Sequence[Job], durations: Durations) -> Iterator[None]:
 
 
 def _watch(jobs: list[Job], bar: "tqdm[Any]", over: threading.Event) -> None:
-    waiting = [(job, _stamp(job)) for job in jobs]
+    waiting, ended = [(job, _stamp(job)) for job in jobs], 0
     while waiting:
         last = over.wait(_POLL_SECONDS)  # first, so that what ended just before is still told
         still = []
         for job, stamp in waiting:
             if job.run.is_done or _stamp(job) != stamp:
+                ended += 1
                 bar.update()
-                tqdm.write(f"{_line(job)}  ({bar.n}/{bar.total})")
+                tqdm.write(f"{_line(job)}  ({ended}/{len(jobs)})")
             else:
                 still.append((job, stamp))
         waiting = still
