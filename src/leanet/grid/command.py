@@ -108,7 +108,9 @@ class Grid:
 
 def _jobs(everywhere: Sequence[Words], configuration: Callable[[Words], dict[str, Any]]) -> list[Job]:
     """The distinct runs of all cells; one LeanetError for all that is wrong with them, such as missing datasets."""
-    cells, jobs, mistakes = Cells(), [], {}
+    cells = Cells()
+    jobs: list[Job] = []
+    mistakes: dict[str, None] = {}
     for words in everywhere:
         try:
             cell = cells.of(settings_of(configuration(words)))
