@@ -35,7 +35,7 @@ MISTAKES: dict[str, str] = {
 
 WITHIN: dict[str, list[str]] = {  # the same without a process, which takes seconds
     "adn=timm adn.model=convnext_atto caan=direct point=2 colorizer=autoencoder": [
-        "convnext_atto+direct@2, 64 × 64 pixels",
+        "convnext_atto+direct@2-autoencoder, 64 × 64 pixels",
         "none of S/2",
         "## Colorizer autoencoder",
     ],
