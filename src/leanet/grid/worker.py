@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from tqdm import tqdm
 
 from leanet.cells import Cells, load
 from leanet.command import TOLD, in_one_line
@@ -70,6 +71,7 @@ def _how_it_ended(code: int | None) -> str:
 def _child(config: dict[str, Any], share: dict[str, str], pipe: Connection) -> None:
     """Do the run and send None, or in one line what went wrong."""
     os.environ |= share
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore, which a process that is killed would leave behind
     threading.Thread(target=_end_with_parent, args=(pipe,), daemon=True).start()
     try:
         _run(config)
