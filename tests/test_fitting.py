@@ -11,7 +11,7 @@ from leanet.errors import LeanetError
 from leanet.fitting import CHECKPOINT, Fit, fit
 from leanet.settings import TrainerSettings
 
-TRAINER = TrainerSettings(6, 4, "cpu", "32-true", checkpoint_seconds=0)
+TRAINER = TrainerSettings(6, 4, "cpu", 1, "32-true", checkpoint_seconds=0)
 
 
 class Line(lightning.LightningModule):

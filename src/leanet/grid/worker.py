@@ -44,7 +44,7 @@ def do(config: DictConfig) -> None:
     container: Any = OmegaConf.to_container(config, resolve=True)
     with claimed() as share:
         here, there = _PROCESSES.Pipe()
-        process = _PROCESSES.Process(target=_child, args=(container, share, there), daemon=True)
+        process = _PROCESSES.Process(target=_child, args=(container, share, there))
         process.start()
         there.close()
         try:
