@@ -122,7 +122,7 @@ class EpochSeed(Callback):
         self.seed = seed
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
-        others = [] if trainer.is_global_zero else ["process", trainer.global_rank]
+        others: list[str | int] = [] if trainer.is_global_zero else ["process", trainer.global_rank]
         torch.manual_seed(derive(self.seed, "epoch", trainer.current_epoch, *others))
         trainer.datamodule.batches.epoch = trainer.current_epoch  # type: ignore[attr-defined]
 

@@ -51,8 +51,7 @@ class ShuffledBatches:
 
         1, unless the batch cannot be divided evenly.
         """
-        rows = self._slices[batch]
-        size = rows.stop - rows.start
+        size = len(range(self.rows)[self._slices[batch]])
         return len(range(self.process, size, self.processes)) * self.processes / size
 
     @property
