@@ -17,8 +17,8 @@ from leanet.data.manifest import FOLDERS, check_dataset, write_dataset
 from leanet.data.members import Budget
 from leanet.data.sources import Drawn, Origin, choice_of, draw
 from leanet.errors import LeanetError
+from leanet.locks import lock
 from leanet.settings import DATASET_TEXT, POSITIVE, TEXT, Node, Rule, read_settings, whole
-from leanet.store import lock
 
 BOOL = Rule(lambda v: isinstance(v, bool), "true or false")
 

@@ -82,7 +82,7 @@ def fetch(server: Any, tmp_path: Path, answer: Answer, **options: Any) -> Path:
 
 def check_kept(target: Path, data: bytes = FILE) -> None:
     assert target.read_bytes() == data
-    assert {path.name for path in target.parent.iterdir()} == {target.name, ".lock"}
+    assert {path.name for path in target.parent.iterdir()} == {target.name}
 
 
 def check_failed(server: Any, tmp_path: Path, answer: Answer, *parts: str, kept: int = 0, **options: Any) -> None:

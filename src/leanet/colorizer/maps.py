@@ -15,9 +15,10 @@ from leanet.colorizer.network import Colorizer
 from leanet.colorizer.task import ColorizerTask, recolored
 from leanet.data.batches import DeviceData
 from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
+from leanet.locks import lock
 from leanet.seeds import derive
 from leanet.settings import ColorizerSettings, TrainerSettings
-from leanet.store import lock, write_atomically
+from leanet.store import write_atomically
 
 FIXED = 10.0  # `fixed` scaling: a difference that is plain at a glance becomes 1
 FOLD_QUANTILE = 0.999  # `fold` scaling: robust against a single pixel

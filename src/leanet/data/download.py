@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from leanet.errors import LeanetError
-from leanet.store import lock, read_json, write_json
+from leanet.locks import lock
+from leanet.store import read_json, write_json
 
 if TYPE_CHECKING:
     from requests import Response
