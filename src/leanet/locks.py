@@ -74,6 +74,20 @@ def lock(folder: Path, on_wait: Wait = lambda: None) -> Iterator[None]:
         queue.release()
 
 
+def tidy(folder: Path) -> None:
+    """Clear away what a process of this host left in `folder` when it died, if there is any and nobody else is at it.
+
+    For those who find what they want, and so need no lock.
+    """
+
+    def leave() -> None:
+        raise BlockingIOError
+
+    if (folder / _LEASE).exists():
+        with suppress(BlockingIOError), lock(folder, on_wait=leave):
+            pass
+
+
 def ensure_held(path: Path) -> None:
     """Raise LeanetError if this process locked a folder around `path` and has lost it to another host."""
     path = path.absolute()

@@ -15,7 +15,7 @@ from leanet.colorizer.network import Colorizer
 from leanet.colorizer.task import ColorizerTask, recolored
 from leanet.data.batches import DeviceData
 from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
-from leanet.locks import lock
+from leanet.locks import lock, tidy
 from leanet.seeds import derive
 from leanet.settings import ColorizerSettings, TrainerSettings
 from leanet.store import write_atomically
@@ -85,7 +85,9 @@ def fold_maps(
     its checkpoint.
     """
     file = maps_file(folder, name)
-    if not file.exists():
+    if file.exists():
+        tidy(folder)
+    else:
         with lock(folder, on_wait=lambda: say(f"{label}: waiting for the process that is training this colorizer")):
             if not file.exists():
                 plan = Fit(folder, label, settings.max_epochs, settings.seed, trainer)
