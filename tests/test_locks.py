@@ -53,13 +53,18 @@ for _ in range(int(sys.argv[3])):
         write_json(folder / "count.json", count + 1)
     say("counted")
 """
-STOPPED_WHILE_WRITING = """
+STOPPED = """
+def stand(moment):
+    if moment == sys.argv[3]:
+        say(moment)
+        sys.stdin.readline()
+
 def write(file):
     file.write(b"of the first")
-    say("half")
-    sys.stdin.readline()
+    stand("writing")
 
 with lock(folder):
+    stand("about to write")
     try:
         write_atomically(folder / "kept", write)
     except LeanetError as error:
@@ -239,9 +244,10 @@ def test_who_replaces_the_dead_may_die_doing_it(moment: str, play: Play) -> None
     third.end()
 
 
-def test_who_was_stopped_and_replaced_writes_no_more(play: Play, folder: Path) -> None:
-    first = play(STOPPED_WHILE_WRITING, "a")
-    assert first.line() == "half"
+@pytest.mark.parametrize("moment", ["about to write", "writing"])
+def test_who_was_stopped_and_replaced_writes_no_more(moment: str, play: Play, folder: Path) -> None:
+    first = play(STOPPED, "a", moment)
+    assert first.line() == moment
     first.signal(signal.SIGSTOP)
     second = play(WRITE, "b")
     assert second.line() == "written ['.lease', 'kept']"  # nothing half-written
