@@ -27,11 +27,12 @@ from leanet.detector.build import detector_of
 from leanet.detector.scores import floor, scores
 from leanet.detector.task import DetectorTask, LastEpochs
 from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
+from leanet.locks import lock
 from leanet.loggers import LogSettings, close, logger_of
 from leanet.runs import RESULT, Run
 from leanet.seeds import derive
 from leanet.sheet import Panel, choose_rows, draw_sheet
-from leanet.store import lock, write_json, write_text
+from leanet.store import write_json, write_text
 
 PACKAGES = ("leanet", "torch", "lightning", "timm", "kornia", "torchmetrics", "numpy")
 

@@ -20,6 +20,7 @@ from leanet import distributed
 from leanet.allocator import keep_freed_memory
 from leanet.data.batches import DeviceData
 from leanet.errors import LeanetError
+from leanet.locks import ensure_held
 from leanet.quiet import quiet
 from leanet.seeds import derive
 from leanet.settings import TrainerSettings
@@ -148,6 +149,7 @@ class Resumable(Checkpoint):
         self._losses.append(outputs["loss"].detach())
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        ensure_held(self.plan.folder)  # more often than at a checkpoint: loggers write here too
         self._check_losses(trainer.current_epoch + 1)
         now = time.monotonic()
         self.seconds += now - self._clock

@@ -45,7 +45,6 @@ class ShuffledBatches:
             chosen = order[rows][self.process :: self.processes]
             yield {key: value[chosen.to(value.device)] for key, value in self.tensors.items()}
 
-
     def share(self, batch: int) -> float:
         """How much a mean over this process's part of the batch counts in the mean over the processes' means.
 
