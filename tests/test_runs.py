@@ -33,6 +33,7 @@ NOT_OURS = (
     "paths.data=elsewhere",
     "logger.name=other",
     "trainer.accelerator=cpu",
+    "trainer.devices=2",
     "trainer.checkpoint_seconds=9",
     "dataset.name=other",
     "adn.name=other",

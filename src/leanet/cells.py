@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from numpy.typing import NDArray
 
 from leanet.data.folds import check_counts, check_separation, read_folds, stratified_folds, write_folds
-from leanet.data.images import Dataset, ImageSet, Index
+from leanet.data.images import NEGATIVE, Dataset, ImageSet, Index
 from leanet.data.map_folder import MapFolder
 from leanet.data.sources import check_made
 from leanet.errors import LeanetError
@@ -23,6 +23,7 @@ class Cell:
 
     dataset: Dataset
     images: int
+    normals: int
     runs: list[Run]
 
     @property
@@ -44,7 +45,8 @@ class Cells:
             self._indexed[key] = dataset, dataset.index()
         dataset, index = self._indexed[key]
         _check(settings, index)
-        return Cell(dataset, len(index), [Run(settings, index.fingerprint, fold) for fold in settings.selected_folds])
+        runs = [Run(settings, index.fingerprint, fold) for fold in settings.selected_folds]
+        return Cell(dataset, len(index), int((index.labels == NEGATIVE).sum()), runs)
 
 
 def dataset_of(settings: Settings) -> Dataset:

@@ -1,3 +1,6 @@
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,41 @@ from leanet.data.synthetic import SyntheticLeaves
 from leanet.experiment import run_fold
 from leanet.runs import Run
 from leanet.settings import Settings, settings_of
+
+# Eight processes that ask at the same moment: each fit adds a line to the file FITS.
+EIGHT = """
+import json, os, sys
+from pathlib import Path
+import numpy as np
+import torch
+from leanet.colorizer import maps
+from leanet.settings import settings_of
+
+torch.set_num_threads(1)
+home, settings = Path(sys.argv[1]), settings_of(json.load(sys.stdin))
+images = np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), dtype=np.uint8)
+fit, (start, gun) = maps.fit, os.pipe()
+
+def counted(*arguments, **options):
+    with (home / "fits").open("a") as file:
+        file.write("a fit\\n")
+    return fit(*arguments, **options)
+
+maps.fit = counted
+children = []
+for number in range(8):
+    child = os.fork()
+    if child == 0:
+        os.close(gun)
+        os.read(start, 1)  # ends when the parent closes its end
+        found = maps.fold_maps(home / "colorizer", images, np.arange(8), settings.colorizer, settings.trainer,
+                               "ciede2000", "test", lambda text: None)
+        np.save(home / f"{number}.npy", found.numpy())
+        os._exit(0)
+    children.append(child)
+os.close(gun)
+sys.exit(sum(os.waitpid(child, 0)[1] for child in children))
+"""
 
 
 @pytest.fixture
@@ -76,6 +114,20 @@ def test_maps_are_made_once(tmp_path: Path, leaves: tuple[np.ndarray, np.ndarray
     assert torch.equal(make(tmp_path, images, normals, settings), first)
     assert (tmp_path / "maps-ciede2000.npy").stat().st_mtime_ns == stamp
     assert not list(tmp_path.glob("*.part")) and not (tmp_path / "last.ckpt").exists()
+
+
+def test_of_eight_processes_one_trains(configure: Any, tmp_path: Path) -> None:
+    given = json.dumps(configure(tmp_path, "colorizer=autoencoder"))
+    found = subprocess.run([sys.executable, "-c", EIGHT, str(tmp_path)], input=given, text=True, capture_output=True)
+    assert found.returncode == 0, found.stderr
+    assert (tmp_path / "fits").read_text() == "a fit\n"
+    maps = [np.load(tmp_path / f"{number}.npy") for number in range(8)]
+    assert all(np.array_equal(one, maps[0]) for one in maps)
+    assert {file.name for file in (tmp_path / "colorizer").iterdir()} == {
+        "colorizer.json",
+        "colorizer.pt",
+        "maps-ciede2000.npy",
+    }
 
 
 def test_maps_are_the_difference_of_original_and_recolored(leaves: tuple[np.ndarray, np.ndarray]) -> None:

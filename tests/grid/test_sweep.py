@@ -8,7 +8,7 @@ import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
 from leanet.errors import LeanetError
-from leanet.grid.plan import Durations, Job, State, failure_of, state_of
+from leanet.grid.plan import Job, State, failure_of, state_of
 from leanet.grid.sweep import Sweep
 from leanet.grid.worker import DiedError, FailedError
 from leanet.runs import RESULT, Run
@@ -49,14 +49,18 @@ class Launcher:
 @pytest.fixture
 def jobs(configure: Configure, tmp_path: Path) -> list[Job]:
     settings = settings_of(configure(tmp_path, "caan=none", f"folds={RUNS}"))
-    return [Job((f"fold={fold}",), Run(settings, "0" * 64, fold), 36) for fold in range(1, RUNS + 1)]
+    return [Job((f"fold={fold}",), Run(settings, "0" * 64, fold), 36, 24) for fold in range(1, RUNS + 1)]
+
+
+def unknown(job: Job) -> None:
+    """What a fit is to take."""
 
 
 def swept(jobs: Sequence[Job], becomes: dict[int, list[Any]]) -> list[list[int]]:
     """The batches, as folds, that a sweep gives to a launcher that does as `becomes` says."""
     launcher = Launcher(jobs)
     launcher.becomes = becomes
-    Sweep(jobs, launcher, Durations([])).work()
+    Sweep(jobs, launcher, unknown).work()
     return launcher.batches
 
 
@@ -103,7 +107,7 @@ def test_a_failure_that_the_run_noted_itself_is_not_counted_twice(jobs: list[Job
 def test_a_result_that_never_came_is_a_failure(jobs: list[Job]) -> None:
     launcher = Launcher(jobs[:1])
     launcher._outcome = lambda job: JobReturn(status=JobStatus.COMPLETED)  # type: ignore[method-assign]
-    Sweep(jobs[:1], launcher, Durations([])).work()
+    Sweep(jobs[:1], launcher, unknown).work()
     assert failure_of(jobs[0].run) == {"reason": "it ended without a result where one was planned", "times": 1}
 
 

@@ -16,9 +16,10 @@ from leanet.colorizer.task import ColorizerTask, recolored
 from leanet.data.batches import DeviceData
 from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
 from leanet.locks import lock, tidy
+from leanet.runs import COLORIZER_FACTS
 from leanet.seeds import derive
 from leanet.settings import ColorizerSettings, TrainerSettings
-from leanet.store import write_atomically
+from leanet.store import write_atomically, write_json
 
 FIXED = 10.0  # `fixed` scaling: a difference that is plain at a glance becomes 1
 FOLD_QUANTILE = 0.999  # `fold` scaling: robust against a single pixel
@@ -54,7 +55,9 @@ def train_colorizer(normals: Tensor, settings: ColorizerSettings, plan: Fit) -> 
     colorizer = colorizer_of(settings, image_size)
     task = ColorizerTask(colorizer, settings, normals)
     stopping = EarlyStopping("loss", patience=settings.patience, check_on_train_epoch_end=True, check_finite=False)
-    fit(task, DeviceData({"images": normals}, settings.batch_size, plan.seed), plan, callbacks=[stopping])
+    seconds = fit(task, DeviceData({"images": normals}, settings.batch_size, plan.seed), plan, callbacks=[stopping])
+    facts = {"images": len(normals), "image_size": image_size, "max_epochs": plan.max_epochs, "seconds": seconds}
+    write_json(plan.folder / COLORIZER_FACTS, facts)
     save_tensors(plan.folder / _WEIGHTS, colorizer.state_dict())
     (plan.folder / CHECKPOINT).unlink(missing_ok=True)
     return colorizer

@@ -13,7 +13,8 @@ from tabulate import tabulate
 
 from leanet.cells import Cells
 from leanet.errors import LeanetError
-from leanet.grid.plan import LOG, Durations, Job, State, colorizers_of, distinct, failure_of, forget_failure, state_of
+from leanet.grid.durations import Durations
+from leanet.grid.plan import LOG, Job, State, colorizers_of, distinct, failure_of, forget_failure, state_of
 from leanet.grid.products import Configurations, Words, expand
 from leanet.grid.share import jobs_at_once
 from leanet.grid.sweep import Sweep
@@ -60,7 +61,7 @@ class Grid:
             for job in self.jobs:
                 forget_failure(job.run)
         try:
-            Sweep(self.jobs, self._launcher(jobs_per_gpu).launch, self._durations()).work()
+            Sweep(self.jobs, self._launcher(jobs_per_gpu).launch, Durations.of(self.jobs).fit).work()
         finally:  # after Ctrl-C too
             for job in self.jobs:
                 tidy(job.run.folder)
@@ -78,23 +79,21 @@ class Grid:
             hydra_context=self.hydra_context, task_function=do, config=self.config
         )
 
-    def _durations(self) -> Durations:
-        return Durations(result for job in self.jobs if (result := job.run.result))
-
     def _counts(self) -> str:
         """A line each on runs, colorizers and time."""
         states = Counter(state_of(job.run) for job in self.jobs)
         todo = [job for job in self.jobs if state_of(job.run) in (State.OPEN, State.FAILED)]
         colorizers = colorizers_of(self.jobs)
-        made = sum(group[0].run.maps_file.exists() for group in colorizers.values())
-        durations = self._durations()
-        known = [seconds for job in todo if (seconds := durations.expect(job)) is not None]
-        time = _time(sum(known)) if len(known) == len(todo) else "unknown before a first run is done"
+        unmade = [group[0] for group in colorizers.values() if not group[0].run.maps_file.exists()]
+        durations = Durations.of(self.jobs)
+        expected = [*map(durations.fit, todo), *map(durations.colorizer, unmade)]
+        known = [seconds for seconds in expected if seconds is not None]
+        time = _time(sum(known)) if len(known) == len(expected) else "unknown before a first run is done"
         return "\n".join(
             [
                 f"runs: {len(self.jobs)}, of which {', '.join(f'{states[state]} {state.value}' for state in State)}",
-                f"colorizers: {len(colorizers)}, of which {made} made",
-                f"time for the rest, one after the other and without colorizers: {time}",
+                f"colorizers: {len(colorizers)}, of which {len(colorizers) - len(unmade)} made",
+                f"time for the rest, one after the other: {time}",
             ]
         )
 
@@ -120,7 +119,7 @@ def _jobs(everywhere: Sequence[Words], configuration: Callable[[Words], dict[str
         except LeanetError as error:
             mistakes[str(error)] = None
         else:
-            jobs += [Job(_with_fold(words, run.fold), run, cell.images) for run in cell.runs]
+            jobs += [Job(_with_fold(words, run.fold), run, cell.images, cell.normals) for run in cell.runs]
     if mistakes:
         raise LeanetError("; ".join(mistakes))
     return distinct(jobs)

@@ -1,10 +1,9 @@
 """What there is to do of a grid: its runs by what became of them, in the order in which to do them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from statistics import mean
 from typing import Any
 
 from leanet.grid.products import Words
@@ -18,11 +17,15 @@ LOG = "log.txt"  # what a run printed, in its folder
 
 @dataclass(frozen=True)
 class Job:
-    """A run, the words that start it (`python -m leanet.train WORDS`), and how many images its dataset has."""
+    """A run, the words that start it (`python -m leanet.train WORDS`), and how many images its dataset has.
+
+    normals: how many of the images are negatives.
+    """
 
     words: Words
     run: Run
     images: int
+    normals: int
 
 
 class State(Enum):
@@ -76,44 +79,17 @@ def colorizers_of(jobs: Iterable[Job]) -> dict[str, list[Job]]:
     return dict(found)
 
 
-def batches(jobs: Sequence[Job], durations: "Durations") -> list[list[Job]]:
+def batches(jobs: Sequence[Job], seconds: Callable[[Job], float | None]) -> list[list[Job]]:
     """The order of work: one run for each colorizer and those that need none, then all others, which need not wait.
 
-    Within a batch long fits come first, so that none is left alone at the end; of unknown ones the order stays.
+    Within a batch long fits, by their expected `seconds`, come first, so that none is left alone at the end; of
+    unknown ones the order stays.
     """
     leaders = {group[0].run.id for group in colorizers_of(jobs).values()}
     free = [job for job in jobs if job.run.id in leaders or not job.run.has_colorizer]
     rest = [job for job in jobs if job.run.has_colorizer and job.run.id not in leaders]
 
     def urgency(job: Job) -> tuple[bool, float]:
-        return job.run.id not in leaders, -(durations.expect(job) or 0.0)
+        return job.run.id not in leaders, -(seconds(job) or 0.0)
 
     return [batch for batch in (sorted(free, key=urgency), sorted(rest, key=urgency)) if batch]
-
-
-class Durations:
-    """What fits take, learnt from finished runs: seconds for an image, an epoch and a pixel, by network.
-
-    Of networks that were never run the mean over all others is expected, of nothing nothing.
-    """
-
-    def __init__(self, results: Iterable[dict[str, Any]]) -> None:
-        self._rates: defaultdict[str, list[float]] = defaultdict(list)
-        for result in results:
-            train = result["images"]["train"]
-            work = sum(train.values()) * result["epochs"] * result["image_size"] ** 2
-            self._rates[_network(result["model"])].append(result["seconds"] / work)
-
-    def expect(self, job: Job) -> float | None:
-        """Seconds for the job's fit; None if nothing like it was ever run."""
-        settings = job.run.settings
-        rates = self._rates.get(_network(job.run.model)) or [mean(found) for found in self._rates.values()]
-        if not rates:
-            return None
-        train = job.images * (settings.folds - 1) / settings.folds
-        return mean(rates) * train * settings.trainer.max_epochs * settings.image_size**2
-
-
-def _network(model: str) -> str:
-    """resnet18+mobilenet of resnet18+mobilenet@4-pos0.5."""
-    return model.partition("@")[0].partition("-pos")[0]

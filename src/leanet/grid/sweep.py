@@ -1,7 +1,7 @@
 """Doing what there is to do of a grid: batches to the launcher, failures noted, a line for each run that ends."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
@@ -11,7 +11,6 @@ from tqdm import tqdm
 from leanet.errors import LeanetError
 from leanet.grid.plan import (
     FAILURE,
-    Durations,
     Job,
     State,
     batches,
@@ -32,15 +31,15 @@ class Launch(Protocol):
 
 
 class Sweep:
-    """Does the open jobs of a grid by `launch`, and knows what became of them.
+    """Does the open jobs of a grid by `launch`, and knows what became of them; `seconds` is what a fit is to take.
 
     A job that fails costs itself alone. If a launcher loses its workers, what it had not finished is given to it
     again; if that happens a second time, job by job, so that the one to blame is found.
     """
 
-    def __init__(self, jobs: Sequence[Job], launch: Launch, durations: Durations) -> None:
+    def __init__(self, jobs: Sequence[Job], launch: Launch, seconds: Callable[[Job], float | None]) -> None:
         self.jobs = jobs
-        self.durations = durations
+        self._seconds = seconds
         self._launch = launch
         self._launched = 0
         self._crashes = 0
@@ -48,8 +47,8 @@ class Sweep:
     def work(self) -> None:
         """Do all jobs that are open or failed before; those whose process died are tried once more, one by one."""
         todo = [job for job in self.jobs if state_of(job.run) in (State.OPEN, State.FAILED)]
-        with _progress(todo, self.durations):
-            died = [job for batch in batches(todo, self.durations) for job in self._do(batch)]
+        with _progress(todo):
+            died = [job for batch in batches(todo, self._seconds) for job in self._do(batch)]
             for job in died:
                 self._do([job])
 
@@ -86,7 +85,7 @@ class Sweep:
 
 
 @contextmanager
-def _progress(jobs: Sequence[Job], durations: Durations) -> Iterator[None]:
+def _progress(jobs: Sequence[Job]) -> Iterator[None]:
     """While it lasts, a line for each run of `jobs` that ends, wherever it ran, above a bar for all of them."""
     over = threading.Event()
     with tqdm(total=len(jobs), unit="run", disable=None, dynamic_ncols=True) as bar:

@@ -1,0 +1,55 @@
+"""How long fits and colorizers take, learnt from those that are done."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import mean
+from typing import Any
+
+from leanet.grid.plan import Job, colorizers_of
+from leanet.runs import COLORIZER_FACTS
+from leanet.store import read_json
+
+
+class Durations:
+    """Seconds for an image, an epoch and a pixel: of fits by network, and of colorizers.
+
+    Of networks that were never run the mean over all others is expected, of nothing nothing.
+    """
+
+    def __init__(self, fits: Iterable[dict[str, Any]], colorizers: Iterable[dict[str, Any]] = ()) -> None:
+        """`fits`: what is in result.json; `colorizers`: what is in colorizer.json."""
+        self._fits: defaultdict[str, list[float]] = defaultdict(list)
+        for fit in fits:
+            images = sum(fit["images"]["train"].values())
+            work = images * fit["epochs"] * fit["image_size"] ** 2
+            self._fits[_network(fit["model"])].append(fit["seconds"] / work)
+        self._colorizers = [
+            facts["seconds"] / (facts["images"] * facts["max_epochs"] * facts["image_size"] ** 2)
+            for facts in colorizers
+        ]
+
+    @classmethod
+    def of(cls, jobs: Sequence[Job]) -> "Durations":
+        """Those of what is done of the jobs."""
+        folders = [group[0].run.colorizer_folder for group in colorizers_of(jobs).values()]
+        colorizers = [facts for folder in folders if (facts := read_json(folder / COLORIZER_FACTS))]
+        return cls((result for job in jobs if (result := job.run.result)), colorizers)
+
+    def fit(self, job: Job) -> float | None:
+        """Expected seconds for the job's fit; None if nothing like it was ever run."""
+        rates = self._fits.get(_network(job.run.model)) or [mean(found) for found in self._fits.values()]
+        return _expected(rates, job, job.images, job.run.settings.trainer.max_epochs)
+
+    def colorizer(self, job: Job) -> float | None:
+        """Expected seconds for the colorizer that the job needs; None if none was ever made."""
+        return _expected(self._colorizers, job, job.normals, job.run.settings.colorizer.max_epochs)
+
+
+def _expected(rates: Sequence[float], job: Job, images: int, epochs: int) -> float | None:
+    folds = job.run.settings.folds
+    return mean(rates) * images * (folds - 1) / folds * epochs * job.run.settings.image_size**2 if rates else None
+
+
+def _network(model: str) -> str:
+    """resnet18+mobilenet of resnet18+mobilenet@4-pos0.5."""
+    return model.partition("@")[0].partition("-pos")[0]

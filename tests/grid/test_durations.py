@@ -1,0 +1,56 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leanet.grid.durations import Durations
+from leanet.grid.plan import Job
+from leanet.runs import COLORIZER_FACTS, RESULT, Run
+from leanet.settings import settings_of
+from leanet.store import write_json
+
+Configure = Callable[..., dict[str, Any]]
+MakeJob = Callable[..., Job]
+
+
+@pytest.fixture
+def job(configure: Configure, tmp_path: Path) -> MakeJob:
+    """job("caan=none", fold=2) → the job of that run, with 36 images."""
+
+    def made(*words: str, fold: int = 1) -> Job:
+        return Job(words, Run(settings_of(configure(tmp_path, *words)), "0" * 64, fold), images=36, normals=24)
+
+    return made
+
+
+def result(model: str, seconds: float) -> dict[str, Any]:
+    """Of a fit of 18 images of 32 × 32 pixels for 6 epochs, as conftest's TINY has them."""
+    counts = {"train": {"negative": 12, "positive": 6}}
+    return {"model": model, "images": counts, "epochs": 6, "image_size": 32, "seconds": seconds}
+
+
+def test_durations_are_learnt_from_what_was_done(job: MakeJob) -> None:
+    durations = Durations([result("resnet18", 10), result("resnet18", 14), result("resnet18+mobilenet@4-pos0.5", 30)])
+    assert durations.fit(job("caan=none")) == pytest.approx(12)
+    assert durations.fit(job("caan=none", "trainer.max_epochs=12")) == pytest.approx(24)
+    assert durations.fit(job("caan=none", "dataset.image_size=64")) == pytest.approx(48)
+    assert durations.fit(job("point=1")) == pytest.approx(30)
+    assert durations.fit(job("adn=vgg16", "caan=none")) == pytest.approx((12 + 30) / 2)
+    assert Durations([]).fit(job("caan=none")) is None
+
+
+def test_colorizers_too(job: MakeJob) -> None:
+    facts = {"images": 12, "image_size": 32, "max_epochs": 3, "seconds": 5.0}  # as TINY has it
+    assert Durations([], [facts]).colorizer(job("point=1")) == pytest.approx(5)
+    assert Durations([], [facts]).colorizer(job("point=1", "colorizer.max_epochs=30")) == pytest.approx(50)
+    assert Durations([]).colorizer(job("point=1")) is None
+
+
+def test_what_is_done_of_a_grid_is_read(job: MakeJob) -> None:
+    done, open_ = job("point=1"), job("point=2")
+    write_json(done.run.folder / RESULT, result(done.run.model, 30))
+    facts = {"images": 12, "image_size": 32, "max_epochs": 3, "seconds": 5.0}
+    write_json(done.run.colorizer_folder / COLORIZER_FACTS, facts)
+    durations = Durations.of([done, open_])
+    assert durations.fit(open_) == pytest.approx(30) and durations.colorizer(open_) == pytest.approx(5)
