@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hydra.core.plugins import Plugins
 from hydra.types import HydraContext
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 from tabulate import tabulate
 
 from leanet.cells import Cells
 from leanet.errors import LeanetError
+from leanet.grid.launchers import launch_of
 from leanet.grid.plan import LOG, Durations, Job, State, colorizers_of, distinct, failure_of, forget_failure, state_of
 from leanet.grid.products import Configurations, Words, expand
-from leanet.grid.share import jobs_at_once
 from leanet.grid.sweep import Sweep
 from leanet.grid.worker import do
 from leanet.report.tables import cell_table
@@ -58,22 +57,14 @@ class Grid:
         if retry:
             for job in self.jobs:
                 forget_failure(job.run)
+        launch = launch_of(self.hydra_context, self.config, do, jobs_per_gpu)
         try:
-            Sweep(self.jobs, self._launcher(jobs_per_gpu).launch, self._durations()).work()
+            Sweep(self.jobs, launch, self._durations()).work()
         finally:  # after Ctrl-C too
             print(f"\n{_cell_tables(self.jobs)}\n\n{self._summary(before)}")
         left = [job for job in self.jobs if not job.run.is_done]
         if left:
             raise LeanetError(f"{len(left)} of {len(self.jobs)} runs are not done; the same command goes on with them")
-
-    def _launcher(self, jobs_per_gpu: int) -> Any:
-        launcher = self.config.hydra.launcher
-        if "n_jobs" in launcher and launcher.n_jobs is None:
-            with open_dict(self.config):
-                launcher.n_jobs = jobs_at_once(jobs_per_gpu)
-        return Plugins.instance().instantiate_launcher(
-            hydra_context=self.hydra_context, task_function=do, config=self.config
-        )
 
     def _durations(self) -> Durations:
         return Durations(result for job in self.jobs if (result := job.run.result))

@@ -41,6 +41,7 @@ def do(config: DictConfig) -> None:
         DiedError: the process of the run ended without a word.
     """
     container: Any = OmegaConf.to_container(config, resolve=True)
+    multiprocessing.set_start_method(None, force=True)  # joblib's workers have their own, which the child would look for
     with claimed() as share:
         here, there = _PROCESSES.Pipe()
         process = _PROCESSES.Process(target=_child, args=(container, share, there), daemon=True)
@@ -53,7 +54,7 @@ def do(config: DictConfig) -> None:
             process.join()
             raise DiedError(_how_it_ended(process.exitcode)) from None
         finally:
-            process.terminate()
+            process.kill()  # not terminate: Lightning, and a Slurm job, would take their time
             process.join()
     if reason is not None:
         raise FailedError(reason)
@@ -70,6 +71,9 @@ def _how_it_ended(code: int | None) -> str:
 def _child(config: dict[str, Any], share: dict[str, str], pipe: Connection) -> None:
     """Do the run and send None, or in one line what went wrong."""
     os.environ |= share
+    if "SUBMITIT_EXECUTOR" in os.environ:
+        # Slurm tells every process of a job that its time is over. The worker answers: it ends this one, queues again.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2})
     threading.Thread(target=_end_with_parent, args=(pipe,), daemon=True).start()
     try:
         _run(config)
