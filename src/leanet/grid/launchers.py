@@ -46,7 +46,8 @@ def _hearing_all(launch: Launch) -> Launch:
 
     def results_or_loss(job: Any) -> list[Any]:
         try:
-            return results(job)
+            found: list[Any] = results(job)
+            return found
         except UncompletedJobError as error:
             return [JobReturn(status=JobStatus.FAILED, _return_value=DiedError(_loss(error)))]
 

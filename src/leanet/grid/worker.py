@@ -41,7 +41,7 @@ def do(config: DictConfig) -> None:
         DiedError: the process of the run ended without a word.
     """
     container: Any = OmegaConf.to_container(config, resolve=True)
-    multiprocessing.set_start_method(None, force=True)  # joblib's workers have their own, which the child would look for
+    multiprocessing.set_start_method(None, force=True)  # joblib's workers have one of their own, unknown to the child
     with claimed() as share:
         here, there = _PROCESSES.Pipe()
         process = _PROCESSES.Process(target=_child, args=(container, share, there), daemon=True)
