@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -44,24 +44,18 @@ def until(condition: Callable[[], object], process: "subprocess.Popen[str]", hom
         time.sleep(0.1)
 
 
-def descendants(pid: int, word: str) -> list[int]:
-    """The processes below `pid` whose command line has `word` in it."""
-    parents: dict[int, int] = {}
+def processes(*words: str) -> list[int]:
+    """Those whose command line has all `words` in it."""
+    found = []
     for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:  # it has just ended
-            continue
-    below, found = {pid}, []
-    for child in sorted(parents):
-        if parents[child] in below:
-            below.add(child)
-            try:
-                line = Path(f"/proc/{child}/cmdline").read_text()
-            except OSError:
-                continue
-            found += [child] if word in line else []
+        with suppress(OSError):  # it may just have ended
+            line = (entry / "cmdline").read_text()
+            found += [int(entry.name)] if all(word in line for word in words) else []
     return found
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
 
 
 def checkpoints(home: Path) -> list[Path]:
@@ -87,7 +81,8 @@ def test_joblib_goes_on_without_a_killed_worker(tiny: tuple[str, ...], tmp_path:
     words = [*tiny, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *axes, *LONG]
     with grid(tmp_path, *words) as process:
         until(lambda: checkpoints(tmp_path), process, tmp_path)
-        os.kill(descendants(process.pid, "popen_loky")[0], signal.SIGKILL)
+        workers = set(children(process.pid)) & set(processes("popen_loky"))
+        os.kill(workers.pop(), signal.SIGKILL)
         code = process.wait()
     assert code == 0, said(tmp_path)
     assert "6 runs: 0 done before, 6 done now, 0 failed, 0 not started" in said(tmp_path)
@@ -111,14 +106,28 @@ def test_what_is_not_installed_is_told_in_one_line(launcher: str, extra: str, tm
     assert said(tmp_path) == line
 
 
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Slurm of this machine alone, first in PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    text = (Path(__file__).parent / "slurm.py").read_text()
+    for name in ("sbatch", "job", "srun", "scontrol", "sacct"):
+        (folder / name).write_text(f"#!{sys.executable}\n{text}")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
 @pytest.mark.slow
-def test_slurm_goes_on_with_preempted_and_killed_jobs(tiny: tuple[str, ...], tmp_path: Path) -> None:
-    """submitit's local jobs, told like Slurm's that they are preempted; and killed, which Slurm does not tell."""
+@pytest.mark.usefixtures("slurm")
+@pytest.mark.parametrize("launcher", ["slurm", "submitit_local"])
+def test_slurm_goes_on_with_preempted_and_killed_jobs(launcher: str, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    """Jobs that are told that they are preempted; and killed, which they are not told."""
     pytest.importorskip("submitit", reason="needs leanet[slurm]")
-    words = [*tiny, "hydra/launcher=submitit_local", "caan=none", "fold=1,2", *LONG]
+    words = [*tiny, f"hydra/launcher={launcher}", "caan=none", "fold=1,2", *LONG]
     with grid(tmp_path, *words) as process:
         until(lambda: len(checkpoints(tmp_path)) == 2, process, tmp_path)
-        preempted, killed = descendants(process.pid, "submitit.core._submit")
+        preempted, killed = processes("python", "submitit.core._submit", str(tmp_path / "sweeps"))
         epochs = {file: epoch_of(file) for file in checkpoints(tmp_path)}
         os.kill(preempted, signal.SIGUSR2)
         os.kill(killed, signal.SIGKILL)
