@@ -1,3 +1,5 @@
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import lightning
@@ -9,9 +11,10 @@ from torch import Tensor, nn
 from leanet.data.batches import DeviceData
 from leanet.errors import LeanetError
 from leanet.fitting import CHECKPOINT, Fit, fit
+from leanet.locks import lock
 from leanet.settings import TrainerSettings
 
-TRAINER = TrainerSettings(6, 4, "cpu", "32-true", checkpoint_seconds=0)
+TRAINER = TrainerSettings(6, 4, "cpu", 1, "32-true", checkpoint_seconds=0)
 
 
 class Line(lightning.LightningModule):
@@ -38,12 +41,14 @@ class Line(lightning.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=1e-2)
 
 
-def run(task: Line, folder: Path, epochs: int = 6, patience: int | None = None) -> Line:
+def run(
+    task: Line, folder: Path, epochs: int = 6, patience: int | None = None, trainer: TrainerSettings = TRAINER
+) -> Line:
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(18, 3, generator=generator)
     data = DeviceData({"x": x, "y": x.sum(1, keepdim=True)}, batch_size=4, seed=1)
     stopping = [EarlyStopping("loss", patience=patience, check_on_train_epoch_end=True)] if patience else []
-    fit(task, data, Fit(folder, "test", epochs, 1, TRAINER), callbacks=[*stopping])
+    fit(task, data, Fit(folder, "test", epochs, 1, trainer), callbacks=[*stopping])
     return task
 
 
@@ -60,6 +65,18 @@ def test_goes_on_bit_for_bit_where_it_died(tmp_path: Path, place: tuple[int, int
     assert torch.equal(weights(rest), weights(whole))
     assert rest.seen == [seen for seen in whole.seen if seen[0] >= place[0]]
     assert not list((tmp_path / "parts").glob(".*.part"))
+
+
+def test_a_fit_that_lost_its_folder_to_another_host_ends_with_the_epoch(tmp_path: Path) -> None:
+    class Robbed(Line):
+        def on_train_epoch_start(self) -> None:
+            if self.current_epoch == 2:
+                shutil.rmtree(tmp_path / ".lease")
+
+    task, rarely = Robbed(), replace(TRAINER, checkpoint_seconds=1000)
+    with lock(tmp_path), pytest.raises(LeanetError, match="another host has taken this over"):
+        run(task, tmp_path, trainer=rarely)
+    assert task.seen[-1][0] == 2 and not list(tmp_path.iterdir())
 
 
 def test_a_finished_fit_does_not_train_again(tmp_path: Path) -> None:

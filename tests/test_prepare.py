@@ -246,7 +246,7 @@ def test_the_twelve(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert re.search(rf"^{label} +{count} +{count}$", out, re.MULTILINE)
     assert "licence  " in out and "cite     " in out and "page     https://" in out
     assert {path.name for path in (tmp_path / "data").iterdir()} == {".prepare", name}
-    assert [path.name for path in (tmp_path / f"data/.prepare/{name}").iterdir()] == [".lock"]
+    assert [path.name for path in (tmp_path / f"data/.prepare/{name}").iterdir()] == []
 
 
 @pytest.mark.parametrize(
@@ -400,7 +400,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     source.write_bytes(source.read_bytes()[:-500])
     with pytest.raises(LeanetError, match="damaged"):
         made(tmp_path, "cloud", source)
-    assert [path.name for path in (tmp_path / "data/.prepare/cloud").iterdir()] == [".lock"]
+    assert [path.name for path in (tmp_path / "data/.prepare/cloud").iterdir()] == []
     assert not (tmp_path / "data/cloud").exists()
 
 
@@ -450,7 +450,7 @@ def test_after_a_kill_the_same_command_makes_the_same_dataset(
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "data/cloud").exists() == (name == "check_dataset")
     assert contents(made(tmp_path, "cloud", source)) == expected
-    assert [path.name for path in (tmp_path / "data/.prepare/cloud").iterdir()] == [".lock"]
+    assert [path.name for path in (tmp_path / "data/.prepare/cloud").iterdir()] == []
 
 
 def test_two_at_once_make_it_once(tmp_path: Path) -> None:
@@ -499,7 +499,7 @@ def test_a_wrong_download_makes_nothing(tmp_path: Path, served: str) -> None:
     with pytest.raises(LeanetError, match=r"removed; .*tywbtsjrjv/1 and give source=FILE"):
         prepare(config)
     assert not (tmp_path / "data/potato").exists()
-    assert [path.name for path in (tmp_path / "data/downloads").iterdir()] == [".lock"]
+    assert [path.name for path in (tmp_path / "data/downloads").iterdir()] == []
 
 
 def test_a_rar_is_fetched_and_left_to_be_unpacked(tmp_path: Path, served: str) -> None:
@@ -578,4 +578,4 @@ def test_mistakes_are_told(
     assert "\n" not in str(caught.value)
     for part in parts:
         assert part in str(caught.value)
-    assert not [path for path in (tmp_path / "data").rglob("*") if path.is_file() and path.name != ".lock"]
+    assert not [path for path in (tmp_path / "data").rglob("*") if path.is_file()]

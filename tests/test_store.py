@@ -2,13 +2,13 @@ import io
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
 
-from leanet.store import identity, lock, read_json, write_atomically, write_json
+from leanet.locks import lock
+from leanet.store import identity, read_json, write_atomically, write_json
 
 HALF_WRITTEN = """
 import sys, time
@@ -22,26 +22,6 @@ def write(file):
     time.sleep(60)
 
 write_atomically(Path(sys.argv[1]) / "kept", write)
-"""
-HOLD = """
-import sys, time
-from pathlib import Path
-from leanet.store import lock
-
-with lock(Path(sys.argv[1]), on_wait=lambda: print("waiting", flush=True)):
-    print("held", time.monotonic(), flush=True)
-    sys.stdin.read()
-"""
-COUNT = """
-import sys, time
-from pathlib import Path
-from leanet.store import lock, read_json, write_json
-
-folder = Path(sys.argv[1])
-with lock(folder):
-    count = read_json(folder / "count.json") or 0
-    time.sleep(0.02)
-    write_json(folder / "count.json", count + 1)
 """
 
 
@@ -83,40 +63,8 @@ def test_a_kill_while_writing_leaves_the_old_file_and_the_next_lock_sweeps(tmp_p
         writer.kill()
     assert len(list(tmp_path.glob(".kept.*.part"))) == 1
     with lock(tmp_path):
-        assert {path.name for path in tmp_path.iterdir()} == {"kept", ".lock"}
+        assert {path.name for path in tmp_path.iterdir()} == {"kept", ".lease"}
         assert (tmp_path / "kept").read_text() == "old"
-
-
-@pytest.mark.parametrize("killed", [False, True])
-def test_a_second_process_waits_for_the_first_however_that_ends(tmp_path: Path, killed: bool) -> None:
-    with start(HOLD, tmp_path) as first, start(HOLD, tmp_path / "other") as elsewhere:
-        assert line(first).startswith("held")
-        assert line(elsewhere).startswith("held")  # a lock is on one folder
-        with start(HOLD, tmp_path) as second:
-            assert line(second) == "waiting"
-            time.sleep(0.3)
-            ended = time.monotonic()  # a clock that processes share
-            first.kill() if killed else first.communicate("")
-            word, held = line(second).split()
-            assert word == "held"
-            assert float(held) > ended
-            second.communicate("")
-        elsewhere.communicate("")
-    assert second.returncode == 0
-
-
-def test_eight_processes_lose_no_update(tmp_path: Path) -> None:
-    processes = [start(COUNT, tmp_path) for _ in range(8)]
-    for process in processes:
-        process.communicate()
-    assert read_json(tmp_path / "count.json") == 8
-
-
-def test_a_lock_is_free_after_an_error_inside(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), lock(tmp_path):
-        raise RuntimeError
-    with lock(tmp_path, on_wait=lambda: pytest.fail("still held")):
-        pass
 
 
 def test_json_comes_back_and_a_missing_file_is_none(tmp_path: Path) -> None:

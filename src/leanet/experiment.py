@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
@@ -28,10 +27,12 @@ from leanet.detector.build import detector_of
 from leanet.detector.scores import floor, scores
 from leanet.detector.task import DetectorTask, LastEpochs
 from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
+from leanet.locks import lock
+from leanet.loggers import LogSettings, close, logger_of
 from leanet.runs import RESULT, Run
 from leanet.seeds import derive
 from leanet.sheet import Panel, choose_rows, draw_sheet
-from leanet.store import lock, write_json, write_text
+from leanet.store import write_json, write_text
 
 PACKAGES = ("leanet", "torch", "lightning", "timm", "kornia", "torchmetrics", "numpy")
 
@@ -58,13 +59,15 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         train, test = (_rows(tensors, part) for part in (rows.train, rows.test))
 
         last_epochs = LastEpochs({key: value for key, value in test.items() if key != "labels"})
-        logger = _logger(run)
+        logger = logger_of(run)
         seconds = _fit(run, task, train, last_epochs, logger, label)
+        if run.settings.trainer.devices > 1:  # whose processes have ended it
+            logger = logger_of(run)
 
         _write_predictions(run, images, rows.test, last_epochs.history[-1])
         _write_sheet(run, images, rows.test, task, test, last_epochs.history[-1]["adn"])
         result = _result(run, last_epochs.history, images.labels, rows, seconds)
-        _close(logger, result)
+        close(logger, result)
         write_json(run.folder / RESULT, result)
         # Only now: a run without a result needs the optimizer's state to go on.
         save_tensors(run.folder / CHECKPOINT, {"state_dict": task.network.state_dict()})
@@ -125,29 +128,8 @@ def _fit(run: Run, task: DetectorTask, train: Tensors, last_epochs: LastEpochs, 
     settings = run.settings.trainer
     seed = derive(run.settings.seed, "fold", run.fold)
     plan = Fit(run.folder, f"{label} · {run.model}", settings.max_epochs, seed, settings)
-    logger.log_hyperparams(_config(run))
-    return fit(task, DeviceData(train, settings.batch_size, seed), plan, logger, [last_epochs])
-
-
-def _logger(run: Run) -> Logger:
-    """The configured logger, with the names in braces replaced by the run's."""
-    run.folder.mkdir(parents=True, exist_ok=True)
-    names = {"folder": str(run.folder), "cell": run.cell, "id": run.id, "name": run.name}
-    node = {k: v.format(**names) if isinstance(v, str) else v for k, v in run.settings.logger.items()}
-    logger: Logger = instantiate(node)
-    return logger
-
-
-def _close(logger: Logger, result: dict[str, Any]) -> None:
-    """Log the test fold's figures and end the logger's run, where it has one to end (W&B's would go on otherwise)."""
-    heads = {"adn": result, "caan": result["caan"]}
-    logger.log_metrics(
-        {f"test/{head}_{key}": found[key] for head, found in heads.items() if found for key in ("f1", "auroc", "ap")}
-    )
-    logger.finalize("success")
-    finish = getattr(getattr(logger, "experiment", None), "finish", None)
-    if finish is not None:
-        finish()
+    data = DeviceData(train, settings.batch_size, seed)
+    return fit(task, data, plan, logger, [last_epochs, LogSettings(_config(run))])
 
 
 def _write_predictions(run: Run, images: ImageSet, test: Rows, found: Tensors) -> None:

@@ -1,9 +1,7 @@
 """One fit that can be killed at any moment: Lightning's Trainer, resumed from the last whole checkpoint."""
 
 import io
-import logging
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +16,12 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from tqdm import tqdm
 
+from leanet import distributed
 from leanet.allocator import keep_freed_memory
 from leanet.data.batches import DeviceData
 from leanet.errors import LeanetError
+from leanet.locks import ensure_held
+from leanet.quiet import quiet
 from leanet.seeds import derive
 from leanet.settings import TrainerSettings
 from leanet.store import write_atomically
@@ -51,41 +52,48 @@ def fit(
     The checkpoint stays, so that a process killed after the last epoch does not train again. It ends with the same
     numbers however often it was killed: everything random in an epoch is drawn from the seed and the epoch.
     """
-    _quiet()
+    quiet()
     keep_freed_memory()
     checkpoint = plan.folder / CHECKPOINT
     resumable = Resumable(plan)
-    trainer = _trainer(
-        max_epochs=plan.max_epochs,
-        accelerator=plan.trainer.accelerator,
-        devices=1,
-        precision=plan.trainer.precision,
-        logger=logger or False,
-        callbacks=[*(callbacks or []), EpochSeed(plan.seed), EpochBar(plan.label), resumable],
-        plugins=[AtomicCheckpointIO()],
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,
-        default_root_dir=plan.folder,
-    )
+    kept = [*(callbacks or []), resumable]
+    trainer = _trainer(plan, logger, [*kept, EpochSeed(plan.seed), EpochBar(plan.label)])
     try:
-        trainer.fit(task, datamodule=data, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
+        with distributed.errors_told():
+            trainer.fit(task, datamodule=data, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
     except SystemExit:
         if trainer.interrupted:  # Lightning turns Ctrl-C into an exit without a word
             raise KeyboardInterrupt from None
         raise
+    if plan.trainer.devices > 1:
+        distributed.take_back(checkpoint, task, kept)
     task.cpu()
     return resumable.seconds
 
 
-def _trainer(**arguments: Any) -> lightning.Trainer:
+def _trainer(plan: Fit, logger: Logger | None, callbacks: list[Callback]) -> lightning.Trainer:
+    accelerator, precision, devices = plan.trainer.accelerator, plan.trainer.precision, plan.trainer.devices
+    several = distributed.trainer_arguments(plan.trainer) if devices > 1 else {}
     try:
-        return lightning.Trainer(**arguments)
+        return lightning.Trainer(
+            max_epochs=plan.max_epochs,
+            accelerator=accelerator,
+            precision=precision,  # type: ignore[arg-type]  # one of those it knows, see settings.py
+            devices=devices,
+            logger=logger or False,
+            callbacks=[*callbacks, distributed.WeighShares()] if devices > 1 else callbacks,
+            plugins=[AtomicCheckpointIO()],
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,
+            default_root_dir=plan.folder,
+            **several,
+        )
     except MisconfigurationException as error:  # an accelerator or a precision that this machine does not have
-        accelerator, precision = arguments["accelerator"], arguments["precision"]
         reason = str(error).partition(". ")[0]
-        raise LeanetError(f"trainer.accelerator={accelerator} trainer.precision={precision}: {reason}") from None
+        given = f"trainer.accelerator={accelerator} trainer.devices={devices} trainer.precision={precision}"
+        raise LeanetError(f"{given}: {reason}") from None
 
 
 def save_tensors(file: Path, value: Any) -> None:
@@ -115,7 +123,8 @@ class EpochSeed(Callback):
         self.seed = seed
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
-        torch.manual_seed(derive(self.seed, "epoch", trainer.current_epoch))
+        others: list[str | int] = [] if trainer.is_global_zero else ["process", trainer.global_rank]
+        torch.manual_seed(derive(self.seed, "epoch", trainer.current_epoch, *others))
         trainer.datamodule.batches.epoch = trainer.current_epoch  # type: ignore[attr-defined]
 
 
@@ -140,13 +149,15 @@ class Resumable(Checkpoint):
         self._losses.append(outputs["loss"].detach())
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        ensure_held(self.plan.folder)  # more often than at a checkpoint: loggers write here too
         self._check_losses(trainer.current_epoch + 1)
         now = time.monotonic()
         self.seconds += now - self._clock
         self._clock = now
         self.stopped = trainer.should_stop
         last = self.stopped or trainer.current_epoch + 1 == self.plan.max_epochs
-        if last or now - self._saved >= self.plan.trainer.checkpoint_seconds:
+        due = now - self._saved >= self.plan.trainer.checkpoint_seconds
+        if last or trainer.strategy.reduce_boolean_decision(due, all=False):  # all processes take part in it
             trainer.save_checkpoint(self.plan.folder / CHECKPOINT)
             self._saved = time.monotonic()
 
@@ -179,13 +190,14 @@ class EpochBar(Callback):
         self.bar: tqdm[Any] | None = None
 
     def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
-        self.bar = tqdm(
-            desc=self.label, total=trainer.max_epochs, initial=trainer.current_epoch, unit="epoch", disable=None
-        )
+        if trainer.is_global_zero:
+            whole, done = trainer.max_epochs, trainer.current_epoch
+            self.bar = tqdm(desc=self.label, total=whole, initial=done, unit="epoch", disable=None)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        figures = _figures(trainer.callback_metrics)  # by all processes, since they gather them together
         if self.bar is not None:
-            self.bar.set_postfix_str(_figures(trainer.callback_metrics), refresh=False)
+            self.bar.set_postfix_str(figures, refresh=False)
             self.bar.update()
 
     def teardown(self, trainer: lightning.Trainer, task: lightning.LightningModule, stage: str) -> None:
@@ -200,14 +212,3 @@ class EpochBar(Callback):
 
 def _figures(metrics: Mapping[str, Tensor]) -> str:
     return ", ".join(f"{name} {float(value):.4g}" for name, value in metrics.items() if "/" not in name)
-
-
-def _quiet() -> None:
-    """Lightning tells about devices, tips and deprecations at each start; a user needs none of it."""
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.ERROR)
-        logger.propagate = False
-    warnings.filterwarnings("ignore", module="lightning")
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
-    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec.*")

@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,8 +18,8 @@ from leanet.data.manifest import FOLDERS, check_dataset, write_dataset
 from leanet.data.members import Budget
 from leanet.data.sources import Drawn, Origin, choice_of, draw
 from leanet.errors import LeanetError
+from leanet.locks import lock
 from leanet.settings import DATASET_TEXT, POSITIVE, TEXT, Node, Rule, read_settings, whole
-from leanet.store import lock
 
 BOOL = Rule(lambda v: isinstance(v, bool), "true or false")
 
@@ -104,20 +105,24 @@ def _is_there(folder: Path) -> bool:
 
 
 def _make(plan: Plan, workplace: Path) -> None:
-    """Find, draw and write, in a folder beside the dataset's that is swept before and after."""
+    """Find, draw and write, in a folder beside the dataset's.
+
+    It has a name that never comes again, so that who lost the lock clears away nothing of the next holder's.
+    """
     source = Path(plan.settings.source).expanduser() if plan.settings.source else _fetched(plan)
-    staging, spool = workplace / "staging", workplace / "spool"
+    for left_over in workplace.glob("making-*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    making = Path(tempfile.mkdtemp(prefix="making-", dir=workplace))
+    staging, spool = making / "staging", making / "spool"
     try:
-        for left_over in (staging, spool):
-            shutil.rmtree(left_over, ignore_errors=True)
-            left_over.mkdir()
+        staging.mkdir()
+        spool.mkdir()
         drawn = draw(_find(plan, source, spool), plan.origin.counts, plan.settings.draw_seed)
         _warn(plan, drawn)
         images = {label: part.images for label, part in drawn.items()}
         write_dataset(plan.folder, staging, images, {**plan.facts, "source": source.resolve().name})
     finally:
-        for made in (staging, spool):
-            shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(making, ignore_errors=True)
 
 
 def _check_source(plan: Plan) -> None:

@@ -50,7 +50,7 @@ class Run:
         """Whether its maps are made here."""
         return self.needs_maps and self.settings.map.name != "folder"
 
-    @property
+    @cached_property
     def model(self) -> str:
         """For people: resnet18, resnet18-map for another input, resnet18+mobilenet@4 for attention at point 4.
 
@@ -74,7 +74,7 @@ class Run:
     def name(self) -> str:
         return f"{self.settings.dataset_name}-{self.model.replace('@', '-point')}-fold{self.fold}"
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         return Path(self.settings.paths.runs) / "detectors" / f"{self.name}-{self.id}"
 
@@ -93,7 +93,7 @@ class Run:
         caan = replace(self.settings.caan, name="none", network=None)
         return replace(self, settings=replace(self.settings, caan=caan, input=InputSettings("rgb")))
 
-    @property
+    @cached_property
     def colorizer_folder(self) -> Path:
         """Of the colorizer whose maps this run uses; shared with every run that agrees on its facts."""
         name = f"{self.settings.dataset_name}-fold{self.fold}-{identity(self._colorizer_facts)}"
@@ -116,7 +116,7 @@ class Run:
     def _colorizer_facts(self) -> dict[str, Any]:
         return {**self._fold_facts, "fold": self.fold, "colorizer": self._colorizer_training}
 
-    @property
+    @cached_property
     def _colorizer_training(self) -> dict[str, Any]:
         return {**_without_name(self.settings.colorizer), "precision": self.settings.trainer.precision}
 
@@ -128,7 +128,7 @@ class Run:
             return {**facts, "maps": map_fingerprint(str(settings.map.root))}
         return {**facts, "colorizer": self._colorizer_training}
 
-    @property
+    @cached_property
     def _cell_facts(self) -> dict[str, Any]:
         settings = self.settings
         training = {key: getattr(settings.trainer, key) for key in ("max_epochs", "batch_size", "precision")}

@@ -108,6 +108,7 @@ class TrainerSettings:
     max_epochs: Annotated[int, whole(1)]
     batch_size: Annotated[int, whole(2)]
     accelerator: Annotated[str, one_of("auto", "cpu", "gpu", "mps")]
+    devices: Annotated[int, whole(1)]
     precision: Annotated[str, one_of("32-true", "16-mixed", "bf16-mixed")]
     checkpoint_seconds: Annotated[float, number(0, 86400)]
 

@@ -1,15 +1,14 @@
-"""Where results live: identities, files that are whole or absent, and locks that die with their holder."""
+"""Where results live: identities, and files that are whole or absent."""
 
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from filelock import FileLock, Timeout
+from leanet.locks import ensure_held
 
 
 def identity(facts: Mapping[str, Any]) -> str:
@@ -30,7 +29,11 @@ def _plain(value: Any) -> Any:
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it: a reader sees the old file, the new, or none."""
+    """Let `write` fill a temporary file beside `path`, then rename it: a reader sees the old file, the new, or none.
+
+    Raises:
+        LeanetError: this process locked a folder around `path`, and another host has taken it over.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     part = Path(name)
@@ -40,9 +43,12 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.chmod(0o666 & ~_umask())
+        ensure_held(path)  # who loses the lock only now has lost the part too: the next holder sweeps before it reads
         part.replace(path)
     except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, FileNotFoundError):
+            ensure_held(path)  # the next holder may have swept the part
         if isinstance(error, OSError) and not error.filename:
             error.filename = str(path)  # a full disk does not say what was being written
         raise
@@ -62,28 +68,6 @@ def read_json(path: Path) -> Any | None:
         return json.loads(path.read_text())
     except FileNotFoundError:
         return None
-
-
-@contextmanager
-def lock(folder: Path, on_wait: Callable[[], object] = lambda: None) -> Iterator[None]:
-    """Hold `folder` alone among all processes; call `on_wait` once if another has it.
-
-    The lock is the kernel's (flock), so it ends with its holder, however that dies.
-    What a killed holder was still writing is swept away before the block runs.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    file_lock = FileLock(folder / ".lock")
-    try:
-        file_lock.acquire(timeout=0)
-    except Timeout:
-        on_wait()
-        file_lock.acquire()
-    try:
-        for leftover in folder.glob(".*.part"):
-            leftover.unlink(missing_ok=True)
-        yield
-    finally:
-        file_lock.release()
 
 
 def _umask() -> int:

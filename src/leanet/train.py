@@ -4,6 +4,7 @@ from typing import Any
 
 from leanet import command
 from leanet.cells import Cell, Cells, load
+from leanet.locks import tidy
 from leanet.report.tables import cell_table
 from leanet.runs import Run
 from leanet.settings import settings_of
@@ -12,6 +13,8 @@ from leanet.settings import settings_of
 def train(config: dict[str, Any]) -> float:
     """Do what is missing of a cell, print its table, and return its mean F1."""
     cell = Cells().of(settings_of(config))
+    for run in cell.runs:
+        tidy(run.folder)
     if all(run.result for run in cell.runs):
         print(f"{cell.runs[0].model} on {cell.settings.dataset_name}: all done before, nothing to train")
     else:

@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -82,7 +84,7 @@ def fetch(server: Any, tmp_path: Path, answer: Answer, **options: Any) -> Path:
 
 def check_kept(target: Path, data: bytes = FILE) -> None:
     assert target.read_bytes() == data
-    assert {path.name for path in target.parent.iterdir()} == {target.name, ".lock"}
+    assert {path.name for path in target.parent.iterdir()} == {target.name}
 
 
 def check_failed(server: Any, tmp_path: Path, answer: Answer, *parts: str, kept: int = 0, **options: Any) -> None:
@@ -95,6 +97,25 @@ def check_failed(server: Any, tmp_path: Path, answer: Answer, *parts: str, kept:
     assert not (tmp_path / "downloads/file.zip").exists()
     part_file = tmp_path / "downloads/file.zip.part"
     assert (part_file.stat().st_size if part_file.exists() else 0) == kept
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_who_lost_the_folder_to_another_host_leaves_its_part_alone(late: bool, server: Any, tmp_path: Path) -> None:
+    part = tmp_path / "downloads/file.zip.part"
+
+    def answer(request: Request, _: int) -> None:
+        if late:
+            request.head(200, Content_Length=len(FILE))
+            request.wfile.write(FILE[:280_000])
+            while not part.exists() or not part.stat().st_size:
+                time.sleep(0.001)
+        shutil.rmtree(tmp_path / "downloads/.lease")
+        part.write_bytes(b"theirs")
+        request.wfile.write(FILE[280_000:]) if late else request.send()
+
+    with pytest.raises(LeanetError, match="another host has taken this over"):
+        fetch(server, tmp_path, answer)
+    assert part.read_bytes() == b"theirs"
 
 
 def test_a_file_is_fetched_once(server: Any, tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from leanet.colorizer.network import Colorizer
 from leanet.colorizer.task import ColorizerTask, recolored
 from leanet.data.batches import DeviceData
 from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
+from leanet.locks import lock, tidy
 from leanet.seeds import derive
 from leanet.settings import ColorizerSettings, TrainerSettings
-from leanet.store import lock, write_atomically
+from leanet.store import write_atomically
 
 FIXED = 10.0  # `fixed` scaling: a difference that is plain at a glance becomes 1
 FOLD_QUANTILE = 0.999  # `fold` scaling: robust against a single pixel
@@ -84,7 +85,9 @@ def fold_maps(
     its checkpoint.
     """
     file = maps_file(folder, name)
-    if not file.exists():
+    if file.exists():
+        tidy(folder)
+    else:
         with lock(folder, on_wait=lambda: say(f"{label}: waiting for the process that is training this colorizer")):
             if not file.exists():
                 plan = Fit(folder, label, settings.max_epochs, settings.seed, trainer)

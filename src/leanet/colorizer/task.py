@@ -37,7 +37,7 @@ class ColorizerTask(lightning.LightningModule):
             draws = torch.randn(len(rgb), 3, device=rgb.device)
             rgb = fancy_pca(rgb, self.principal, self.settings.fancy_pca * draws)
         loss = self._loss(rgb_to_lab(rgb))
-        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(rgb))
+        self.log("loss", loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(rgb))
         return loss
 
     def _loss(self, lab: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ Tensors = dict[str, Tensor]  # all of one length N; a batch has the same keys
 
 def batches(tensors: Tensors, batch_size: int) -> Iterator[Tensors]:
     """The rows in their order."""
-    for rows in _sizes(len(next(iter(tensors.values()))), batch_size, merge_single=False):
+    for rows in _slices(len(next(iter(tensors.values()))), batch_size):
         yield {key: value[rows] for key, value in tensors.items()}
 
 
@@ -21,7 +21,7 @@ class ShuffledBatches:
     """One epoch's batches each time it is iterated, in an order drawn from the seed and the epoch alone.
 
     So a fit that goes on from a checkpoint sees the batches it would have seen. A last batch of one image, on
-    which batch norm cannot train, joins the batch before it.
+    which batch norm cannot train, joins the batch before it. Of several processes each sees its share of every batch.
     """
 
     def __init__(self, tensors: Tensors, batch_size: int, seed: int) -> None:
@@ -29,20 +29,33 @@ class ShuffledBatches:
         self.batch_size = batch_size
         self.seed = seed
         self.epoch = 0
+        self.process, self.processes = 0, 1
 
     @property
     def rows(self) -> int:
         return len(next(iter(self.tensors.values())))
 
     def __len__(self) -> int:
-        return len(_sizes(self.rows, self.batch_size, merge_single=True))
+        return len(self._slices)
 
     def __iter__(self) -> Iterator[Tensors]:
         generator = torch.Generator().manual_seed(derive(self.seed, "order", self.epoch))
         order = torch.randperm(self.rows, generator=generator)
-        for rows in _sizes(self.rows, self.batch_size, merge_single=True):
-            chosen = order[rows]
+        for rows in self._slices:
+            chosen = order[rows][self.process :: self.processes]
             yield {key: value[chosen.to(value.device)] for key, value in self.tensors.items()}
+
+    def share(self, batch: int) -> float:
+        """How much a mean over this process's part of the batch counts in the mean over the processes' means.
+
+        1, unless the batch cannot be divided evenly.
+        """
+        size = len(range(self.rows)[self._slices[batch]])
+        return len(range(self.process, size, self.processes)) * self.processes / size
+
+    @property
+    def _slices(self) -> list[slice]:
+        return _slices(self.rows, self.batch_size, smallest=max(2, self.processes))
 
 
 class DeviceData(lightning.LightningDataModule):
@@ -54,6 +67,7 @@ class DeviceData(lightning.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         assert self.trainer is not None
+        self.batches.process, self.batches.processes = self.trainer.global_rank, self.trainer.world_size
         device = self.trainer.strategy.root_device
         self.batches.tensors = {key: value.to(device) for key, value in self.batches.tensors.items()}
 
@@ -61,8 +75,9 @@ class DeviceData(lightning.LightningDataModule):
         return self.batches
 
 
-def _sizes(rows: int, batch_size: int, merge_single: bool) -> list[slice]:
+def _slices(rows: int, batch_size: int, smallest: int = 1) -> list[slice]:
+    """Slices of `batch_size` rows; a last one of fewer than `smallest` joins the one before it."""
     starts = list(range(0, rows, batch_size))
-    if merge_single and len(starts) > 1 and rows - starts[-1] == 1:
+    if len(starts) > 1 and rows - starts[-1] < smallest:
         starts.pop()
     return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], rows], strict=True)]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from leanet.errors import LeanetError
-from leanet.store import lock, read_json, write_json
+from leanet.locks import ensure_held, lock
+from leanet.store import read_json, write_json
 
 if TYPE_CHECKING:
     from requests import Response
@@ -66,6 +67,7 @@ class Download:
                     f"{self.url}: size or SHA-256 are not those expected, so the file was removed; "
                     f"give the command again, or {self.advice}"
                 )
+            ensure_held(target)
             part.path.replace(target)
             part.remove()
 
@@ -139,6 +141,7 @@ class Download:
         ):
             # Not decoded: some servers call an archive's own compression one of the transfer.
             for block in response.raw.stream(_BLOCK, decode_content=False):
+                ensure_held(part.path)
                 file.write(block)
                 bar.update(len(block))
                 if file.tell() > most:
@@ -192,6 +195,7 @@ class _Part:
 
     def remove(self) -> None:
         """The part first: a mark without a part does no harm, a part with another file's mark would."""
+        ensure_held(self.path)
         self.path.unlink(missing_ok=True)
         self._mark.unlink(missing_ok=True)
 

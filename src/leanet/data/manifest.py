@@ -14,6 +14,7 @@ from leanet.data.archives import Found
 from leanet.data.decode import SUFFIXES
 from leanet.data.images import NEGATIVE, POSITIVE
 from leanet.errors import LeanetError
+from leanet.locks import ensure_held
 from leanet.store import read_json, write_json, write_text
 
 FOLDERS = {NEGATIVE: "Negative", POSITIVE: "Positive"}  # as ImageFolder looks for them
@@ -43,6 +44,7 @@ def write_dataset(folder: Path, staging: Path, drawn: dict[int, tuple[Found, ...
     writer.writerows([_COLUMNS, *sorted(rows)])
     write_text(staging / _MANIFEST, text.getvalue())
     write_json(staging / _ORIGIN, facts)
+    ensure_held(staging)
     staging.rename(folder)
 
 

@@ -36,7 +36,8 @@ class DetectorTask(lightning.LightningModule):
         if output.caan is not None:
             losses["caan_loss"] = head_loss(output.caan, batch["labels"])
             loss = loss + losses["caan_loss"]
-        self.log_dict({"loss": loss, **losses}, on_step=False, on_epoch=True, batch_size=len(batch["labels"]))
+        rows = len(batch["labels"])
+        self.log_dict({"loss": loss, **losses}, on_step=False, on_epoch=True, sync_dist=True, batch_size=rows)
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -17,6 +17,7 @@ from leanet.grid.plan import LOG, Durations, Job, State, colorizers_of, distinct
 from leanet.grid.products import Configurations, Words, expand
 from leanet.grid.sweep import Sweep
 from leanet.grid.worker import do
+from leanet.locks import tidy
 from leanet.report.tables import cell_table
 from leanet.runs import Run
 from leanet.settings import settings_of
@@ -61,6 +62,8 @@ class Grid:
         try:
             Sweep(self.jobs, launch, self._durations()).work()
         finally:  # after Ctrl-C too
+            for job in self.jobs:
+                tidy(job.run.folder)
             print(f"\n{_cell_tables(self.jobs)}\n\n{self._summary(before)}")
         left = [job for job in self.jobs if not job.run.is_done]
         if left:

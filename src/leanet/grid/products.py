@@ -1,10 +1,10 @@
 """A grid's products of axes, as the words of single runs; and those words as configurations, each choice read once."""
 
-import copy
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -55,7 +55,7 @@ class Configurations:
 
     def __init__(self, compose: Callable[[list[str]], DictConfig], is_group: Callable[[str], bool]) -> None:
         self._compose = compose
-        self._is_group = is_group
+        self._is_group = cache(is_group)  # Hydra takes its time
         self._parts: dict[Words, dict[str, Any]] = {}
         self._resolved: dict[Words, dict[str, Any]] = {}
 
@@ -99,17 +99,23 @@ class Configurations:
 
 
 def _with_values(config: dict[str, Any], words: list[str]) -> dict[str, Any]:
-    """A copy of `config`, of plain containers, with the values of `words` in their places."""
-    changed = copy.deepcopy(config)
-    for override in OverridesParser.create().parse_overrides(words):
+    """`config`, of plain containers, with the values of `words` in their places; what is elsewhere is shared."""
+    changed = dict(config)
+    for override in map(_parsed, words):
         *path, name = override.key_or_group.split(".")
         node = changed
         for part in path:
+            node[part] = dict(node[part])
             node = node[part]
         if name not in node:
             raise ConfigCompositionException(f"Could not override '{override.key_or_group}'.")
         node[name] = override.value()
     return changed
+
+
+@cache
+def _parsed(word: str) -> Override:
+    return OverridesParser.create().parse_override(word)
 
 
 def _resolved(config: dict[str, Any]) -> dict[str, Any]:

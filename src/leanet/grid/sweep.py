@@ -1,7 +1,6 @@
 """Doing what there is to do of a grid: batches to the launcher, failures noted, a line for each run that ends."""
 
 import threading
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
@@ -56,12 +55,11 @@ class Sweep:
 
     def _do(self, batch: Sequence[Job]) -> list[Job]:
         """Launch `batch`, note failures, and return the jobs whose process died."""
+        first, self._launched = self._launched, self._launched + len(batch)
         try:
-            outcomes = self._launch([list(job.words) for job in batch], initial_job_idx=self._launched)
+            outcomes = self._launch([list(job.words) for job in batch], initial_job_idx=first)
         except Exception as error:  # the launcher's own: its workers are gone, and with them its answers
             return self._after_a_crash(batch, error)
-        finally:
-            self._launched += len(batch)
         return [job for job, outcome in zip(batch, outcomes, strict=True) if self._note(job, outcome)]
 
     def _note(self, job: Job, outcome: Any) -> bool:
@@ -131,7 +129,3 @@ def _line(job: Job) -> str:
     if result is not None:
         return f"{name}  F1 {result['f1']:.3f}  AUROC {result['auroc']:.3f}"
     return f"{name}  failed: {(failure_of(run) or {}).get('reason', 'tried again')}"
-
-
-def counted(jobs: Sequence[Job]) -> Counter[State]:
-    return Counter(state_of(job.run) for job in jobs)
