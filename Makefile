@@ -3,7 +3,10 @@ PYTHON ?= python3
 UV = .venv/bin/uv
 RUN = .venv/bin/python
 
-.PHONY: demo test test-slow check lock wheel clean
+# Ray and Slurm's launcher, in an environment of their own: Ray wants other versions than requirements.lock has.
+ENGINES = .venv-engines/bin/python
+
+.PHONY: demo test test-slow test-engines check lock wheel clean
 
 demo: .venv/installed  ## the main job on painted leaves: ResNet18 alone and with LEA-Net's attention
 	$(RUN) -m leanet.train experiment=demo
@@ -13,6 +16,9 @@ test: .venv/installed  ## the quick tests
 
 test-slow: .venv/installed  ## the tests that take minutes
 	$(RUN) -m pytest -m slow
+
+test-engines: .venv-engines/installed  ## the tests of Ray and Slurm, minutes too
+	$(ENGINES) -m pytest tests/grid/test_engines.py
 
 check: .venv/installed  ## style and types
 	.venv/bin/ruff check .
@@ -27,7 +33,7 @@ lock: .venv/installed  ## newest versions that pyproject.toml allows, without ad
 		--group dev -o requirements.lock pyproject.toml
 
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv .venv-engines build dist
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \
@@ -37,3 +43,9 @@ clean:
 	$(UV) pip install -q --compile-bytecode --python $(RUN) -r requirements.lock
 	$(UV) pip install -q --python $(RUN) --no-deps --no-build-isolation -e .
 	touch .venv/installed
+
+.venv-engines/installed: .venv/installed
+	$(UV) venv -q --clear --python $(RUN) .venv-engines
+	$(UV) pip install -q --compile-bytecode --python $(ENGINES) -r requirements.lock
+	$(UV) pip install -q --python $(ENGINES) --no-build-isolation -e '.[ray,slurm]'
+	touch .venv-engines/installed

@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -51,13 +52,19 @@ def run(task: Task, config_name: str, schema: type = Settings) -> None:
 
 
 def _main(job: Callable[[DictConfig], object], config_name: str) -> None:
-    """Hydra's main; group=4 or group=true, which it answers with a bare ValueError, becomes a LeanetError."""
+    """Hydra's main; group=4 or group=true, and a launcher that is not installed, become a LeanetError."""
+    # conf/hydra/launcher/ray.yaml has the name that the plugin gave its own, and is meant to take its place.
+    warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/ray' is validated against")
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
     except ValueError as error:
         if not str(error).startswith("Config group override must be a string"):
             raise
         raise LeanetError(_wrong_choice(sys.argv[1:])) from error
+    except RuntimeError as error:
+        if "hydra_plugins.hydra_ray_launcher" not in str(error):
+            raise
+        raise LeanetError(_no_extra("ray")) from error
 
 
 def _wrong_choice(arguments: list[str]) -> str:
@@ -68,6 +75,10 @@ def _wrong_choice(arguments: list[str]) -> str:
         if group and choices and choice not in choices:
             return _no_choice(group, choice, choices)
     return "a group's choice must be one of its names; see --help for them"
+
+
+def _no_extra(name: str) -> str:
+    return f"hydra/launcher={name} is not installed here; pip install 'leanet[{name}]' does so"
 
 
 def _no_choice(group: str, choice: str, choices: list[str]) -> str:
@@ -97,6 +108,8 @@ def in_one_line(error: Exception, schema: type = Settings) -> str:
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = error.missing_cfg_file.rpartition("/")
+        if choice.startswith("submitit_"):
+            return _no_extra("slurm")
         return _no_choice(group, choice, list(error.options or []))
     unknown = re.search(r"Could not override '([^']+)'", text)
     if unknown:

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hydra.core.plugins import Plugins
 from hydra.types import HydraContext
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 from tabulate import tabulate
 
 from leanet.cells import Cells
 from leanet.errors import LeanetError
 from leanet.grid.durations import Durations
+from leanet.grid.launchers import launch_of
 from leanet.grid.plan import LOG, Job, State, colorizers_of, distinct, failure_of, forget_failure, state_of
 from leanet.grid.products import Configurations, Words, expand
-from leanet.grid.share import jobs_at_once
 from leanet.grid.sweep import Sweep
 from leanet.grid.worker import do
 from leanet.locks import tidy
@@ -60,8 +59,9 @@ class Grid:
         if retry:
             for job in self.jobs:
                 forget_failure(job.run)
+        launch = launch_of(self.hydra_context, self.config, do, jobs_per_gpu)
         try:
-            Sweep(self.jobs, self._launcher(jobs_per_gpu).launch, Durations.of(self.jobs).fit).work()
+            Sweep(self.jobs, launch, Durations.of(self.jobs).fit).work()
         finally:  # after Ctrl-C too
             for job in self.jobs:
                 tidy(job.run.folder)
@@ -69,15 +69,6 @@ class Grid:
         left = [job for job in self.jobs if not job.run.is_done]
         if left:
             raise LeanetError(f"{len(left)} of {len(self.jobs)} runs are not done; the same command goes on with them")
-
-    def _launcher(self, jobs_per_gpu: int) -> Any:
-        launcher = self.config.hydra.launcher
-        if "n_jobs" in launcher and launcher.n_jobs is None:
-            with open_dict(self.config):
-                launcher.n_jobs = jobs_at_once(jobs_per_gpu)
-        return Plugins.instance().instantiate_launcher(
-            hydra_context=self.hydra_context, task_function=do, config=self.config
-        )
 
     def _counts(self) -> str:
         """A line each on runs, colorizers and time."""

@@ -11,11 +11,12 @@ from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 
 _POLL_SECONDS = 0.2
+_THREADS, _DEVICES = "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"
 
 
 def gpus() -> list[str]:
     """The GPUs that this process may use, by the names that CUDA_VISIBLE_DEVICES gives them; found without torch."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = os.environ.get(_DEVICES)
     if visible is not None:
         return [name for name in visible.split(",") if name.strip() not in ("", "-1")]
     return [path.name.removeprefix("nvidia") for path in sorted(Path("/dev").glob("nvidia[0-9]*"))]
@@ -31,22 +32,22 @@ def claimed() -> Iterator[dict[str, str]]:
     """The part of this machine that one run may use, as environment variables, for as long as the run takes.
 
     Where the launcher has `n_jobs` workers on this machine, the cores are divided by them, and each run takes a free
-    place on a GPU. Launchers of clusters share out their machines themselves.
+    place on a GPU. Launchers of clusters share out their machines themselves, anew for each run of a worker.
     """
     launcher = HydraConfig.get().launcher if HydraConfig.initialized() else {}
     jobs = launcher.get("n_jobs")
     if not jobs:
-        yield {}
+        yield {name: os.environ[name] for name in (_THREADS, _DEVICES) if name in os.environ}
         return
     cores = len(os.sched_getaffinity(0))
     jobs = jobs if jobs > 0 else cores
-    share = {"OMP_NUM_THREADS": str(max(1, cores // jobs))}
+    share = {_THREADS: str(max(1, cores // jobs))}
     devices = gpus()
     if not devices:
         yield share
         return
     with _free_place(jobs) as place:
-        yield {**share, "CUDA_VISIBLE_DEVICES": devices[place % len(devices)]}
+        yield {**share, _DEVICES: devices[place % len(devices)]}
 
 
 @contextmanager

@@ -42,6 +42,7 @@ def do(config: DictConfig) -> None:
         DiedError: the process of the run ended without a word.
     """
     container: Any = OmegaConf.to_container(config, resolve=True)
+    multiprocessing.set_start_method(None, force=True)  # joblib's workers have one of their own, unknown to the child
     with claimed() as share:
         here, there = _PROCESSES.Pipe()
         process = _PROCESSES.Process(target=_child, args=(container, share, there))
@@ -54,10 +55,15 @@ def do(config: DictConfig) -> None:
             process.join()
             raise DiedError(_how_it_ended(process.exitcode)) from None
         finally:
-            process.terminate()
+            process.kill() if _is_submitted() else process.terminate()
             process.join()
     if reason is not None:
         raise FailedError(reason)
+
+
+def _is_submitted() -> bool:
+    """Whether this is a job of submitit's."""
+    return "SUBMITIT_EXECUTOR" in os.environ
 
 
 def _how_it_ended(code: int | None) -> str:
@@ -71,6 +77,9 @@ def _how_it_ended(code: int | None) -> str:
 def _child(config: dict[str, Any], share: dict[str, str], pipe: Connection) -> None:
     """Do the run and send None, or in one line what went wrong."""
     os.environ |= share
+    if _is_submitted():
+        # Slurm tells every process of a job that its time is over. The worker answers: it ends this one, queues again.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2})
     tqdm.set_lock(threading.RLock())  # its own is a semaphore, which a process that is killed would leave behind
     threading.Thread(target=_end_with_parent, args=(pipe,), daemon=True).start()
     try:
