@@ -1,4 +1,4 @@
-"""Every leanet.train command that the README shows, run as it stands but small."""
+"""Every leanet.train command that the README shows, run as it stands but small; those of docs/grids.md are planned."""
 
 import re
 import subprocess
@@ -13,9 +13,17 @@ from leanet.data.synthetic import SyntheticLeaves
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-LINES = [line.split("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
-COMMANDS = [line for line in LINES if line.startswith("python -m leanet.train")]
+GRIDS = (ROOT / "docs/grids.md").read_text()
+
+
+def blocks(text: str) -> list[str]:
+    return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+
+
+def commands(text: str) -> list[str]:
+    lines = [line for block in blocks(text) for line in block.replace("\\\n", "").splitlines()]
+    return [line.split("  #")[0].strip() for line in lines if line.startswith("python -m leanet.train")]
+
 
 SMALL = (
     "dataset.image_size=32 folds=2 fold=1 trainer.max_epochs=1 trainer.checkpoint_seconds=1000 colorizer.max_epochs=1"
@@ -36,7 +44,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_two_commands_come_first_and_exist() -> None:
-    targets = re.findall(r"^make (\S+)", BLOCKS[0], re.MULTILINE)
+    targets = re.findall(r"^make (\S+)", blocks(README)[0], re.MULTILINE)
     assert targets == ["demo", "test"]
     makefile = (ROOT / "Makefile").read_text()
     assert all(f"\n{target}:" in makefile for target in re.findall(r"`?make ([a-z-]+)", README))
@@ -46,7 +54,7 @@ def test_under_200_lines() -> None:
     assert len(README.splitlines()) < 200
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", commands(README))
 def test_commands(command: str, home: Path) -> None:
     given = [word for word in command.split()[3:] if not word.startswith(("dataset.image_size", "fold=", "trainer."))]
     # One point is enough of a sweep.
@@ -61,3 +69,14 @@ def test_commands(command: str, home: Path) -> None:
     assert "always positive" in found.stdout
     pictures = re.findall(r"^picture: (.*)$", found.stdout, re.MULTILINE)
     assert pictures and all((home / picture).exists() for picture in pictures)
+
+
+@pytest.mark.parametrize("command", [line for line in commands(GRIDS) if "launcher=slurm" not in line])
+def test_grids_can_be_planned(command: str, home: Path) -> None:
+    words = command.split()[3:]
+    plan = ["hydra.sweeper.dry_run=true"] if "-m" in words else ["--cfg", "job"]
+    found = subprocess.run(
+        [sys.executable, "-m", "leanet.train", *words, *plan], cwd=home, capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stderr
+    assert "0 done" in found.stdout or "devices: 4" in found.stdout

@@ -93,9 +93,15 @@ def test_another_failure_is_another_try(jobs: list[Job]) -> None:
     assert failure_of(jobs[1].run) is None
 
 
-def test_a_run_whose_process_died_is_tried_again_on_its_own(jobs: list[Job]) -> None:
+def test_runs_whose_process_died_are_tried_again_together_and_then_alone(jobs: list[Job]) -> None:
     died = DiedError("its process was killed (SIGKILL)")
-    assert swept(jobs, {1: [died], 3: [died, died]}) == [[1, 2, 3, 4], [1], [3]]
+    assert swept(jobs, {1: [died], 2: [died] * 2, 3: [died] * 3}) == [[1, 2, 3, 4], [1, 2, 3], [2], [3]]
+    assert states(jobs) == [State.DONE, State.DONE, State.GIVEN_UP, State.DONE]
+
+
+def test_one_whose_process_died_is_tried_again_once(jobs: list[Job]) -> None:
+    died = DiedError("its process was killed (SIGKILL)")
+    assert swept(jobs, {3: [died] * 3}) == [[1, 2, 3, 4], [3]]
     assert states(jobs) == [State.DONE, State.DONE, State.GIVEN_UP, State.DONE]
 
 

@@ -45,10 +45,15 @@ class Sweep:
         self._crashes = 0
 
     def work(self) -> None:
-        """Do all jobs that are open or failed before; those whose process died are tried once more, one by one."""
+        """Do all jobs that are open or failed before; those whose process died are tried again.
+
+        First together, since it may have been their machine; then one by one, since they may have been too many.
+        """
         todo = [job for job in self.jobs if state_of(job.run) in (State.OPEN, State.FAILED)]
         with _progress(todo):
             died = [job for batch in batches(todo, self._seconds) for job in self._do(batch)]
+            if len(died) > 1:
+                died = self._do(died)
             for job in died:
                 self._do([job])
 
