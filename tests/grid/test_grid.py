@@ -24,6 +24,13 @@ LARGE = "[{caan: none, seed: 'range(0,4)'}, {caan: direct, point: '3,5', seed: '
 # Networks whose checkpoints are small, since one is written after every epoch.
 SMALL = {"adn": "timm", "adn.model": "test_convnext", "colorizer": "autoencoder", "fold": "1,2"}
 
+# Starts the command that follows, which hears Ctrl-C even if this is a job in a shell's background.
+HEARING = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
 
 def command(home: Path, tiny: tuple[str, ...], *words: str, products: str = PRODUCTS) -> list[str]:
     given = dict(word.split("=", 1) for word in (*tiny, *words)) | SMALL
@@ -216,12 +223,18 @@ def test_a_failing_run_is_told_and_given_up(tiny: tuple[str, ...], tmp_path: Pat
 
 
 def test_ctrl_c_stops_and_says_how_to_go_on(tiny: tuple[str, ...], tmp_path: Path) -> None:
+    # As in a terminal: all of a process group is told.
     process = subprocess.Popen(
-        command(tmp_path, tiny), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        [sys.executable, "-c", HEARING, *command(tmp_path, tiny)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        start_new_session=True,
     )
     while not results(tmp_path):
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate()
     assert process.returncode == 130
     assert re.search(r"6 runs: 0 done before, \d done now, 0 failed, \d not started", out)
