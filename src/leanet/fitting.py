@@ -72,13 +72,14 @@ def fit(
 
 
 def _trainer(plan: Fit, logger: Logger | None, callbacks: list[Callback]) -> lightning.Trainer:
-    accelerator, precision, devices = plan.trainer.accelerator, plan.trainer.precision, plan.trainer.devices
+    accelerator, devices = plan.trainer.accelerator, plan.trainer.devices
+    precision: Any = plan.trainer.precision  # one of those that Lightning knows, see settings.py
     several = distributed.trainer_arguments(plan.trainer) if devices > 1 else {}
     try:
         return lightning.Trainer(
             max_epochs=plan.max_epochs,
             accelerator=accelerator,
-            precision=precision,  # type: ignore[arg-type]  # one of those it knows, see settings.py
+            precision=precision,
             devices=devices,
             logger=logger or False,
             callbacks=[*callbacks, distributed.WeighShares()] if devices > 1 else callbacks,

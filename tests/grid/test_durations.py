@@ -1,27 +1,14 @@
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from leanet.grid.durations import Durations
 from leanet.grid.plan import Job
-from leanet.runs import COLORIZER_FACTS, RESULT, Run
-from leanet.settings import settings_of
+from leanet.runs import COLORIZER_FACTS, RESULT
 from leanet.store import write_json
 
-Configure = Callable[..., dict[str, Any]]
 MakeJob = Callable[..., Job]
-
-
-@pytest.fixture
-def job(configure: Configure, tmp_path: Path) -> MakeJob:
-    """job("caan=none", fold=2) → the job of that run, with 36 images."""
-
-    def made(*words: str, fold: int = 1) -> Job:
-        return Job(words, Run(settings_of(configure(tmp_path, *words)), "0" * 64, fold), images=36, normals=24)
-
-    return made
 
 
 def result(model: str, seconds: float) -> dict[str, Any]:

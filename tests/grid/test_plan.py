@@ -1,8 +1,4 @@
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-import pytest
 
 from leanet.grid.plan import (
     Job,
@@ -14,22 +10,10 @@ from leanet.grid.plan import (
     note_failure,
     state_of,
 )
-from leanet.runs import RESULT, Run
-from leanet.settings import settings_of
+from leanet.runs import RESULT
 from leanet.store import write_json
 
-Configure = Callable[..., dict[str, Any]]
 MakeJob = Callable[..., Job]
-
-
-@pytest.fixture
-def job(configure: Configure, tmp_path: Path) -> MakeJob:
-    """job("caan=none", fold=2) → the job of that run, with 36 images."""
-
-    def made(*words: str, fold: int = 1) -> Job:
-        return Job(words, Run(settings_of(configure(tmp_path, *words)), "0" * 64, fold), images=36, normals=24)
-
-    return made
 
 
 def test_states_are_read_from_the_folder(job: MakeJob) -> None:
