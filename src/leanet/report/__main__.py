@@ -1,0 +1,3 @@
+from leanet.report.command import main
+
+main()

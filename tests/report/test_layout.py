@@ -1,0 +1,121 @@
+"""Finished runs in the paper's places, and what keeps others out of them."""
+
+import csv
+import io
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leanet.errors import LeanetError
+from leanet.report import layout
+from leanet.report.command import report
+from leanet.report.finished import finished_cells, rows_of, tables_of
+from leanet.report.paper import paper_table
+
+Finish = Any  # see conftest.py
+ALL = (1, 2, 3, 4, 5)
+POTATO = ("dataset.name=potato",)  # no more than its name is read
+
+
+def folds(value: float, count: int = 5) -> dict[int, float]:
+    """F1 of so many folds whose mean is `value`."""
+    return {fold: value + 0.01 * (fold - (count + 1) / 2) for fold in range(1, count + 1)}
+
+
+def filled(home: Path, number: int = 3) -> dict[str, dict[str, str]]:
+    """The table's texts by row and column."""
+    text = layout.comma_separated(layout.fill(paper_table(number), finished_cells(home)), ["f1"])
+    return {row[""]: row for row in csv.DictReader(io.StringIO(text))}
+
+
+def test_the_best_point_stands_for_a_row(finish: Finish, tmp_path: Path) -> None:
+    for point, f1 in zip(ALL, (0.5, 0.7, 0.6, 0.7, 0.1), strict=True):
+        finish(folds(f1), *POTATO, "caan=mobilenet", f"point={point}")
+    finish(folds(0.65), *POTATO, "caan=none")
+    found = filled(tmp_path)
+    assert found["ResNet18 + MobileNet-small CAAN"]["potato f1"] == "0.700 ± 0.016 (2)"
+    assert found["ResNet18"]["potato f1"] == "0.650 ± 0.016"
+    assert found["ResNet18"]["retina f1"] == found["VGG16"]["potato f1"] == "–"
+    assert found["VGG16"]["parameters (M)"] == "165.7"
+
+
+def test_what_is_missing_is_said(finish: Finish, tmp_path: Path) -> None:
+    finish(folds(0.9, count=3), *POTATO, "caan=direct", "point=1")
+    finish(folds(0.5), *POTATO, "caan=direct", "point=2")
+    finish(folds(0.6, count=4), *POTATO, "caan=none")
+    found = filled(tmp_path)
+    assert found["ResNet18 + Direct Attention"]["potato f1"] == "0.500 ± 0.016 (2) [5/5 folds, 2/5 points]"
+    assert found["ResNet18"]["potato f1"] == "0.600 ± 0.013 [4/5 folds]"
+
+
+def test_best_and_second_best_are_marked_if_they_are_whole(finish: Finish, tmp_path: Path) -> None:
+    for adn, f1 in (("resnet18", 0.6), ("resnet50", 0.7), ("vgg16", 0.5)):
+        finish(folds(f1), *POTATO, "caan=none", f"adn={adn}")
+    finish(folds(0.9, count=4), *POTATO, "caan=none", "adn=vgg19")
+    table = layout.fill(paper_table(3), finished_cells(tmp_path))
+    text = layout.markdown(table, ["f1"])
+    assert "**0.700 ± 0.016**" in text and "*0.600 ± 0.016*" in text
+    assert text.count("*0.") == 2
+    tex = layout.latex(table, ["f1", "auroc"])
+    assert r"\textbf{0.700 $\pm$ 0.016}" in tex and r"\underline{0.600 $\pm$ 0.016}" in tex
+    assert tex.count(r"\\") == 1 + 16
+
+
+@pytest.mark.parametrize("word", ["trainer.max_epochs=7", "seed=1", "split_seed=1", "dataset.image_size=64"])
+def test_runs_that_were_trained_otherwise_are_another_table(finish: Finish, tmp_path: Path, word: str) -> None:
+    finish(folds(0.6), *POTATO, "caan=none")
+    finish(folds(0.7), *POTATO, "caan=none", word)
+    assert [len(members) for _, members in tables_of(finished_cells(tmp_path))] == [1, 1]
+
+
+@pytest.mark.parametrize("words", [("adn.lr=2e-3",), ("adn.extra_conv=true",)])
+def test_networks_set_otherwise_are_another_row(finish: Finish, tmp_path: Path, words: tuple[str, ...]) -> None:
+    finish(folds(0.6), *POTATO, "caan=none")
+    finish(folds(0.7), *POTATO, "caan=none", *words)
+    rows = rows_of(finished_cells(tmp_path))
+    name = "adn.lr" if "lr" in words[0] else "adn.network.extra_conv"
+    assert len(rows) == 2 and all(row.startswith(f"resnet18 ({name}=") for row in rows)
+    labels = [label for label, row in filled(tmp_path).items() if row["potato f1"] != "–"]
+    assert len(labels) == 2 and all(label.startswith(f"ResNet18 ({name}=") for label in labels)
+
+
+def test_a_colorizer_matters_only_where_there_are_maps(finish: Finish, tmp_path: Path) -> None:
+    finish({1: 0.6}, *POTATO, "caan=none")
+    finish({2: 0.6}, *POTATO, "caan=none", "colorizer.max_epochs=9")
+    finish({1: 0.6}, *POTATO, "caan=direct")
+    finish({1: 0.6}, *POTATO, "caan=direct", "colorizer.max_epochs=9")
+    assert [row.partition(" ")[0] for row in rows_of(finished_cells(tmp_path))].count("resnet18") == 1
+    assert [row.partition(" ")[0] for row in rows_of(finished_cells(tmp_path))].count("resnet18+direct") == 2
+
+
+def test_the_command_writes_what_it_prints(finish: Finish, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    finish(folds(0.6), *POTATO, "caan=none")
+    finish(folds(0.7), *POTATO, "caan=none", "seed=1")
+    settings = {"paths": {"runs": str(tmp_path)}}
+    report({"table": 3, "columns": ["f1", "auroc", "collapsed"], **settings})
+    written = {file.name for file in (tmp_path / "report").iterdir()}
+    assert written == {f"table3-seed{seed}.{ending}" for seed in (0, 1) for ending in ("md", "csv", "tex")}
+    assert "Table 3: image_size 32" in capsys.readouterr().out
+    report({"table": "cells", "columns": ["f1"], **settings})
+    assert "| potato    | resnet18 | 5/5     | 0.600 ± 0.016 |" in capsys.readouterr().out
+    with pytest.raises(LeanetError, match="table=7: none of its runs is done"):
+        report({"table": 7, "columns": ["f1"], **settings})
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    {
+        "table=4": "table=4: must be 3, 5, 6, 7, 8 or cells",
+        "columns=[f2]": "columns=['f2']: must be a list of some of f1, auroc, ap, floor, collapsed, seconds",
+        "tabel=3": "tabel is no setting, did you mean table?",
+        "paths.runs=nowhere": "paths.runs=nowhere: no run is done there",
+    }.items(),
+)
+def test_mistakes_are_told_in_one_line(words: str, told: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "leanet.report", words]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert found.returncode == 1 and found.stdout == ""
+    assert found.stderr.startswith(f"leanet: {told}") and found.stderr.count("\n") == 1
