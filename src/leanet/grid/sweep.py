@@ -91,7 +91,7 @@ class Sweep:
 
 @contextmanager
 def _progress(jobs: Sequence[Job]) -> Iterator[None]:
-    """While it lasts, a line for each run of `jobs` that ends, wherever it ran, above a bar for all of them."""
+    """While it lasts, a line for each run of `jobs` that is done or fails, wherever it ran, above a bar for all of them."""
     over = threading.Event()
     with tqdm(total=len(jobs), unit="run", disable=None, dynamic_ncols=True) as bar:
         watcher = threading.Thread(target=_watch, args=(list(jobs), bar, over), daemon=True)
@@ -104,17 +104,20 @@ def _progress(jobs: Sequence[Job]) -> Iterator[None]:
 
 
 def _watch(jobs: list[Job], bar: "tqdm[Any]", over: threading.Event) -> None:
-    waiting, ended = [(job, _stamp(job)) for job in jobs], 0
+    waiting, done = [(job, _stamp(job)) for job in jobs], 0
     while waiting:
         last = over.wait(_POLL_SECONDS)  # first, so that what ended just before is still told
         still = []
-        for job, stamp in waiting:
-            if job.run.is_done or _stamp(job) != stamp:
-                ended += 1
+        for job, before in waiting:
+            if job.run.is_done:
+                done += 1
                 bar.update()
-                tqdm.write(f"{_line(job)}  ({ended}/{len(jobs)})")
-            else:
-                still.append((job, stamp))
+                tqdm.write(f"{_line(job)}  ({done}/{len(jobs)})")
+                continue
+            stamp = _stamp(job)
+            if stamp not in (before, None):
+                tqdm.write(_line(job))
+            still.append((job, stamp))  # which may be tried again
         waiting = still
         if last:
             return
