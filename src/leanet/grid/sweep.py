@@ -91,7 +91,7 @@ class Sweep:
 
 @contextmanager
 def _progress(jobs: Sequence[Job]) -> Iterator[None]:
-    """While it lasts, a line for each run of `jobs` that is done or fails, wherever it ran, above a bar for all of them."""
+    """While it lasts, a line for each run of `jobs` that is done or fails, wherever it ran, above a bar for all."""
     over = threading.Event()
     with tqdm(total=len(jobs), unit="run", disable=None, dynamic_ncols=True) as bar:
         watcher = threading.Thread(target=_watch, args=(list(jobs), bar, over), daemon=True)
