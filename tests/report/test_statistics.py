@@ -333,18 +333,39 @@ def test_one_fold_cannot_be_left_out() -> None:
     assert left_out_point({1: {1: 0.5}, 2: {1: 0.6}}) is None
 
 
-def test_best_of_five_flatters_and_the_left_out_choice_does_not() -> None:
-    """Five equally good points: nothing but noise of SD .1 around .7."""
+def flattery(correlation: float) -> tuple[float, float]:
+    """How far, in SDs over folds, the best and the left-out point of five equally good ones lie above the truth.
+
+    Their scores are noise; those of a point in two folds have `correlation`.
+    """
     rng = np.random.default_rng(0)
+    own, shared = rng.normal(size=(1500, 5, 5)), rng.normal(size=(1500, 5, 1))
     best, left_out = [], []
-    for noise in rng.normal(0.7, 0.1, size=(1500, 5, 5)).tolist():
-        f1 = {point: by_fold(*row) for point, row in enumerate(noise, start=1)}
+    for scores in (math.sqrt(1 - correlation) * own + math.sqrt(correlation) * shared).tolist():
+        f1 = {point: by_fold(*row) for point, row in enumerate(scores, start=1)}
         best.append(best_point(f1).spread.mean)
         left_out.append(left_out_point(f1).spread.mean)
     assert (np.array(left_out) <= np.array(best) + 1e-6).all()
-    # The largest of five standard normals is 1.163 on average (Tippett 1925).
-    assert np.mean(best) == pytest.approx(0.7 + 1.163 * 0.1 / math.sqrt(5), abs=0.003)
-    assert np.mean(left_out) == pytest.approx(0.7, abs=0.005)
+    return float(np.mean(best)), float(np.mean(left_out))
+
+
+LARGEST_OF_FIVE = 1.163  # standard normals, on average (Tippett 1925)
+
+
+def test_best_of_five_flatters_and_the_left_out_choice_does_not() -> None:
+    best, left_out = flattery(correlation=0)
+    assert best == pytest.approx(LARGEST_OF_FIVE / math.sqrt(5), abs=0.03)
+    assert left_out == pytest.approx(0, abs=0.04)
+
+
+def test_luck_that_folds_share_flatters_the_left_out_choice_too() -> None:
+    """The mean of five folds has variance (1 + 4·ρ)/5; that of four, which chooses for the fifth, (1 + 3·ρ)/4.
+
+    The fifth's covariance with it is ρ, so that it is ρ / √((1 + 3·ρ)/4) times as far above the truth.
+    """
+    best, left_out = flattery(correlation=0.2)
+    assert best == pytest.approx(LARGEST_OF_FIVE * math.sqrt(1.8 / 5), abs=0.04)
+    assert left_out == pytest.approx(LARGEST_OF_FIVE * 0.2 / math.sqrt(1.6 / 4), abs=0.04)
 
 
 def test_the_left_out_choice_finds_a_point_that_is_truly_better() -> None:

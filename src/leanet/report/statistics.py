@@ -135,9 +135,9 @@ def corrected_resampled_t(
 def lift(model: ByFold, plain: ByFold, test_share: float | Sequence[float], level: float = 0.95) -> Comparison | None:
     """What attention adds to the same ADN without it: `model` − `plain`, fold by fold, with the corrected test.
 
-    Only folds that both have are compared; None if there are none. Both must come from the same split. If the model's
-    point was chosen by these very scores (`best_point`), the p-value is too small: take the scores of `left_out_point`
-    or `nested_point`, or test all five points and correct with `holm`.
+    Only folds that both have are compared; None if there are none. Both must come from the same split. Where the
+    model's point was chosen by test scores (`best_point`, and hardly less `left_out_point`), the p-value does not know
+    of it and is too small: test all five points and correct with `holm`.
     """
     folds = _shared([model, plain])
     if not folds:
@@ -208,14 +208,15 @@ def nested_point(test_f1: ByPoint, validation_f1: ByPoint) -> PointChoice | None
 def left_out_point(test_f1: ByPoint) -> PointChoice | None:
     """Choose each fold's point by the mean over the *other* folds' test scores, and take the fold's own score there.
 
-    Needs no validation images, and no fold has a say in its own point: where all points are equally good it is
-    unbiased, and its mean is never above that of `best_point`. The distance of the two means estimates how much
-    choosing on the test folds flatters.
+    Needs no validation images, and no fold's score has a say in its own point. Its mean is never above that of
+    `best_point`, and where all points are equally good and folds independent, it is unbiased: the distance of the two
+    means is then how much choosing on the test folds flatters.
 
-    It is not nested cross-validation. The models that scored the other folds were trained on this fold's images, so the
-    choice has seen them, if only through that; and since it chooses by one fold less, it errs a little downwards where
-    one point is truly better. Neighbouring folds share most of what they choose by. Give one cross-validation at a
-    time: in a repeat with another split, other folds test the same images.
+    It is not nested cross-validation. Folds are not independent: their models share training images, and those that
+    scored the other folds were trained on this fold's. A point that is lucky with the images they share is lucky in the
+    other folds and in this one, so that some flattery stays, and the distance is the least of what it was. On the other
+    hand, choosing by one fold less misses a point that is truly better a little more often. Give one cross-validation
+    at a time: in a repeat with another split, other folds test the same images.
 
     None with fewer than two folds that all points have.
     """
