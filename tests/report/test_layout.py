@@ -42,6 +42,16 @@ def test_the_best_point_stands_for_a_row(finish: Finish, tmp_path: Path) -> None
     assert found["VGG16"]["parameters (M)"] == "165.7"
 
 
+def test_beside_the_best_point_stands_the_one_that_other_folds_choose(finish: Finish, tmp_path: Path) -> None:
+    """Two points, each lucky in one fold: the mean at the better one flatters."""
+    finish({1: 0.5, 2: 0.5, 3: 0.5, 4: 0.5, 5: 1.0}, *POTATO, "caan=direct", "point=1")
+    finish({1: 0.9, 2: 0.5, 3: 0.5, 4: 0.5, 5: 0.5}, *POTATO, "caan=direct", "point=2")
+    table = layout.fill(paper_table(3), finished_cells(tmp_path))
+    entry = table.entries["potato", "resnet18+direct"]
+    assert entry.text("f1").startswith("0.600 ± 0.224 (1)")
+    assert entry.text("left_out") == "0.500 ± 0.000"  # fold 5 is given point 2, fold 1 point 1
+
+
 def test_what_is_missing_is_said(finish: Finish, tmp_path: Path) -> None:
     finish(folds(0.9, count=3), *POTATO, "caan=direct", "point=1")
     finish(folds(0.5), *POTATO, "caan=direct", "point=2")
@@ -109,7 +119,7 @@ def test_the_command_writes_what_it_prints(finish: Finish, tmp_path: Path, capsy
     ("words", "told"),
     {
         "table=4": "table=4: must be 3, 5, 6, 7, 8 or cells",
-        "columns=[f2]": "columns=['f2']: must be a list of some of f1, auroc, ap, floor, collapsed, seconds",
+        "columns=[f2]": "columns=['f2']: must be a list of some of f1, left_out, auroc, ap, floor, collapsed, seconds",
         "tabel=3": "tabel is no setting, did you mean table?",
         "paths.runs=nowhere": "paths.runs=nowhere: no run is done there",
     }.items(),

@@ -16,6 +16,7 @@ from leanet.report.tables import spread
 from leanet.settings import TEXT, Rule, read_settings
 from leanet.store import write_text
 
+_OF_A_CELL = ("auroc", "ap", "floor", "collapsed", "seconds")
 _CHOICES = (*TABLES, "cells")
 TABLE = Rule(lambda v: v in _CHOICES, ", ".join(map(str, TABLES)) + " or cells")
 COLUMNS = Rule(
@@ -111,9 +112,9 @@ def all_cells(cells: Sequence[FinishedCell]) -> str:
     for cell in cells:
         point = f"@{cell.point}" if cell.point else ""
         folds = f"{len(cell.results)}/{cell.folds}"
-        figures = [layout.Entry(cell, None).text(figure) for figure in layout.FIGURES[1:]]
+        figures = [layout.Entry(cell, [cell]).text(figure) for figure in _OF_A_CELL]
         rows.append([cell.dataset, cell.row + point, folds, spread(cell.values("f1")), *figures])
-    header = ["dataset", "model", "folds", *layout.FIGURES]
+    header = ["dataset", "model", "folds", "f1", *_OF_A_CELL]
     return tabulate(rows, headers=header, tablefmt="github", disable_numparse=True)
 
 

@@ -1,6 +1,6 @@
 """Finished runs as they lie on disk, gathered into cells, with what tells cells of one name apart."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -65,7 +65,10 @@ class FinishedCell:
 
     def values(self, name: str) -> list[float]:
         """A figure, such as f1, of each finished fold, in the folds' order."""
-        return [float(result[name]) for result in self.results]
+        return list(self.by_fold(name).values())
+
+    def by_fold(self, name: str) -> dict[Hashable, float]:
+        return {result["fold"]: float(result[name]) for result in self.results}
 
 
 def finished_cells(home: Path) -> list[FinishedCell]:

@@ -11,20 +11,21 @@ from tabulate import tabulate
 
 from leanet.report.finished import FinishedCell, rows_of
 from leanet.report.paper import PaperTable, Published
+from leanet.report.statistics import left_out_point
 from leanet.report.tables import spread
 
-FIGURES = ("f1", "auroc", "ap", "floor", "collapsed", "seconds")
+FIGURES = ("f1", "left_out", "auroc", "ap", "floor", "collapsed", "seconds")
 
 
 @dataclass(frozen=True)
 class Entry:
     """What stands in one place of a table: a row's cell on a dataset, the best of its points where there are several.
 
-    points: how many of the five have finished runs; None without attention.
+    members: the cells of all points of which something is done; one without attention.
     """
 
     cell: FinishedCell
-    points: int | None
+    members: Sequence[FinishedCell]
 
     @property
     def f1(self) -> float:
@@ -32,10 +33,17 @@ class Entry:
 
     @property
     def is_whole(self) -> bool:
-        return len(self.cell.results) == self.cell.folds and self.points in (None, 5)
+        points = len(self.members) == 5 or self.cell.point is None
+        return points and len(self.cell.results) == self.cell.folds
 
     def text(self, figure: str) -> str:
-        """mean ± SD over the folds; of F1 with the point in parentheses, and with what there is if that is not all."""
+        """mean ± SD over the folds; of F1 with the point in parentheses, and with what there is if that is not all.
+
+        `left_out` is F1 at points that the fold's own test images had no say in (`left_out_point`); without attention
+        there is nothing to choose, and it is F1.
+        """
+        if figure == "left_out":
+            return self._left_out
         values = self.cell.values(figure)
         if figure == "collapsed":
             return str(round(sum(values)))
@@ -45,9 +53,16 @@ class Entry:
         return f"{spread(values)}{point}{'' if self.is_whole else f' [{self._there}]'}"
 
     @property
+    def _left_out(self) -> str:
+        if self.cell.point is None:
+            return spread(self.cell.values("f1"))
+        choice = left_out_point({cell.point: cell.by_fold("f1") for cell in self.members if cell.point})
+        return spread(list(choice.f1.values())) if choice else "–"
+
+    @property
     def _there(self) -> str:
         folds = f"{len(self.cell.results)}/{self.cell.folds} folds"
-        return folds if self.points is None else f"{folds}, {self.points}/5 points"
+        return folds if self.cell.point is None else f"{folds}, {len(self.members)}/5 points"
 
 
 @dataclass(frozen=True)
@@ -88,7 +103,7 @@ def _entry(cells: Sequence[FinishedCell]) -> Entry | None:
         return None
     # Points of which all folds are done come first: a mean over fewer says something else.
     best = min(cells, key=lambda cell: (-len(cell.results), -mean(cell.values("f1")), cell.point or 0))
-    return Entry(best, None if best.point is None else len(cells))
+    return Entry(best, cells)
 
 
 Mark = Callable[[str, int], str]  # a text and its rank, 1 or 2 → the text, marked
