@@ -83,6 +83,9 @@ def test_a_finished_fit_does_not_train_again(tmp_path: Path) -> None:
     first = run(Line(), tmp_path)
     again = run(Line(), tmp_path)
     assert again.seen == [] and torch.equal(weights(again), weights(first))
+    kept = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    assert "optimizer_states" not in kept  # what is kept is what is of use
+    assert all(torch.equal(value, first.state_dict()[name]) for name, value in kept["state_dict"].items())
 
 
 def test_a_fit_that_was_stopped_early_does_not_train_again(tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
 """One fit in several processes, a GPU each: what differs from a fit in one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import lightning
@@ -44,15 +43,6 @@ class WeighShares(Callback):
 
     def on_before_backward(self, trainer: lightning.Trainer, task: lightning.LightningModule, loss: Tensor) -> None:
         loss.mul_(self._share)
-
-
-def take_back(checkpoint: Path, task: lightning.LightningModule, callbacks: Iterable[Callback]) -> None:
-    """Give this process what the others ended with, weights and what callbacks keep: it is all in the checkpoint."""
-    kept = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    task.load_state_dict(kept["state_dict"])
-    for callback in callbacks:
-        if callback.state_key in kept["callbacks"]:
-            callback.load_state_dict(kept["callbacks"][callback.state_key])
 
 
 @contextmanager

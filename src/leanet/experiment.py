@@ -26,7 +26,7 @@ from leanet.data.map_folder import MapFolder
 from leanet.detector.build import detector_of
 from leanet.detector.scores import floor, scores
 from leanet.detector.task import DetectorTask, LastEpochs
-from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
+from leanet.fitting import Fit, fit
 from leanet.locks import lock
 from leanet.loggers import LogSettings, close, logger_of
 from leanet.runs import RESULT, Run
@@ -69,8 +69,6 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         result = _result(run, last_epochs.history, images.labels, rows, seconds)
         close(logger, result)
         write_json(run.folder / RESULT, result)
-        # Only now: a run without a result needs the optimizer's state to go on.
-        save_tensors(run.folder / CHECKPOINT, {"state_dict": task.network.state_dict()})
         return result
 
 

@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,15 +49,27 @@ def fit(
 ) -> float:
     """Train `task`, going on from `plan.folder`'s checkpoint if there is one, and return the seconds it took in all.
 
-    The checkpoint stays, so that a process killed after the last epoch does not train again. It ends with the same
-    numbers however often it was killed: everything random in an epoch is drawn from the seed and the epoch.
+    The checkpoint stays, without what only training needs, so that a process killed after the last epoch does not train
+    again. It ends with the same numbers however often it was killed: everything random in an epoch is drawn from the
+    seed and the epoch.
     """
     quiet()
     keep_freed_memory()
     checkpoint = plan.folder / CHECKPOINT
     resumable = Resumable(plan)
     kept = [*(callbacks or []), resumable]
-    trainer = _trainer(plan, logger, [*kept, EpochSeed(plan.seed), EpochBar(plan.label)])
+    if not _is_over(checkpoint):
+        _train(task, data, plan, logger, kept)
+        _leave_off_training(checkpoint)
+    _take_back(checkpoint, task, kept)
+    return resumable.seconds
+
+
+def _train(
+    task: lightning.LightningModule, data: DeviceData, plan: Fit, logger: Logger | None, callbacks: list[Callback]
+) -> None:
+    checkpoint = plan.folder / CHECKPOINT
+    trainer = _trainer(plan, logger, [*callbacks, EpochSeed(plan.seed), EpochBar(plan.label)])
     try:
         with distributed.errors_told():
             trainer.fit(task, datamodule=data, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
@@ -65,10 +77,35 @@ def fit(
         if trainer.interrupted:  # Lightning turns Ctrl-C into an exit without a word
             raise KeyboardInterrupt from None
         raise
-    if plan.trainer.devices > 1:
-        distributed.take_back(checkpoint, task, kept)
     task.cpu()
-    return resumable.seconds
+
+
+def _is_over(checkpoint: Path) -> bool:
+    """Whether it is of a fit that has come to its end."""
+    return checkpoint.exists() and "optimizer_states" not in _mapped(checkpoint)
+
+
+def _leave_off_training(checkpoint: Path) -> None:
+    """Keep of a checkpoint the weights, and what callbacks have: a third of it, and of use to others."""
+    kept = _mapped(checkpoint)
+    for name in ("optimizer_states", "lr_schedulers", "loops"):
+        kept.pop(name, None)
+    save_tensors(checkpoint, kept)
+
+
+def _take_back(checkpoint: Path, task: lightning.LightningModule, callbacks: Iterable[Callback]) -> None:
+    """Give this process what the fit ended with, weights and what callbacks keep, whichever process that was in."""
+    kept = _mapped(checkpoint)
+    task.load_state_dict(kept["state_dict"])
+    for callback in callbacks:
+        if callback.state_key in kept["callbacks"]:
+            callback.load_state_dict(kept["callbacks"][callback.state_key])
+
+
+def _mapped(checkpoint: Path) -> dict[str, Any]:
+    """A checkpoint whose tensors are read from disk only when they are used."""
+    kept: dict[str, Any] = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)
+    return kept
 
 
 def _trainer(plan: Fit, logger: Logger | None, callbacks: list[Callback]) -> lightning.Trainer:
