@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from statistics import mean
+from statistics import fmean
 from typing import Any
 
 from leanet.grid.plan import Job, colorizers_of
@@ -18,15 +18,18 @@ class Durations:
 
     def __init__(self, fits: Iterable[dict[str, Any]], colorizers: Iterable[dict[str, Any]] = ()) -> None:
         """`fits`: what is in result.json; `colorizers`: what is in colorizer.json."""
-        self._fits: defaultdict[str, list[float]] = defaultdict(list)
+        rates: defaultdict[str, list[float]] = defaultdict(list)
         for fit in fits:
             images = sum(fit["images"]["train"].values())
             work = images * fit["epochs"] * fit["image_size"] ** 2
-            self._fits[_network(fit["model"])].append(fit["seconds"] / work)
-        self._colorizers = [
+            rates[_network(fit["model"])].append(fit["seconds"] / work)
+        self._fits = {network: fmean(found) for network, found in rates.items()}
+        self._any_fit = fmean(self._fits.values()) if self._fits else None
+        made = [
             facts["seconds"] / (facts["images"] * facts["max_epochs"] * facts["image_size"] ** 2)
             for facts in colorizers
         ]
+        self._colorizer = fmean(made) if made else None
 
     @classmethod
     def of(cls, jobs: Sequence[Job]) -> "Durations":
@@ -37,17 +40,19 @@ class Durations:
 
     def fit(self, job: Job) -> float | None:
         """Expected seconds for the job's fit; None if nothing like it was ever run."""
-        rates = self._fits.get(_network(job.run.model)) or [mean(found) for found in self._fits.values()]
-        return _expected(rates, job, job.images, job.run.settings.trainer.max_epochs)
+        rate = self._fits.get(_network(job.run.model), self._any_fit)
+        return _expected(rate, job, job.images, job.run.settings.trainer.max_epochs)
 
     def colorizer(self, job: Job) -> float | None:
         """Expected seconds for the colorizer that the job needs; None if none was ever made."""
-        return _expected(self._colorizers, job, job.normals, job.run.settings.colorizer.max_epochs)
+        return _expected(self._colorizer, job, job.normals, job.run.settings.colorizer.max_epochs)
 
 
-def _expected(rates: Sequence[float], job: Job, images: int, epochs: int) -> float | None:
+def _expected(rate: float | None, job: Job, images: int, epochs: int) -> float | None:
+    if rate is None:
+        return None
     folds = job.run.settings.folds
-    return mean(rates) * images * (folds - 1) / folds * epochs * job.run.settings.image_size**2 if rates else None
+    return rate * images * (folds - 1) / folds * epochs * job.run.settings.image_size**2
 
 
 def _network(model: str) -> str:
