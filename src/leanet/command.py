@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -39,9 +39,8 @@ def run(task: Task, config_name: str, schema: type = Settings) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors, so that they can be told here
     try:
         _main(_job(task, with_traceback, schema), config_name)
-    except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    except BrokenPipeError:
+        _end_unread()
     except TOLD as error:
         if with_traceback:
             raise
@@ -90,6 +89,8 @@ def _job(task: Task, with_traceback: bool, schema: type) -> Callable[[DictConfig
     def job(config: DictConfig) -> object:
         try:
             return task(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
+        except BrokenPipeError:
+            _end_unread()
         except TOLD as error:
             # In a single run Hydra would add a line of its own; in a sweep a SystemExit would end the other jobs.
             if with_traceback or HydraConfig.get().mode != RunMode.RUN:
@@ -97,6 +98,12 @@ def _job(task: Task, with_traceback: bool, schema: type) -> Callable[[DictConfig
             sys.exit(f"leanet: {in_one_line(error, schema)}")
 
     return job
+
+
+def _end_unread() -> NoReturn:
+    """End without a word: whoever read our output has seen enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
 
 
 def in_one_line(error: Exception, schema: type = Settings) -> str:

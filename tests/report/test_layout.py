@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -129,3 +130,13 @@ def test_mistakes_are_told_in_one_line(words: str, told: str, tmp_path: Path) ->
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert found.returncode == 1 and found.stdout == ""
     assert found.stderr.startswith(f"leanet: {told}") and found.stderr.count("\n") == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_mistake(finish: Finish, tmp_path: Path) -> None:
+    finish(folds(0.6), *POTATO, "caan=none")
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-u", "-m", "leanet.report", f"paths.runs={tmp_path}"]
+    found = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (found.returncode, found.stderr) == (1, "")
