@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import shutil
 import threading
 import time
@@ -15,8 +16,9 @@ import pytest
 from leanet.data.download import Download
 from leanet.errors import LeanetError
 
-FILE = os.urandom(300_000)
-OTHER = os.urandom(250_000)
+RANDOM = random.Random(7)  # no chance that a file cut or changed is the file itself
+FILE = RANDOM.randbytes(299_999) + b"."
+OTHER = RANDOM.randbytes(250_000)
 SHA = hashlib.sha256(FILE).hexdigest()
 
 Answer = Callable[["Request", int], None]
