@@ -35,6 +35,7 @@ def one_of(*choices: str) -> Rule:
 
 SHARE = Rule(lambda v: type(v) in (int, float) and 0 < v <= 1, "a number above 0, up to 1")
 POSITIVE = Rule(lambda v: type(v) in (int, float) and 0 < v < float("inf"), "a number above 0")
+BOOLEAN = Rule(lambda v: type(v) is bool, "true or false")
 TEXT = Rule(lambda v: isinstance(v, str) and v != "", "a text")
 BETAS = Rule(
     lambda v: isinstance(v, list) and len(v) == 2 and all(type(b) in (int, float) and 0 <= b < 1 for b in v),

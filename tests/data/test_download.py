@@ -1,7 +1,6 @@
 """Downloads from a real server on this machine that breaks off, lies, and changes its mind."""
 
 import hashlib
-import os
 import random
 import shutil
 import threading

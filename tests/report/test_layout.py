@@ -2,17 +2,12 @@
 
 import csv
 import io
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leanet.errors import LeanetError
 from leanet.report import layout
-from leanet.report.command import report
 from leanet.report.finished import finished_cells, rows_of, tables_of
 from leanet.report.paper import paper_table
 
@@ -100,43 +95,3 @@ def test_a_colorizer_matters_only_where_there_are_maps(finish: Finish, tmp_path:
     finish({1: 0.6}, *POTATO, "caan=direct", "colorizer.max_epochs=9")
     assert [row.partition(" ")[0] for row in rows_of(finished_cells(tmp_path))].count("resnet18") == 1
     assert [row.partition(" ")[0] for row in rows_of(finished_cells(tmp_path))].count("resnet18+direct") == 2
-
-
-def test_the_command_writes_what_it_prints(finish: Finish, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    finish(folds(0.6), *POTATO, "caan=none")
-    finish(folds(0.7), *POTATO, "caan=none", "seed=1")
-    settings = {"paths": {"runs": str(tmp_path)}}
-    report({"table": 3, "columns": ["f1", "auroc", "collapsed"], **settings})
-    written = {file.name for file in (tmp_path / "report").iterdir()}
-    assert written == {f"table3-seed{seed}.{ending}" for seed in (0, 1) for ending in ("md", "csv", "tex")}
-    assert "Table 3: image_size 32" in capsys.readouterr().out
-    report({"table": "cells", "columns": ["f1"], **settings})
-    assert "| potato    | resnet18 | 5/5     | 0.600 ± 0.016 |" in capsys.readouterr().out
-    with pytest.raises(LeanetError, match="table=7: none of its runs is done"):
-        report({"table": 7, "columns": ["f1"], **settings})
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    {
-        "table=4": "table=4: must be 3, 5, 6, 7, 8 or cells",
-        "columns=[f2]": "columns=['f2']: must be a list of some of f1, left_out, auroc, ap, floor, collapsed, seconds",
-        "tabel=3": "tabel is no setting, did you mean table?",
-        "paths.runs=nowhere": "paths.runs=nowhere: no run is done there",
-    }.items(),
-)
-def test_mistakes_are_told_in_one_line(words: str, told: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "leanet.report", words]
-    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert found.returncode == 1 and found.stdout == ""
-    assert found.stderr.startswith(f"leanet: {told}") and found.stderr.count("\n") == 1
-
-
-def test_a_reader_that_has_seen_enough_is_no_mistake(finish: Finish, tmp_path: Path) -> None:
-    finish(folds(0.6), *POTATO, "caan=none")
-    reading, writing = os.pipe()
-    os.close(reading)
-    command = [sys.executable, "-u", "-m", "leanet.report", f"paths.runs={tmp_path}"]
-    found = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
-    os.close(writing)
-    assert (found.returncode, found.stderr) == (1, "")

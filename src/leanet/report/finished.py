@@ -35,16 +35,21 @@ class FinishedCell:
     def dataset(self) -> str:
         return str(self.results[0]["dataset"])
 
+    @property
+    def model(self) -> str:
+        """With its point, if it has one: resnet18+mobilenet@4."""
+        return str(self.results[0]["model"])
+
     @cached_property
     def row(self) -> str:
         """The model without its point: resnet18+mobilenet of resnet18+mobilenet@4, and -pos0.5 if there was one."""
-        name, at, rest = str(self.results[0]["model"]).partition("@")
+        name, at, rest = self.model.partition("@")
         return name + rest.removeprefix(str(self.point)) if at else name
 
     @cached_property
     def point(self) -> int | None:
         """Where the attention enters; None without attention."""
-        return int(self.config["point"]) if "@" in self.results[0]["model"] else None
+        return int(self.config["point"]) if "@" in self.model else None
 
     @property
     def folds(self) -> int:

@@ -1,0 +1,87 @@
+"""Tables of finished runs, printed and written: the paper's, or all cells."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabulate import tabulate
+
+from leanet.report import layout
+from leanet.report.finished import Facts, FinishedCell, differences, tables_of
+from leanet.report.paper import paper_table
+from leanet.report.tables import spread
+from leanet.store import write_text
+
+_OF_A_CELL = ("auroc", "ap", "floor", "collapsed", "seconds")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A table in the formats it is written in: by the file's ending, its text."""
+
+    heading: str
+    texts: dict[str, str]
+
+
+def write_tables(home: Path, cells: Sequence[FinishedCell], table: int | str, columns: Sequence[str]) -> bool:
+    """Print the table, one for each way in which its runs were trained, and write it to `home`/report.
+
+    Returns: whether any of its runs is done.
+    """
+    pages = _pages(table, columns, cells)
+    for name, page in pages.items():
+        print(f"{page.heading}\n\n{page.texts['md']}\n")
+        for ending, text in page.texts.items():
+            write_text(
+                home / "report" / f"{name}.{ending}", text if ending != "md" else f"# {page.heading}\n\n{text}\n"
+            )
+        print(f"written: {home / 'report' / name}.{{{','.join(page.texts)}}}\n")
+    return bool(pages)
+
+
+def _pages(table: int | str, columns: Sequence[str], cells: Sequence[FinishedCell]) -> dict[str, Page]:
+    make: Callable[[Sequence[FinishedCell]], dict[str, str]]
+    if isinstance(table, int):
+        paper = paper_table(table)
+        rows = {row.model for row in paper.rows}
+        cells = [cell for cell in cells if cell.dataset in paper.datasets and cell.row in rows]
+        name, title = f"table{table}", f"Table {table}"
+
+        def make(members: Sequence[FinishedCell]) -> dict[str, str]:
+            filled = layout.fill(paper, members)
+            formats = {"md": layout.markdown, "csv": layout.comma_separated, "tex": layout.latex}
+            return {ending: to_text(filled, columns) for ending, to_text in formats.items()}
+    else:
+        name, title = "cells", "Cells"
+
+        def make(members: Sequence[FinishedCell]) -> dict[str, str]:
+            return {"md": all_cells(members)}
+
+    groups = tables_of(cells)
+    differing = differences([shared for shared, _ in groups])
+    return {
+        "-".join([name, *(f"{_short(fact)}{shared[fact]}" for fact in differing)]): Page(
+            f"{title}: {_said(shared)}", make(members)
+        )
+        for shared, members in groups
+    }
+
+
+def _said(shared: Facts) -> str:
+    return ", ".join(f"{_short(name)} {value}" for name, value in shared.items())
+
+
+def _short(name: str) -> str:
+    return name.rpartition(".")[2].removeprefix("max_")
+
+
+def all_cells(cells: Sequence[FinishedCell]) -> str:
+    """A row for each cell, with every figure."""
+    rows = []
+    for cell in cells:
+        point = f"@{cell.point}" if cell.point else ""
+        folds = f"{len(cell.results)}/{cell.folds}"
+        figures = [layout.Entry(cell, [cell]).text(figure) for figure in _OF_A_CELL]
+        rows.append([cell.dataset, cell.row + point, folds, spread(cell.values("f1")), *figures])
+    header = ["dataset", "model", "folds", "f1", *_OF_A_CELL]
+    return tabulate(rows, headers=header, tablefmt="github", disable_numparse=True)

@@ -1,0 +1,66 @@
+"""python -m leanet.report as people call it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from leanet.command import CONF
+from leanet.errors import LeanetError
+from leanet.report.command import report
+
+Finish = Any  # see conftest.py
+POTATO = ("dataset.name=potato",)  # no more than its name is read
+FOLDS = {1: 0.58, 2: 0.59, 3: 0.6, 4: 0.61, 5: 0.62}
+
+
+def run(home: Path, *words: str) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("report", overrides=[f"paths.runs={home}", *words])
+    report(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
+
+
+def test_the_command_writes_what_it_prints(finish: Finish, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    finish(FOLDS, *POTATO, "caan=none")
+    finish(FOLDS, *POTATO, "caan=none", "seed=1")
+    run(tmp_path, "table=3", "columns=[f1,auroc,collapsed]")
+    written = {file.name for file in (tmp_path / "report").iterdir()}
+    assert written == {f"table3-seed{seed}.{ending}" for seed in (0, 1) for ending in ("md", "csv", "tex")}
+    assert "Table 3: image_size 32" in capsys.readouterr().out
+    run(tmp_path)
+    assert "| potato    | resnet18 | 5/5     | 0.600 ± 0.016 |" in capsys.readouterr().out
+    with pytest.raises(LeanetError, match="table=7: none of its runs is done"):
+        run(tmp_path, "table=7")
+    with pytest.raises(LeanetError, match=r"datasets=\[wood\]: no run of it is done in .*; there are potato"):
+        run(tmp_path, "datasets=[potato,wood]")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    {
+        "table=4": "table=4: must be 3, 5, 6, 7, 8 or cells",
+        "columns=[f2]": "columns=['f2']: must be a list of some of f1, left_out, auroc, ap, floor, collapsed, seconds",
+        "tabel=3": "tabel is no setting, did you mean table?",
+        "paths.runs=nowhere": "paths.runs=nowhere: no run is done there",
+    }.items(),
+)
+def test_mistakes_are_told_in_one_line(words: str, told: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "leanet.report", words]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert found.returncode == 1 and found.stdout == ""
+    assert found.stderr.startswith(f"leanet: {told}") and found.stderr.count("\n") == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_mistake(finish: Finish, tmp_path: Path) -> None:
+    finish(FOLDS, *POTATO, "caan=none")
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-u", "-m", "leanet.report", f"paths.runs={tmp_path}"]
+    found = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (found.returncode, found.stderr) == (1, "")
