@@ -63,6 +63,10 @@ def only(home: Path, pattern: str) -> Path | None:
     return found[0] if found else None
 
 
+def rows_of(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(file.read_text().splitlines()))
+
+
 def outcome(home: Path) -> dict[str, Any]:
     """Everything in a run's folder that must not depend on how it came about."""
     folder = only(home, "detectors/*/result.json").parent  # type: ignore[union-attr]
@@ -72,6 +76,7 @@ def outcome(home: Path) -> dict[str, Any]:
     return {
         "result": result,
         "predictions": (folder / "predictions.csv").read_text(),
+        "curves": (folder / "curves.csv").read_text(),
         "weights": {name: value.numpy().tobytes() for name, value in kept["state_dict"].items()},
         "maps": [file.read_bytes() for file in sorted(home.glob("colorizers/*/maps-*.npy"))],
         "sheet": (folder / "sheet.png").stat().st_size > 10_000,
@@ -220,6 +225,33 @@ def test_thinned_positives_are_counted_as_in_figure_4(configure: Configure, tmp_
     assert result["images"]["train"] == {"negative": 12, "positive": 3}
     assert result["images"]["test"] == {"negative": 12, "positive": 6}
     assert result["positives_of_all"] == 3 / 18  # the paper: 25 of Potato's 202 are 12.4%
+
+
+def test_validation_images_are_held_out_of_everything(configure: Configure, tmp_path: Path) -> None:
+    finish(configure(tmp_path, "trainer.max_epochs=2", "validation=0.34"))
+    folder = next(tmp_path.glob("detectors/*"))
+    result = read_json(folder / "result.json")
+    assert result["images"]["train"] == {"negative": 8, "positive": 4}
+    assert result["images"]["validation"] == {"negative": 4, "positive": 2}
+    assert read_json(next(tmp_path.glob("colorizers/*/colorizer.json")))["images"] == 8  # normals that trained it
+    tested, validated = (rows_of(folder / f"{name}.csv") for name in ("predictions", "validation"))
+    split = {row["sha256"] for row in rows_of(next(tmp_path.glob("folds/*.csv"))) if row["fold"] == "2"}
+    assert {row["sha256"] for row in validated} < split  # the other fold of two
+    assert not {row["sha256"] for row in validated} & {row["sha256"] for row in tested}
+    labels, chances = ([float(row[name]) for row in validated] for name in ("label", "adn"))
+    assert result["validation"]["auroc"] == pytest.approx(roc_auc_score(labels, chances))
+
+
+def test_curves_and_attention_are_kept(home: Path) -> None:
+    """Whatever the logger is: figures, page and W&B read them."""
+    folder = next(home.glob("detectors/*"))
+    rows = rows_of(folder / "curves.csv")
+    assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, 7)]
+    losses = [[float(row[name]) for name in ("loss", "adn_loss", "caan_loss")] for row in rows]
+    assert all(loss == pytest.approx(adn + caan, rel=1e-5) for loss, adn, caan in losses)
+    assert [row["epoch"] for row in rows_of(next(home.glob("colorizers/*/curves.csv")))] == ["1", "2", "3"]
+    attention = np.load(folder / "attention.npy")
+    assert attention.shape == (18, 2, 2) and 0 < attention.min() < attention.max() < 1
 
 
 def test_a_wrong_network_is_told_before_a_colorizer_trains(configure: Configure, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ COLORIZER = (
     "colorizer.seed=9",
     "trainer.precision=bf16-mixed",
 )
-IMAGES = ("dataset.image_size=32", "folds=4", "split_seed=9")
+IMAGES = ("dataset.image_size=32", "folds=4", "split_seed=9", "validation=0.25")
 DETECTOR = ("adn.lr=9", "adn.extra_conv=true", "trainer.max_epochs=9", "trainer.batch_size=9", "positive_rate=0.5")
 ATTENTION = ("point=1", "map.scaling=fixed", "map.name=ab", "caan.hard_swish=false", "input.name=map")
 NOT_OURS = (
@@ -42,6 +42,7 @@ NOT_OURS = (
     "fold=2",
     "colorizer.dropout=0",  # 0.0
     "positive_rate=1.0",  # 1
+    "validation=0.0",  # 0
 )
 
 
@@ -194,6 +195,9 @@ def test_a_folds_file_counts_by_its_content(tmp_path: Path) -> None:
     assert len({run().id, made["a.csv"].id, made["c.csv"].id}) == 3
     assert len({run().colorizer_folder, made["a.csv"].colorizer_folder, made["c.csv"].colorizer_folder}) == 3
     assert run(f"dataset.folds_file={tmp_path / 'a.csv'}", "split_seed=9").id == made["a.csv"].id
+    for word in ("positive_rate=0.5", "validation=0.2"):  # which the split seed draws
+        seeded = {run(f"dataset.folds_file={tmp_path / 'a.csv'}", f"split_seed={seed}", word).id for seed in (0, 9)}
+        assert len(seeded) == 2
 
 
 def test_a_folds_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from leanet.color import lab_to_rgb
 from leanet.colorizer.maps import fold_maps, load_colorizer, map_scales
 from leanet.colorizer.task import recolored
 from leanet.data.batches import DeviceData, Tensors
-from leanet.data.folds import thinned
+from leanet.data.folds import held_out, thinned
 from leanet.data.images import NEGATIVE, POSITIVE, ImageSet
 from leanet.data.map_folder import MapFolder
 from leanet.detector.build import detector_of
@@ -32,7 +33,7 @@ from leanet.loggers import LogSettings, close, logger_of
 from leanet.runs import RESULT, Run
 from leanet.seeds import derive
 from leanet.sheet import Panel, choose_rows, draw_sheet
-from leanet.store import write_json, write_text
+from leanet.store import write_atomically, write_json, write_text
 
 PACKAGES = ("leanet", "torch", "lightning", "timm", "kornia", "torchmetrics", "numpy")
 
@@ -56,34 +57,45 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         task = DetectorTask(network, run.settings.adn.lr)
         rows = _split(run, images, fold_of)
         tensors = _tensors(run, images, rows, label, say)
-        train, test = (_rows(tensors, part) for part in (rows.train, rows.test))
+        train, test, validation = (_rows(tensors, part) for part in (rows.train, rows.test, rows.validation))
 
-        last_epochs = LastEpochs({key: value for key, value in test.items() if key != "labels"})
+        last_epochs = LastEpochs(_unlabelled(test), _unlabelled(validation))
         logger = logger_of(run)
         seconds = _fit(run, task, train, last_epochs, logger, label)
         if run.settings.trainer.devices > 1:  # whose processes have ended it
             logger = logger_of(run)
 
-        _write_predictions(run, images, rows.test, last_epochs.history[-1])
+        _write_found(run, images, rows, last_epochs)
         _write_sheet(run, images, rows.test, task, test, last_epochs.history[-1]["adn"])
-        result = _result(run, last_epochs.history, images.labels, rows, seconds)
+        result = {**_result(run, last_epochs, images.labels, rows, seconds), "parameters": trainable(network)}
         close(logger, result)
         write_json(run.folder / RESULT, result)
         return result
 
 
 class Split(NamedTuple):
-    """Rows of a fold's images: those that train the detector, all that could, and those that test it."""
+    """Rows of a fold's images.
+
+    Args:
+        train: those that train the detector.
+        all_train: those that could; their normals train the colorizer.
+        validation: those of the training folds that nothing trains on.
+        test: those of the test fold.
+    """
 
     train: Rows
     all_train: Rows
+    validation: Rows
     test: Rows
 
 
 def _split(run: Run, images: ImageSet, fold_of: Rows) -> Split:
-    rows, settings = np.flatnonzero(fold_of != run.fold), run.settings
-    train = thinned(rows, images.labels, images.pixels, settings.positive_rate, settings.split_seed)
-    return Split(train, rows, np.flatnonzero(fold_of == run.fold))
+    settings, known = run.settings, (images.labels, images.pixels)
+    rows, validation = held_out(np.flatnonzero(fold_of != run.fold), *known, settings.validation, settings.split_seed)
+    train = thinned(rows, *known, settings.positive_rate, settings.split_seed)
+    if len(validation):
+        validation = thinned(validation, *known, settings.positive_rate, settings.split_seed)
+    return Split(train, rows, validation, np.flatnonzero(fold_of == run.fold))
 
 
 def _config(run: Run) -> dict[str, Any]:
@@ -122,6 +134,15 @@ def _rows(tensors: Tensors, rows: Rows) -> Tensors:
     return {key: value[torch.from_numpy(rows)] for key, value in tensors.items()}
 
 
+def _unlabelled(tensors: Tensors) -> Tensors:
+    return {key: value for key, value in tensors.items() if key != "labels"}
+
+
+def trainable(network: torch.nn.Module) -> int:
+    """How many numbers it learns."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
 def _fit(run: Run, task: DetectorTask, train: Tensors, last_epochs: LastEpochs, logger: Logger, label: str) -> float:
     settings = run.settings.trainer
     seed = derive(run.settings.seed, "fold", run.fold)
@@ -130,24 +151,37 @@ def _fit(run: Run, task: DetectorTask, train: Tensors, last_epochs: LastEpochs, 
     return fit(task, data, plan, logger, [last_epochs, LogSettings(_config(run))])
 
 
-def _write_predictions(run: Run, images: ImageSet, test: Rows, found: Tensors) -> None:
-    """predictions.csv: P(anomalous) of each test image by the ADN and by CAAN's own head, to the last bit."""
+def _write_found(run: Run, images: ImageSet, rows: Split, last_epochs: LastEpochs) -> None:
+    """predictions.csv and validation.csv, and the test images' attention maps in attention.npy."""
+    _write_predictions(run.folder / "predictions.csv", images, rows.test, last_epochs.history[-1])
+    if len(rows.validation):
+        _write_predictions(run.folder / "validation.csv", images, rows.validation, last_epochs.validated)
+    if last_epochs.attention is not None:
+        attention = last_epochs.attention.numpy()
+        write_atomically(run.folder / "attention.npy", lambda out: np.save(out, attention))
+
+
+def _write_predictions(file: Path, images: ImageSet, rows: Rows, found: Tensors) -> None:
+    """P(anomalous) of each image by the ADN and by CAAN's own head, to the last bit."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["file", "sha256", "label", *found])
-    for place, row in enumerate(test):
+    for place, row in enumerate(rows):
         values = [f"{float(found[head][place]):.9g}" for head in found]
         writer.writerow([images.index.names[row], images.index.sha256[row], int(images.labels[row]), *values])
-    write_text(run.folder / "predictions.csv", out.getvalue())
+    write_text(file, out.getvalue())
 
 
-def _result(run: Run, history: list[Tensors], labels: NDArray[np.int64], rows: Split, seconds: float) -> dict[str, Any]:
-    test = torch.from_numpy(labels[rows.test])
+def _result(
+    run: Run, last_epochs: LastEpochs, labels: NDArray[np.int64], rows: Split, seconds: float
+) -> dict[str, Any]:
+    test, history = torch.from_numpy(labels[rows.test]), last_epochs.history
     heads = {head: _head_result([epoch[head] for epoch in history], test) for head in history[-1]}
     return {
         **heads["adn"],
         "floor": floor(test),
         "caan": heads.get("caan"),
+        "validation": _validated(last_epochs, labels[rows.validation]),
         "run": run.id,
         "cell": run.cell,
         "dataset": run.settings.dataset_name,
@@ -156,11 +190,16 @@ def _result(run: Run, history: list[Tensors], labels: NDArray[np.int64], rows: S
         "folds": run.settings.folds,
         "image_size": run.settings.image_size,
         "epochs": run.settings.trainer.max_epochs,
-        "images": {"train": _counts(labels[rows.train]), "test": _counts(labels[rows.test])},
+        "images": {part: _counts(labels[getattr(rows, part)]) for part in ("train", "validation", "test")},
         "positives_of_all": _positives_of_all(labels, rows),
         "seconds": round(seconds, 3),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
+
+
+def _validated(last_epochs: LastEpochs, labels: NDArray[np.int64]) -> dict[str, Any] | None:
+    """Scores on the validation images, if some were held out."""
+    return scores(last_epochs.validated["adn"], torch.from_numpy(labels)) if len(labels) else None
 
 
 def _counts(labels: NDArray[np.int64]) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """One fit that can be killed at any moment: Lightning's Trainer, resumed from the last whole checkpoint."""
 
+import csv
 import io
 import time
 from collections.abc import Iterable, Mapping
@@ -24,9 +25,10 @@ from leanet.locks import ensure_held
 from leanet.quiet import quiet
 from leanet.seeds import derive
 from leanet.settings import TrainerSettings
-from leanet.store import write_atomically
+from leanet.store import write_atomically, write_text
 
 CHECKPOINT = "last.ckpt"
+CURVES = "curves.csv"  # epoch (from 1), and the losses of each
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,13 @@ def fit(
     quiet()
     keep_freed_memory()
     checkpoint = plan.folder / CHECKPOINT
-    resumable = Resumable(plan)
-    kept = [*(callbacks or []), resumable]
+    resumable, curves = Resumable(plan), Curves()
+    kept = [*(callbacks or []), curves, resumable]
     if not _is_over(checkpoint):
         _train(task, data, plan, logger, kept)
         _leave_off_training(checkpoint)
     _take_back(checkpoint, task, kept)
+    curves.write(plan.folder / CURVES)
     return resumable.seconds
 
 
@@ -218,6 +221,31 @@ class Resumable(Checkpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.stopped, self.seconds = state_dict["stopped"], state_dict["seconds"]
+
+
+class Curves(Callback):
+    """Keeps what each epoch logged, in the checkpoint, so that a fit that went on has every epoch once."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.rows.append({"epoch": trainer.current_epoch + 1, **figures})
+
+    def write(self, file: Path) -> None:
+        """As CSV, a row for each epoch."""
+        out = io.StringIO()
+        writer = csv.DictWriter(out, list(self.rows[0]) if self.rows else ["epoch"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in self.rows)
+        write_text(file, out.getvalue())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]
 
 
 class EpochBar(Callback):

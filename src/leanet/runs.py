@@ -109,7 +109,11 @@ class Run:
     def _fold_facts(self) -> dict[str, Any]:
         settings = self.settings
         file = settings.dataset.get("folds_file")
-        split = {"file": _digest(file)} if file else {"folds": settings.folds, "split_seed": settings.split_seed}
+        split: dict[str, Any] = (
+            {"file": _digest(file)} if file else {"folds": settings.folds, "split_seed": settings.split_seed}
+        )
+        if settings.validation:
+            split |= {"validation": settings.validation, "split_seed": settings.split_seed}
         images = {"fingerprint": self.fingerprint, "image_size": settings.image_size}
         return {"schema": SCHEMA, "images": images, "split": split}
 
@@ -135,6 +139,8 @@ class Run:
         training = {key: getattr(settings.trainer, key) for key in ("max_epochs", "batch_size", "precision")}
         facts = {**self._fold_facts, "seed": settings.seed, "positive_rate": settings.positive_rate}
         facts |= {"training": training, "adn": _without_name(settings.adn)}
+        if settings.dataset.get("folds_file") and settings.positive_rate != 1:
+            facts["thinned_by"] = settings.split_seed  # which has no other say there
         if self.needs_maps:
             facts |= {"input": settings.input.name, "map": self._map_facts}
         if self.has_attention:

@@ -130,6 +130,7 @@ class Settings:
     seed: Annotated[int, whole(0)]
     split_seed: Annotated[int, whole(0)]
     positive_rate: Annotated[float, SHARE]
+    validation: Annotated[float, number(0, 0.5)]
     dataset: Annotated[Node, NODE]
     adn: AdnSettings
     caan: CaanSettings

@@ -9,7 +9,15 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold  # type: ignore[import-untyped]
 
-from leanet.data.folds import check_counts, check_separation, read_folds, stratified_folds, thinned, write_folds
+from leanet.data.folds import (
+    check_counts,
+    check_separation,
+    held_out,
+    read_folds,
+    stratified_folds,
+    thinned,
+    write_folds,
+)
 from leanet.data.images import Index
 from leanet.errors import LeanetError
 
@@ -261,3 +269,27 @@ def test_thinning_follows_the_seed_and_not_the_order_of_images() -> None:
     order = np.random.default_rng(0).permutation(36)
     shuffled = thinned(rows, labels[order], [pixels[place] for place in order], 0.5, 0)
     assert sorted(order[shuffled].tolist()) == kept.tolist()
+
+
+def test_what_is_held_out_is_a_part_of_each_class_and_follows_the_seed() -> None:
+    labels, pixels = dataset(60, 40)
+    rows = np.flatnonzero(stratified_folds(labels, pixels, 5, 0) != 1)
+    train, validation = held_out(rows, labels, pixels, 0.25, 0)
+    assert sorted([*train, *validation]) == rows.tolist()
+    assert np.bincount(labels[validation]).tolist() == [12, 8]
+    assert validation.tolist() != held_out(rows, labels, pixels, 0.25, 1)[1].tolist()
+    order = np.random.default_rng(0).permutation(100)
+    places = np.flatnonzero(np.isin(order, rows))
+    shuffled = held_out(places, labels[order], [pixels[place] for place in order], 0.25, 0)[1]
+    assert sorted(order[shuffled].tolist()) == validation.tolist()
+    assert held_out(rows, labels, pixels, 0, 0)[1].tolist() == []
+
+
+def test_equal_pictures_are_held_out_together_and_some_are_left() -> None:
+    labels = np.array([0] * 12 + [1] * 8)
+    pixels = [f"{place // 4}" for place in range(20)]
+    train, validation = held_out(np.arange(20), labels, pixels, 0.25, 0)
+    assert not {pixels[row] for row in train} & {pixels[row] for row in validation}
+    assert np.bincount(labels[validation]).tolist() == [4, 4]
+    with pytest.raises(LeanetError, match=r"validation=0\.5: no positive image"):
+        held_out(np.arange(20), labels, ["a" if label else str(row) for row, label in enumerate(labels)], 0.5, 0)

@@ -1,5 +1,6 @@
 """Batches by indexing into tensors that already lie on the device (small sets need no workers)."""
 
+import itertools
 from collections.abc import Iterator
 
 import lightning
@@ -80,4 +81,4 @@ def _slices(rows: int, batch_size: int, smallest: int = 1) -> list[slice]:
     starts = list(range(0, rows, batch_size))
     if len(starts) > 1 and rows - starts[-1] < smallest:
         starts.pop()
-    return [slice(start, stop) for start, stop in zip(starts, [*starts[1:], rows], strict=True)]
+    return [slice(start, stop) for start, stop in itertools.pairwise([*starts, rows])]

@@ -47,9 +47,7 @@ def stratified_folds(
         LeanetError: fewer than 2 folds, or fewer groups of a class than folds.
     """
     check_counts(labels, folds)
-    groups: defaultdict[str, list[int]] = defaultdict(list)
-    for position, digest in enumerate(pixels):
-        groups[digest].append(position)
+    groups = _groups(pixels)
     classes: dict[int, list[str]] = {label: [] for label in _CLASSES}
     for digest, members in groups.items():
         classes[POSITIVE if 2 * labels[members].sum() >= len(members) else NEGATIVE].append(digest)
@@ -78,6 +76,43 @@ def thinned(
     ranking = sorted(positives.tolist(), key=lambda row: (_rank(split_seed, f"thin:{pixels[row]}"), row))
     kept = ranking[: max(1, round(rate * len(ranking)))]
     return np.sort(np.concatenate([rows[labels[rows] == NEGATIVE], np.array(kept, dtype=np.int64)]))
+
+
+def held_out(
+    rows: NDArray[np.int64], labels: NDArray[np.int64], pixels: Sequence[str], share: float, split_seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The training `rows` without their validation part, and that part: about `share` of each class, at least one.
+
+    Images are taken in the order of a hash of seed and pixels, those of equal pixels together. A share of 0 holds out
+    nothing.
+
+    Raises:
+        LeanetError: no image of a class would be left to train on.
+    """
+    if share == 0:
+        return rows, rows[:0]
+    kept = np.ones(len(rows), dtype=bool)
+    groups = _groups([pixels[row] for row in rows])
+    for label, name in _CLASSES.items():
+        of_class = labels[rows] == label
+        wanted = max(1, round(share * int(of_class.sum()))) - int((~kept & of_class).sum())
+        digests = {pixels[row] for row in rows[of_class]}
+        for digest in sorted(digests, key=lambda digest: _rank(split_seed, f"hold:{digest}")):
+            if wanted <= 0:
+                break
+            wanted -= int((kept & of_class)[groups[digest]].sum())
+            kept[groups[digest]] = False
+        if not (kept & of_class).any():
+            raise LeanetError(f"validation={share:g}: no {name} image of the training folds is left to train on")
+    return rows[kept], rows[~kept]
+
+
+def _groups(pixels: Sequence[str]) -> dict[str, list[int]]:
+    """The positions of images that are pixel for pixel the same."""
+    groups: defaultdict[str, list[int]] = defaultdict(list)
+    for position, digest in enumerate(pixels):
+        groups[digest].append(position)
+    return groups
 
 
 def check_counts(labels: NDArray[np.int64], folds: int) -> None:

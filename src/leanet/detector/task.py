@@ -1,12 +1,13 @@
 """Training LEA-Net (Eq. 1) and asking it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
+from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits, one_hot
 
 from leanet.data.batches import Tensors, batches
 from leanet.detector.network import LeaNet, Output, evidence
@@ -50,39 +51,70 @@ def head_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def probabilities(task: DetectorTask, tensors: Tensors, batch_size: int = 64) -> Tensors:
-    """P(anomalous) of each row by each head: {"adn": (N,)} and, with a CAAN, {"caan": (N,)}, on the CPU."""
+def _outputs(task: DetectorTask, tensors: Tensors, batch_size: int) -> Iterator[Output]:
+    """What the network in evaluation mode says of each batch."""
     training = task.training
     task.eval()
-    heads: dict[str, list[Tensor]] = {"adn": [], "caan": []}
     for batch in batches(tensors, batch_size):
-        output = task({key: value.to(task.device) for key, value in batch.items()})
+        yield task({key: value.to(task.device) for key, value in batch.items()})
+    task.train(training)
+
+
+def probabilities(task: DetectorTask, tensors: Tensors, batch_size: int = 64) -> Tensors:
+    """P(anomalous) of each row by each head: {"adn": (N,)} and, with a CAAN, {"caan": (N,)}, on the CPU."""
+    heads: dict[str, list[Tensor]] = {"adn": [], "caan": []}
+    for output in _outputs(task, tensors, batch_size):
         for head in heads:
             logits = getattr(output, head)
             if logits is not None:
                 heads[head].append(torch.sigmoid(evidence(logits.float())).cpu())
-    task.train(training)
     return {head: torch.cat(parts) for head, parts in heads.items() if parts}
 
 
+def attention_maps(task: DetectorTask, tensors: Tensors, most: int = 32, batch_size: int = 64) -> Tensor | None:
+    """The attention map of each row, (N, h, w) float16 with sides of at most `most`; None without attention."""
+    maps = []
+    for output in _outputs(task, tensors, batch_size):
+        if output.attention is None:
+            return None
+        height, width = (min(side, most) for side in output.attention.shape[-2:])
+        maps.append(adaptive_avg_pool2d(output.attention.float(), (height, width))[:, 0].half().cpu())
+    return torch.cat(maps)
+
+
 class LastEpochs(Callback):
-    """The test fold's probabilities after each of the last epochs; part of the checkpoint, so none is lost.
+    """The test fold's probabilities after each of the last epochs, and after the very last more; in the checkpoint.
 
     F1 on twenty positives swings by ±.1 from epoch to epoch: the last figure alone says little.
+
+    Args:
+        validation: the images held out, of none or more rows.
+
+    Attributes:
+        history: the test images' probabilities by head, of each of the last epochs.
+        validated: those of the validation images, after the last.
+        attention: the test images' attention maps, after the last; None where there is none.
     """
 
-    def __init__(self, test: Tensors, epochs: int = 5) -> None:
+    def __init__(self, test: Tensors, validation: Tensors, epochs: int = 5) -> None:
         self.test = test
+        self.validation = validation
         self.epochs = epochs
         self.history: list[Tensors] = []
+        self.validated: Tensors = {}
+        self.attention: Tensor | None = None
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         assert isinstance(task, DetectorTask) and trainer.max_epochs is not None
         if trainer.current_epoch >= trainer.max_epochs - self.epochs:
             self.history.append(probabilities(task, self.test))
+        if trainer.current_epoch + 1 == trainer.max_epochs:
+            self.validated = probabilities(task, self.validation)
+            self.attention = attention_maps(task, self.test)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"history": self.history}
+        return {"history": self.history, "validated": self.validated, "attention": self.attention}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history = state_dict["history"]
+        self.validated, self.attention = state_dict["validated"], state_dict["attention"]

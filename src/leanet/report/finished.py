@@ -15,7 +15,7 @@ Result = dict[str, Any]
 Facts = dict[str, Any]  # settings by their names: {"trainer.max_epochs": 100}
 
 # What runs of one table have in common; other settings belong to their networks, and so to their rows.
-_SHARED = ("folds", "seed", "split_seed", "trainer.max_epochs", "trainer.batch_size", "trainer.precision")
+_SHARED = ("folds", "validation", "seed", "split_seed", "trainer.max_epochs", "trainer.batch_size", "trainer.precision")
 _ROWS = ("adn", "caan", "colorizer", "map")
 
 
@@ -59,7 +59,7 @@ class FinishedCell:
     @cached_property
     def shared(self) -> Facts:
         """The settings that a table's cells have in common."""
-        flat = _flat(self.config)
+        flat = {"validation": 0} | _flat(self.config)  # which older runs do not name
         return {"dataset.image_size": self.results[0]["image_size"], **{name: flat[name] for name in _SHARED}}
 
     @cached_property
