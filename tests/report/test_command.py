@@ -33,7 +33,7 @@ def test_the_command_writes_what_it_prints(finish: Finish, tmp_path: Path, capsy
     assert written == {f"table3-seed{seed}.{ending}" for seed in (0, 1) for ending in ("md", "csv", "tex")}
     assert "Table 3: image_size 32" in capsys.readouterr().out
     run(tmp_path)
-    assert "| potato    | resnet18 | 5/5     | 0.600 ± 0.016 |" in capsys.readouterr().out
+    assert "| potato    | resnet18 | 11.2             | 5/5     | 0.600 ± 0.016 |" in capsys.readouterr().out
     with pytest.raises(LeanetError, match="table=7: none of its runs is done"):
         run(tmp_path, "table=7")
     with pytest.raises(LeanetError, match=r"datasets=\[wood\]: no run of it is done in .*; there are potato"):
@@ -44,7 +44,7 @@ def test_the_command_writes_what_it_prints(finish: Finish, tmp_path: Path, capsy
     ("words", "told"),
     {
         "table=4": "table=4: must be 3, 5, 6, 7, 8 or cells",
-        "columns=[f2]": "columns=['f2']: must be a list of some of f1, left_out, auroc, ap, floor, collapsed, seconds",
+        "columns=[f2]": "columns=['f2']: must be a list of some of f1, left_out, nested, lift, auroc,",
         "tabel=3": "tabel is no setting, did you mean table?",
         "paths.runs=nowhere": "paths.runs=nowhere: no run is done there",
     }.items(),

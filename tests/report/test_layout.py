@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leanet.report import layout
-from leanet.report.finished import finished_cells, rows_of, tables_of
+from leanet.report.finished import finished_cells, pooled, rows_of, tables_of
 from leanet.report.paper import paper_table
 
 Finish = Any  # see conftest.py
@@ -35,7 +35,8 @@ def test_the_best_point_stands_for_a_row(finish: Finish, tmp_path: Path) -> None
     assert found["ResNet18 + MobileNet-small CAAN"]["potato f1"] == "0.700 ± 0.016 (2)"
     assert found["ResNet18"]["potato f1"] == "0.650 ± 0.016"
     assert found["ResNet18"]["retina f1"] == found["VGG16"]["potato f1"] == "–"
-    assert found["VGG16"]["parameters (M)"] == "165.7"
+    assert found["VGG16"]["paper's (M)"] == "165.7"
+    assert found["ResNet18"]["parameters (M)"] == "11.2" and found["VGG16"]["parameters (M)"] == "–"
 
 
 def test_beside_the_best_point_stands_the_one_that_other_folds_choose(finish: Finish, tmp_path: Path) -> None:
@@ -55,6 +56,31 @@ def test_what_is_missing_is_said(finish: Finish, tmp_path: Path) -> None:
     found = filled(tmp_path)
     assert found["ResNet18 + Direct Attention"]["potato f1"] == "0.500 ± 0.016 (2) [5/5 folds, 2/5 points]"
     assert found["ResNet18"]["potato f1"] == "0.600 ± 0.013 [4/5 folds]"
+
+
+def test_a_fold_s_point_can_be_chosen_on_validation_images(finish: Finish, tmp_path: Path) -> None:
+    """What the fold's own test says of the points has no say: it says the opposite."""
+    finish({1: 0.9, 2: 0.5}, *POTATO, "caan=mobilenet", "point=1", validated={1: 0.1, 2: 0.8})
+    finish({1: 0.6, 2: 0.8}, *POTATO, "caan=mobilenet", "point=2", validated={1: 0.2, 2: 0.7})
+    (entry,) = layout.fill(paper_table(3), finished_cells(tmp_path)).entries.values()
+    assert entry.text("nested") == "0.550 ± 0.071 (2,1)"
+    finish({1: 0.9, 2: 0.9}, *POTATO, "caan=mobilenet", "point=3")
+    (entry,) = layout.fill(paper_table(3), finished_cells(tmp_path)).entries.values()
+    assert entry.text("nested") == "–"  # not a choice among the points that happen to have such images
+
+
+def test_repeats_are_pooled_when_asked_for(finish: Finish, tmp_path: Path) -> None:
+    """SD within the repeats (.016 in both, .04 over all ten), and the SD between their means."""
+    finish(folds(0.6), *POTATO, "caan=none")
+    finish(folds(0.7), *POTATO, "caan=none", "split_seed=1")
+    finish(folds(0.8), *POTATO, "caan=none", "split_seed=1", "seed=1")  # the same test images: averaged fold by fold
+    (cell,) = pooled(finished_cells(tmp_path))
+    assert (cell.done, cell.folds, cell.shared["split_seed"], cell.shared["seed"]) == (10, 10, "0+1", "0+1")
+    (entry,) = layout.fill(paper_table(3), [cell]).entries.values()
+    assert entry.text("f1") == "0.675 ± 0.016"
+    assert entry.text("between") == "0.106"
+    finish(folds(0.6), *POTATO, "caan=none", "trainer.max_epochs=7")
+    assert len(pooled(finished_cells(tmp_path))) == 2
 
 
 def test_best_and_second_best_are_marked_if_they_are_whole(finish: Finish, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from leanet import command
 from leanet.errors import LeanetError
 from leanet.report import layout
-from leanet.report.finished import FinishedCell, finished_cells
+from leanet.report.finished import FinishedCell, finished_cells, pooled
 from leanet.report.paper import TABLES
 from leanet.report.written import write_tables
 from leanet.settings import BOOLEAN, TEXT, Rule, read_settings
@@ -41,6 +41,7 @@ class ReportSettings:
 
     table: Annotated[int | str, TABLE]
     columns: Annotated[list[str], COLUMNS]
+    pool: Annotated[bool, BOOLEAN]
     figure: Annotated[int | str | None, FIGURE]
     page: Annotated[bool, BOOLEAN]
     wandb: Annotated[bool, BOOLEAN]
@@ -60,7 +61,7 @@ def report(config: dict[str, Any]) -> None:
 
 def _chosen(settings: ReportSettings, home: Path) -> Sequence[FinishedCell]:
     """The finished cells of the datasets and models that are asked for; of all where none are."""
-    cells = finished_cells(home)
+    cells = pooled(finished_cells(home)) if settings.pool else finished_cells(home)
     if not cells:
         raise LeanetError(f"paths.runs={home}: no run is done there")
     for kind in ("dataset", "model"):

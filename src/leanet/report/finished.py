@@ -1,9 +1,11 @@
 """Finished runs as they lie on disk, gathered into cells, with what tells cells of one name apart."""
 
-from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import yaml
@@ -12,19 +14,20 @@ from leanet.runs import RESULT
 from leanet.store import read_json
 
 Result = dict[str, Any]
+Fold = tuple[int, int]  # split seed and number
 Facts = dict[str, Any]  # settings by their names: {"trainer.max_epochs": 100}
 
 # What runs of one table have in common; other settings belong to their networks, and so to their rows.
-_SHARED = ("folds", "validation", "seed", "split_seed", "trainer.max_epochs", "trainer.batch_size", "trainer.precision")
+_SHARED = ("folds", "validation", "trainer.max_epochs", "trainer.batch_size", "trainer.precision")
 _ROWS = ("adn", "caan", "colorizer", "map")
 
 
 @dataclass(frozen=True)
 class FinishedCell:
-    """The finished runs that differ in nothing but the fold.
+    """The finished runs that differ in nothing but the fold; if pooled, in nothing but fold and seeds.
 
     config: the resolved configuration of one of them.
-    results: of each finished fold, its result.json.
+    results: of each finished run, its result.json with its `seed` and `split_seed`.
     """
 
     id: str
@@ -52,15 +55,44 @@ class FinishedCell:
         return int(self.config["point"]) if "@" in self.model else None
 
     @property
+    def splits(self) -> list[int]:
+        """The split seeds: more than one is a repeated cross-validation."""
+        return sorted({result["split_seed"] for result in self.results})
+
+    @property
     def folds(self) -> int:
-        """How many there are to be done."""
-        return int(self.results[0]["folds"])
+        """How many there are to be done, in all repeats."""
+        return int(self.results[0]["folds"]) * len(self.splits)
+
+    @property
+    def done(self) -> int:
+        """How many folds have a finished run."""
+        return len({_fold(result) for result in self.results})
+
+    @property
+    def plain(self) -> str:
+        """The model it is to be compared with: the same ADN that sees the image alone, without attention."""
+        rate = self.config["positive_rate"]
+        return f"{self.config['adn']['name']}{'' if rate == 1 else f'-pos{rate:g}'}"
+
+    @property
+    def parameters(self) -> int | None:
+        """Trainable numbers of ADN and CAAN; None for runs made before they were counted."""
+        return self.results[0].get("parameters")
+
+    @property
+    def test_shares(self) -> list[float]:
+        """Of each fold, the share of its test images among those and the ones trained on."""
+        counts = [{part: sum(found.values()) for part, found in result["images"].items()} for result in self.results]
+        return [count["test"] / (count["test"] + count["train"]) for count in counts]
 
     @cached_property
     def shared(self) -> Facts:
         """The settings that a table's cells have in common."""
         flat = {"validation": 0} | _flat(self.config)  # which older runs do not name
-        return {"dataset.image_size": self.results[0]["image_size"], **{name: flat[name] for name in _SHARED}}
+        seeds = {name: _joined(result[name] for result in self.results) for name in ("seed", "split_seed")}
+        shared = {name: flat[name] for name in _SHARED}
+        return {"dataset.image_size": self.results[0]["image_size"], **shared, **seeds}
 
     @cached_property
     def own(self) -> Facts:
@@ -72,8 +104,28 @@ class FinishedCell:
         """A figure, such as f1, of each finished fold, in the folds' order."""
         return list(self.by_fold(name).values())
 
-    def by_fold(self, name: str) -> dict[Hashable, float]:
-        return {result["fold"]: float(result[name]) for result in self.results}
+    def repeats(self, name: str) -> list[list[float]]:
+        """The figure of each fold, by split seed."""
+        found = self.by_fold(name)
+        return [[value for (split, _), value in found.items() if split == wanted] for wanted in self.splits]
+
+    def by_fold(self, name: str) -> dict[Fold, float]:
+        """The figure of each fold; its mean over the seeds where a fold was trained from several.
+
+        Such scores share their test images: as values of their own they would make five folds look like ten.
+        """
+        found: dict[Fold, list[float]] = {}
+        for result in self.results:
+            found.setdefault(_fold(result), []).append(float(result[name]))
+        return {fold: mean(values) for fold, values in found.items()}
+
+    def validated(self) -> dict[Fold, float]:
+        """F1 on the validation images of each fold that held out some."""
+        found: dict[Fold, list[float]] = {}
+        for result in self.results:
+            if result.get("validation"):
+                found.setdefault(_fold(result), []).append(float(result["validation"]["f1"]))
+        return {fold: mean(values) for fold, values in found.items()}
 
 
 def finished_cells(home: Path) -> list[FinishedCell]:
@@ -83,6 +135,19 @@ def finished_cells(home: Path) -> list[FinishedCell]:
         result: Result = read_json(file) or {}
         found.setdefault(result["cell"], []).append((file.parent, result))
     return sorted((_cell(name, runs) for name, runs in found.items()), key=lambda cell: (cell.dataset, cell.row))
+
+
+def pooled(cells: Iterable[FinishedCell]) -> list[FinishedCell]:
+    """Cells that differ in nothing but their seeds, as one: a repeated cross-validation."""
+    groups: dict[str, list[FinishedCell]] = {}
+    for cell in cells:
+        shared = {name: value for name, value in cell.shared.items() if name not in ("seed", "split_seed")}
+        facts = [cell.dataset, cell.model, cell.results[0].get("positives_of_all"), cell.own, shared]
+        groups.setdefault(json.dumps(facts, sort_keys=True, default=str), []).append(cell)
+    return [
+        replace(members[0], results=tuple(sorted((result for cell in members for result in cell.results), key=_order)))
+        for members in groups.values()
+    ]
 
 
 def tables_of(cells: Iterable[FinishedCell]) -> list[tuple[Facts, list[FinishedCell]]]:
@@ -120,7 +185,22 @@ def differences(all_facts: Iterable[Facts]) -> list[str]:
 
 def _cell(name: str, runs: list[tuple[Path, Result]]) -> FinishedCell:
     config = yaml.load((runs[0][0] / "config.yaml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    return FinishedCell(name, config, tuple(sorted((result for _, result in runs), key=lambda result: result["fold"])))
+    seeds = {"seed": config["seed"], "split_seed": config["split_seed"]}
+    return FinishedCell(name, config, tuple(sorted(({**result, **seeds} for _, result in runs), key=_order)))
+
+
+def _fold(result: Result) -> Fold:
+    return result["split_seed"], result["fold"]
+
+
+def _order(result: Result) -> tuple[int, int, int]:
+    return (*_fold(result), result["seed"])
+
+
+def _joined(seeds: Iterable[int]) -> int | str:
+    """One seed as it is, several as 0+1+2."""
+    different = sorted(set(seeds))
+    return different[0] if len(different) == 1 else "+".join(map(str, different))
 
 
 def _flat(node: Mapping[str, Any], prefix: str = "") -> Facts:

@@ -3,18 +3,32 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
+from typing import Any
 
 from tabulate import tabulate
 
 from leanet.report.finished import FinishedCell, rows_of
+from leanet.report.lifts import Lift, lifts
 from leanet.report.paper import PaperTable, Published
-from leanet.report.statistics import left_out_point
-from leanet.report.tables import spread
+from leanet.report.statistics import left_out_point, nested_point, repeated
+from leanet.report.tables import pooled_spread
 
-FIGURES = ("f1", "left_out", "auroc", "ap", "floor", "collapsed", "seconds")
+FIGURES = ("f1", "left_out", "nested", "lift", "auroc", "ap", "floor", "collapsed", "seconds", "between")
+NOTES = {
+    "f1": "f1: mean ± SD over folds at the point in parentheses, chosen on these same test folds as in the paper.",
+    "left_out": "left_out: F1 with each fold's point chosen by the other folds' test scores.",
+    "nested": "nested: F1 with each fold's point (in parentheses) chosen on validation images that nothing trained on.",
+    "lift": "lift: F1 less the plain ADN's, fold by fold, with the 95 % interval of the corrected resampled t-test "
+    "(Nadeau & Bengio 2003); p adjusted by Holm's method for all {tests} comparisons of the table, points included.",
+    "collapsed": "collapsed: folds in which all images got the same answer.",
+    "floor": "floor: F1 of always answering positive.",
+    "seconds": "seconds: training of the detector, a fold.",
+    "between": "between: SD between the means of repeats with other splits.",
+}
+NOTHING = "–"
 
 
 @dataclass(frozen=True)
@@ -22,10 +36,12 @@ class Entry:
     """What stands in one place of a table: a row's cell on a dataset, the best of its points where there are several.
 
     members: the cells of all points of which something is done; one without attention.
+    lift: of the cell over its plain ADN, if both have a fold in common.
     """
 
     cell: FinishedCell
     members: Sequence[FinishedCell]
+    lift: Lift | None = None
 
     @property
     def f1(self) -> float:
@@ -34,34 +50,59 @@ class Entry:
     @property
     def is_whole(self) -> bool:
         points = len(self.members) == 5 or self.cell.point is None
-        return points and len(self.cell.results) == self.cell.folds
+        return points and self.cell.done == self.cell.folds
 
     def text(self, figure: str) -> str:
         """mean ± SD over the folds; of F1 with the point in parentheses, and with what there is if that is not all.
 
-        `left_out` is F1 at points that the fold's own test images had no say in (`left_out_point`); without attention
-        there is nothing to choose, and it is F1.
+        `left_out` and `nested` are F1 at points that the fold's own test images had no say in; without attention there
+        is nothing to choose, and they are F1. NOTES has a sentence for each.
         """
-        if figure == "left_out":
-            return self._left_out
-        values = self.cell.values(figure)
+        if figure in ("left_out", "nested"):
+            return self._left_out if figure == "left_out" else self._nested
+        if figure == "lift":
+            return str(self.lift) if self.lift else NOTHING
+        if figure == "between":
+            between = repeated(self.cell.repeats("f1")).sd_repeats
+            return NOTHING if between is None else f"{between:.3f}"
         if figure == "collapsed":
-            return str(round(sum(values)))
+            return str(sum(result["collapsed"] for result in self.cell.results))
+        if figure == "seconds":
+            return f"{mean(self.cell.values(figure)):.0f}"
+        text = pooled_spread(self.cell.repeats(figure))
         if figure != "f1":
-            return f"{mean(values):.0f}" if figure == "seconds" else spread(values)
+            return text
         point = f" ({self.cell.point})" if self.cell.point else ""
-        return f"{spread(values)}{point}{'' if self.is_whole else f' [{self._there}]'}"
+        return f"{text}{point}{'' if self.is_whole else f' [{self._there}]'}"
 
     @property
     def _left_out(self) -> str:
+        """Each repeat for itself: in another, other folds test the same images."""
         if self.cell.point is None:
-            return spread(self.cell.values("f1"))
-        choice = left_out_point({cell.point: cell.by_fold("f1") for cell in self.members if cell.point})
-        return spread(list(choice.f1.values())) if choice else "–"
+            return pooled_spread(self.cell.repeats("f1"))
+        chosen = []
+        for split in self.cell.splits:
+            of_split = {cell.point: _only(split, cell.by_fold("f1")) for cell in self.members if cell.point}
+            choice = left_out_point(of_split)
+            chosen += [list(choice.f1.values())] if choice else []
+        return pooled_spread(chosen) if chosen else NOTHING
+
+    @property
+    def _nested(self) -> str:
+        """With the points that the folds chose, in their order."""
+        if self.cell.point is None:
+            return pooled_spread(self.cell.repeats("f1"))
+        test = {cell.point: cell.by_fold("f1") for cell in self.members if cell.point}
+        choice = nested_point(test, {cell.point: cell.validated() for cell in self.members if cell.point})
+        if choice is None:
+            return NOTHING
+        by_split = [list(_only(split, choice.f1).values()) for split in self.cell.splits]
+        points = ",".join(str(point) for point in choice.points.values())
+        return f"{pooled_spread([values for values in by_split if values])} ({points})"
 
     @property
     def _there(self) -> str:
-        folds = f"{len(self.cell.results)}/{self.cell.folds} folds"
+        folds = f"{self.cell.done}/{self.cell.folds} folds"
         return folds if self.cell.point is None else f"{folds}, {len(self.members)}/5 points"
 
 
@@ -70,14 +111,18 @@ class Filled:
     """A table of the paper with our entries, by dataset and row; rows are named as in the paper where it has them."""
 
     datasets: list[str]
-    rows: list[tuple[str, str, str]]  # our name, its label, its parameters in millions
+    rows: list[tuple[str, str, str]]  # our name, its label, the paper's count of parameters in millions
     entries: dict[tuple[str, str], Entry]
     paper: dict[tuple[str, str], Published]
 
 
-def fill(table: PaperTable, cells: Iterable[FinishedCell]) -> Filled:
+def _only(split: int, by_fold: Mapping[Any, float]) -> dict[Any, float]:
+    return {fold: value for fold, value in by_fold.items() if fold[0] == split}
+
+
+def fill(table: PaperTable, cells: Sequence[FinishedCell]) -> Filled:
     """The finished cells in the places of `table`; rows that were run with other networks' settings follow theirs."""
-    wanted = {row.model for row in table.rows}
+    wanted, lift_of = {row.model for row in table.rows}, lifts(cells)
     ours = rows_of(cell for cell in cells if cell.dataset in table.datasets and cell.row in wanted)
     rows = []
     for row in table.rows:
@@ -87,7 +132,7 @@ def fill(table: PaperTable, cells: Iterable[FinishedCell]) -> Filled:
         (dataset, name): entry
         for dataset in table.datasets
         for name, members in ours.items()
-        if (entry := _entry([cell for cell in members if cell.dataset == dataset]))
+        if (entry := _entry([cell for cell in members if cell.dataset == dataset], lift_of))
     }
     paper = {
         (dataset, name): table.cells[dataset, name.partition(" (")[0]]
@@ -97,13 +142,19 @@ def fill(table: PaperTable, cells: Iterable[FinishedCell]) -> Filled:
     return Filled(table.datasets, rows, entries, paper)
 
 
-def _entry(cells: Sequence[FinishedCell]) -> Entry | None:
+def _entry(cells: Sequence[FinishedCell], lift_of: Mapping[str, Lift]) -> Entry | None:
     """The best point by the mean F1 over the test folds, which is how the paper chooses; the shallower of equals."""
     if not cells:
         return None
     # Points of which all folds are done come first: a mean over fewer says something else.
-    best = min(cells, key=lambda cell: (-len(cell.results), -mean(cell.values("f1")), cell.point or 0))
-    return Entry(best, cells)
+    best = min(cells, key=lambda cell: (-cell.done, -mean(cell.values("f1")), cell.point or 0))
+    return Entry(best, cells, lift_of.get(best.id))
+
+
+def notes(figures: Sequence[str], cells: Sequence[FinishedCell]) -> list[str]:
+    """A sentence for each figure that does not say itself what it is."""
+    tests = next((lift.tests for lift in lifts(cells).values()), 0)
+    return [NOTES[figure].format(tests=tests) for figure in figures if figure in NOTES]
 
 
 Mark = Callable[[str, int], str]  # a text and its rank, 1 or 2 → the text, marked
@@ -111,22 +162,28 @@ Mark = Callable[[str, int], str]  # a text and its rank, 1 or 2 → the text, ma
 
 def grid_of(filled: Filled, figures: Sequence[str], mark: Mark) -> tuple[list[str], list[list[str]]]:
     """Header and rows of texts: for each dataset ours in `figures`, and the paper's F1; best and second best marked."""
-    header = ["", "parameters (M)"]
+    header = ["", "parameters (M)", "paper's (M)"]
     for dataset in filled.datasets:
-        header += [f"{dataset} {figure}" for figure in figures] + ["paper"]
+        header += [f"{dataset} {figure}" for figure in figures] + [f"{dataset} paper"]
     ranks = {dataset: _ranks(filled, dataset) for dataset in filled.datasets}
     rows = []
     for name, label, parameters in filled.rows:
-        texts = [label, parameters]
+        texts = [label, _counted(filled, name), parameters]
         for dataset in filled.datasets:
             entry = filled.entries.get((dataset, name))
-            found = [entry.text(figure) if entry else "–" for figure in figures]
+            found = [entry.text(figure) if entry else NOTHING for figure in figures]
             if name in ranks[dataset] and "f1" in figures:
                 place = list(figures).index("f1")
                 found[place] = mark(found[place], ranks[dataset][name])
             texts += [*found, paper_text(filled.paper[dataset, name])]
         rows.append(texts)
     return header, rows
+
+
+def _counted(filled: Filled, name: str) -> str:
+    """Our own count of the row's trainable parameters, in millions."""
+    counts = [entry.cell.parameters for (_, row), entry in filled.entries.items() if row == name]
+    return next((f"{count / 1e6:.1f}" for count in counts if count), NOTHING)
 
 
 def _ranks(filled: Filled, dataset: str) -> dict[str, int]:

@@ -6,6 +6,8 @@ from typing import Any
 
 from tabulate import tabulate
 
+from leanet.report.statistics import repeated
+
 Result = dict[str, Any]
 
 COLUMNS = ("", "F1", "AUROC", "AP", "last epochs' F1", "collapsed", "folds")
@@ -33,6 +35,12 @@ def spread(values: Sequence[float]) -> str:
     if len(values) < 2:
         return f"{values[0]:.3f}"
     return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"
+
+
+def pooled_spread(repeats: Sequence[Sequence[float]]) -> str:
+    """mean ± SD over the folds of one cross-validation, or of several pooled."""
+    found = repeated(repeats)
+    return f"{found.mean:.3f}" if found.sd is None else f"{found.mean:.3f} ± {found.sd:.3f}"
 
 
 def _row(name: str, results: Sequence[Result], folds: int) -> list[str]:

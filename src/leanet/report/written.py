@@ -8,11 +8,12 @@ from tabulate import tabulate
 
 from leanet.report import layout
 from leanet.report.finished import Facts, FinishedCell, differences, tables_of
+from leanet.report.lifts import lifts
 from leanet.report.paper import paper_table
-from leanet.report.tables import spread
+from leanet.report.tables import pooled_spread
 from leanet.store import write_text
 
-_OF_A_CELL = ("auroc", "ap", "floor", "collapsed", "seconds")
+_OF_A_CELL = ("auroc", "ap", "floor", "collapsed", "seconds", "lift")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,11 @@ def _pages(table: int | str, columns: Sequence[str], cells: Sequence[FinishedCel
         def make(members: Sequence[FinishedCell]) -> dict[str, str]:
             filled = layout.fill(paper, members)
             formats = {"md": layout.markdown, "csv": layout.comma_separated, "tex": layout.latex}
-            return {ending: to_text(filled, columns) for ending, to_text in formats.items()}
+            texts = {ending: to_text(filled, columns) for ending, to_text in formats.items()}
+            sentences = layout.notes(columns, members)
+            texts["md"] += "".join(f"\n\n{sentence}" for sentence in sentences)
+            texts["tex"] += "".join(f"% {sentence}\n" for sentence in sentences)
+            return texts
     else:
         name, title = "cells", "Cells"
 
@@ -77,11 +82,12 @@ def _short(name: str) -> str:
 
 def all_cells(cells: Sequence[FinishedCell]) -> str:
     """A row for each cell, with every figure."""
-    rows = []
+    rows, lift_of = [], lifts(cells)
     for cell in cells:
-        point = f"@{cell.point}" if cell.point else ""
-        folds = f"{len(cell.results)}/{cell.folds}"
-        figures = [layout.Entry(cell, [cell]).text(figure) for figure in _OF_A_CELL]
-        rows.append([cell.dataset, cell.row + point, folds, spread(cell.values("f1")), *figures])
-    header = ["dataset", "model", "folds", "f1", *_OF_A_CELL]
-    return tabulate(rows, headers=header, tablefmt="github", disable_numparse=True)
+        folds = f"{cell.done}/{cell.folds}"
+        parameters = f"{cell.parameters / 1e6:.1f}" if cell.parameters else layout.NOTHING
+        figures = [layout.Entry(cell, [cell], lift_of.get(cell.id)).text(figure) for figure in _OF_A_CELL]
+        rows.append([cell.dataset, cell.model, parameters, folds, pooled_spread(cell.repeats("f1")), *figures])
+    header = ["dataset", "model", "parameters (M)", "folds", "f1", *_OF_A_CELL]
+    table = tabulate(rows, headers=header, tablefmt="github", disable_numparse=True)
+    return "\n\n".join([table, *layout.notes(["lift"] if lift_of else [], cells)])

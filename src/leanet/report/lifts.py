@@ -1,0 +1,56 @@
+"""What attention, or another input, adds to the same ADN without it, over a whole table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from leanet.report.finished import FinishedCell
+from leanet.report.statistics import Comparison, holm, lift
+
+
+@dataclass(frozen=True)
+class Lift:
+    """A cell's F1 less the plain ADN's, fold by fold.
+
+    Args:
+        comparison: with the corrected resampled t-test and its interval.
+        p: its p-value, adjusted by Holm's method for all the comparisons that were made.
+        tests: how many those are.
+    """
+
+    comparison: Comparison
+    p: float | None
+    tests: int
+
+    def __str__(self) -> str:
+        """+0.012 [−0.030, +0.054] p=0.43; the mean alone for a single fold."""
+        found = self.comparison
+        if found.low is None or found.high is None or self.p is None:
+            return _signed(found.mean)
+        return f"{_signed(found.mean)} [{_signed(found.low)}, {_signed(found.high)}] p={self.p:.2g}"
+
+
+def lifts(cells: Sequence[FinishedCell]) -> dict[str, Lift]:
+    """By their ids, the lifts of all `cells` that have a plain counterpart among them with a fold in common.
+
+    Every cell is a test of its own, all five points of a row: so the best of them is paid for.
+    """
+    plain = {(cell.dataset, cell.model, _adn(cell)): cell for cell in cells if cell.model == cell.plain}
+    found: dict[str, Comparison] = {}
+    for cell in cells:
+        other = plain.get((cell.dataset, cell.plain, _adn(cell)))
+        if other is not None and other is not cell:
+            comparison = lift(cell.by_fold("f1"), other.by_fold("f1"), cell.test_shares)
+            if comparison is not None:
+                found[cell.id] = comparison
+    adjusted = holm([comparison.p for comparison in found.values()])
+    tests = sum(p is not None for p in adjusted)
+    return {name: Lift(comparison, p, tests) for (name, comparison), p in zip(found.items(), adjusted, strict=True)}
+
+
+def _adn(cell: FinishedCell) -> str:
+    """The ADN's own settings, which both must share."""
+    return repr(sorted((name, value) for name, value in cell.own.items() if name.startswith("adn.")))
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
