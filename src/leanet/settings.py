@@ -130,7 +130,6 @@ class Settings:
     seed: Annotated[int, whole(0)]
     split_seed: Annotated[int, whole(0)]
     positive_rate: Annotated[float, SHARE]
-    validation: Annotated[float, number(0, 0.5)]
     dataset: Annotated[Node, NODE]
     adn: AdnSettings
     caan: CaanSettings
@@ -140,6 +139,7 @@ class Settings:
     trainer: TrainerSettings
     logger: Annotated[Node, NODE]
     paths: PathSettings
+    validation: Annotated[float, number(0, 0.5)] = 0.0  # not in the config.yaml of older runs
 
     @property
     def dataset_name(self) -> str:

@@ -27,7 +27,7 @@ class FinishedCell:
     """The finished runs that differ in nothing but the fold; if pooled, in nothing but fold and seeds.
 
     config: the resolved configuration of one of them.
-    results: of each finished run, its result.json with its `seed` and `split_seed`.
+    results: of each finished run, its result.json with its `seed`, its `split_seed` and its `folder`.
     """
 
     id: str
@@ -186,7 +186,8 @@ def differences(all_facts: Iterable[Facts]) -> list[str]:
 def _cell(name: str, runs: list[tuple[Path, Result]]) -> FinishedCell:
     config = yaml.load((runs[0][0] / "config.yaml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     seeds = {"seed": config["seed"], "split_seed": config["split_seed"]}
-    return FinishedCell(name, config, tuple(sorted(({**result, **seeds} for _, result in runs), key=_order)))
+    results = ({**result, **seeds, "folder": str(folder)} for folder, result in runs)
+    return FinishedCell(name, config, tuple(sorted(results, key=_order)))
 
 
 def _fold(result: Result) -> Fold:
