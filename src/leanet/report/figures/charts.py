@@ -32,7 +32,8 @@ def draw_by_share(panels: Sequence[Scores]) -> Figure:
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.set_xlim(left=0)
 
-    return _draw(panels, finish)
+    chosen = any("+" in line.method for panel in panels for line in panel.lines)
+    return _draw(panels, finish, "with attention: at the best of the points, by the test folds" if chosen else "")
 
 
 def draw_by_point(panels: Sequence[Scores]) -> Figure:
@@ -72,14 +73,14 @@ def _draw_curves(axes: Axes, color: str, curves: Sequence[Curve]) -> None:
     axes.set_ylim(bottom=0)
 
 
-def _draw(panels: Sequence[Scores], finish: Callable[[Axes], None]) -> Figure:
-    """A panel of F1 for each dataset, and one legend for all."""
+def _draw(panels: Sequence[Scores], finish: Callable[[Axes], None], note: str = "") -> Figure:
+    """A panel of F1 for each dataset, and one legend for all, headed by `note`."""
     across = min(_ACROSS, len(panels))
     down = ceil(len(panels) / across)
     with in_our_style():
         legend = _legend(panels)
         columns = max(1, int(across * _WIDTH / 2.6))
-        rows = ceil(len(legend) / columns)
+        rows = ceil(len(legend) / columns) + bool(note)
         figure = new_figure(max(3.6, across * _WIDTH), down * _HEIGHT + rows * _LEGEND_ROW + 0.2)
         places = figure.subplots(down, across, squeeze=False, sharey=True).flat
         for axes, panel in zip(places, panels, strict=False):
@@ -87,7 +88,10 @@ def _draw(panels: Sequence[Scores], finish: Callable[[Axes], None]) -> Figure:
             finish(axes)
         for axes in list(places)[len(panels) :]:
             axes.remove()
-        figure.legend([*legend.values()], [*legend], loc="outside lower center", ncols=columns, handlelength=3.2)
+        drawn = figure.legend(
+            [*legend.values()], [*legend], loc="outside lower center", ncols=columns, handlelength=3.2
+        )
+        drawn.set_title(note, {"size": 7.5})
     return figure
 
 

@@ -1,8 +1,9 @@
 """A finished cell's test images with everything that was made of them, read back from disk."""
 
 import csv
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leanet.cells import Cells, load
+from leanet.cells import Cell, Cells, load
 from leanet.data.batches import Tensors
 from leanet.data.images import ImageSet
 from leanet.detector.features import Features, attended_features
@@ -19,7 +20,7 @@ from leanet.errors import LeanetError
 from leanet.experiment import load_task, recolored_of, split_of, tensors_of
 from leanet.report.finished import FinishedCell
 from leanet.runs import Run
-from leanet.settings import settings_of
+from leanet.settings import Settings, settings_of
 from leanet.sheet import Panel
 
 ATTENTION = "attention.npy"  # (N, h, w) float16, rows as in predictions.csv; not in every run's folder
@@ -59,15 +60,15 @@ class FoldPictures:
     images: ImageSet
     fold_of: NDArray[np.int64]
 
-    def panels(self, rows: Sequence[int]) -> list[Panel]:
-        """Each of `rows` with its image, and what there is of recoloured image, map and attention.
+    def panels(self, rows: Sequence[int], attention: bool = True) -> list[Panel]:
+        """Each of `rows` with its image, and what there is of recoloured image, map and, if asked for, attention.
 
         Raises:
             LeanetError: the run's maps, its colorizer or its checkpoint are gone.
         """
         batch = self.batch(rows)
         colored = recolored_of(self.run, batch["images"]) if self.run.has_colorizer else None
-        attention = self._attention(rows) if self.run.has_attention else None
+        attentions = self._attention(rows) if attention and self.run.has_attention else None
         return [
             Panel(
                 name=self.predictions.names[row],
@@ -76,7 +77,7 @@ class FoldPictures:
                 image=batch["images"][place].numpy(),
                 recoloured=None if colored is None else colored[place],
                 difference=batch["maps"][place, 0].float().numpy() if self.run.needs_maps else None,
-                attention=None if attention is None else attention[place],
+                attention=None if attentions is None else attentions[place],
             )
             for place, row in enumerate(rows)
         ]
@@ -125,37 +126,46 @@ class FoldPictures:
 
 @dataclass
 class Gallery:
-    """Finds the pictures of finished cells under `home` (paths.runs); looks at each dataset once."""
+    """Finds the pictures of finished cells under `home` (paths.runs); the images of one dataset are kept at a time."""
 
     home: Path
     _cells: Cells = field(default_factory=Cells)
-    _loaded: dict[str, tuple[ImageSet, NDArray[np.int64]]] = field(default_factory=dict)
+    _kept: tuple[str, ImageSet, NDArray[np.int64]] | None = None
 
     def folds(self, cell: FinishedCell, numbers: Iterable[int] | None = None) -> dict[int, FoldPictures]:
-        """The pictures of a cell's finished folds, or of those among `numbers`.
+        """The pictures of a cell's finished folds, or of those among `numbers`, by fold.
 
         Raises:
             LeanetError: the images are gone, or are others than those that were trained on.
         """
         wanted = None if numbers is None else set(numbers)
         results = [result for result in cell.results if wanted is None or result["fold"] in wanted]
-        settings = settings_of({**cell.config, "fold": None})
-        settings = replace(settings, paths=replace(settings.paths, runs=str(self.home)))
-        where = f"{cell.dataset}: the images in dataset.root={settings.dataset.get('root')}"
-        try:
-            known = self._cells.of(settings)
-        except LeanetError as error:
-            raise LeanetError(f"{cell.dataset}: its images are needed for this figure; {error}") from None
-        runs = {run.fold: run for run in known.runs}
+        paths = {**cell.config["paths"], "runs": str(self.home)}
+        found = self._cell(settings_of({**cell.config, "fold": None, "paths": paths}))
+        runs = {run.fold: run for run in found.runs}
         for result in results:
             if runs[result["fold"]].id != result["run"]:
-                raise LeanetError(f"{where} or their folds are no longer those of the run {result['run']}")
-        key = f"{runs[1].fingerprint} {settings.image_size} {settings.folds} {settings.split_seed}"
-        key += f" {settings.dataset.get('folds_file')}"
-        if key not in self._loaded:
-            self._loaded[key] = load(known)
-        images, fold_of = self._loaded[key]
+                root = found.settings.dataset.get("root")
+                raise LeanetError(
+                    f"{cell.dataset}: the images in dataset.root={root} or their folds are no longer those of the "
+                    f"finished run {result['run']}"
+                )
+        images, fold_of = self._images(found)
         return {
-            fold: FoldPictures(runs[fold], Predictions.read(runs[fold].folder), images, fold_of)
-            for fold in (result["fold"] for result in results)
+            result["fold"]: FoldPictures(run, Predictions.read(run.folder), images, fold_of)
+            for result in results
+            for run in [runs[result["fold"]]]
         }
+
+    def _cell(self, settings: Settings) -> Cell:
+        try:
+            return self._cells.of(settings)
+        except LeanetError as error:
+            raise LeanetError(f"{settings.dataset_name}: its images are needed for pictures of it; {error}") from None
+
+    def _images(self, cell: Cell) -> tuple[ImageSet, NDArray[np.int64]]:
+        settings = cell.settings
+        key = json.dumps([settings.dataset, settings.folds, settings.split_seed], sort_keys=True)
+        if self._kept is None or self._kept[0] != key:
+            self._kept = (key, *load(cell))
+        return self._kept[1:]
