@@ -55,6 +55,10 @@ def report(config: dict[str, Any]) -> None:
     settings: ReportSettings = read_settings(ReportSettings, config)
     home = Path(settings.paths.runs)
     cells = _chosen(settings, home)
+    if settings.figure is not None:
+        from leanet.report.figures.draw import Chosen, write_figures  # here, since tables do without matplotlib
+
+        return write_figures(Chosen(home, cells, settings.datasets, settings.models), settings.figure)
     if not write_tables(home, cells, settings.table, settings.columns):
         raise LeanetError(f"table={settings.table}: none of its runs is done in {home}; table=cells shows what is")
 

@@ -65,7 +65,7 @@ def _pages(table: int | str, columns: Sequence[str], cells: Sequence[FinishedCel
     groups = tables_of(cells)
     differing = differences([shared for shared, _ in groups])
     return {
-        "-".join([name, *(f"{_short(fact)}{shared[fact]}" for fact in differing)]): Page(
+        "-".join([name, *(f"{short(fact)}{shared[fact]}" for fact in differing)]): Page(
             f"{title}: {_said(shared)}", make(members)
         )
         for shared, members in groups
@@ -73,10 +73,10 @@ def _pages(table: int | str, columns: Sequence[str], cells: Sequence[FinishedCel
 
 
 def _said(shared: Facts) -> str:
-    return ", ".join(f"{_short(name)} {value}" for name, value in shared.items())
+    return ", ".join(f"{short(name)} {value}" for name, value in shared.items())
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     return name.rpartition(".")[2].removeprefix("max_")
 
 

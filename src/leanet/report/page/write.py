@@ -105,9 +105,13 @@ def _table(name: str, number: int, cells: Sequence[FinishedCell]) -> str:
     columns = ["f1", "nested", "lift"] if any(cell.validated() for cell in cells) else ["f1", "lift"]
     filled = layout.fill(paper_table(number), cells).with_entries()
     header, rows = layout.grid_of(filled, columns, lambda text, rank: "\0" * rank + text)
-    head = "".join(f'<th scope="col"{"" if place else " class=text"}>{escape(text)}</th>' for place, text in enumerate(header))
+    head = "".join(
+        f'<th scope="col"{"" if place else " class=text"}>{escape(text)}</th>' for place, text in enumerate(header)
+    )
     body = "".join(f"<tr>{''.join(map(_marked, row))}</tr>" for row in rows)
-    said = ", ".join(f"{fact.rpartition('.')[2].removeprefix('max_')} {value}" for fact, value in cells[0].shared.items())
+    said = ", ".join(
+        f"{fact.rpartition('.')[2].removeprefix('max_')} {value}" for fact, value in cells[0].shared.items()
+    )
     notes = " ".join(layout.notes(columns, cells))
     return (
         f"<details open><summary>Table {number}: {escape(said)}</summary>"
@@ -140,7 +144,9 @@ def _drawn(chosen: Chosen, figure: int | str, caption: str) -> str:
     try:
         for name, drawing in figures_of(chosen, figure):
             charts = figure in ("points", 4)
-            picture = to_svg(drawing) if charts else f'<img src="{_webp(drawing)}" alt="{escape(f"{caption} ({name})")}">'
+            picture = (
+                to_svg(drawing) if charts else f'<img src="{_webp(drawing)}" alt="{escape(f"{caption} ({name})")}">'
+            )
             found.append(f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>")
     except LeanetError as error:
         found.append(f'<p class="note">{escape(f"{caption}: {error}")}</p>')
