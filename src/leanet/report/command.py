@@ -59,6 +59,10 @@ def report(config: dict[str, Any]) -> None:
         from leanet.report.figures.draw import Chosen, write_figures  # here, since tables do without matplotlib
 
         return write_figures(Chosen(home, cells, settings.datasets, settings.models), settings.figure)
+    if settings.page:
+        from leanet.report.page.write import write_page
+
+        return print(f"written: {write_page(home, cells)}")
     if not write_tables(home, cells, settings.table, settings.columns):
         raise LeanetError(f"table={settings.table}: none of its runs is done in {home}; table=cells shows what is")
 

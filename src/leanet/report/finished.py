@@ -162,6 +162,16 @@ def tables_of(cells: Iterable[FinishedCell]) -> list[tuple[Facts, list[FinishedC
     return found
 
 
+def said(shared: Facts) -> str:
+    """Settings in words: image_size 64, epochs 100."""
+    return ", ".join(f"{short(name)} {value}" for name, value in shared.items())
+
+
+def short(name: str) -> str:
+    """A setting's name without its group: epochs of trainer.max_epochs."""
+    return name.rpartition(".")[2].removeprefix("max_")
+
+
 def rows_of(cells: Iterable[FinishedCell]) -> dict[str, list[FinishedCell]]:
     """The cells by row; rows of one name whose networks were set otherwise are told apart by what differs."""
     named: dict[str, list[FinishedCell]] = {}

@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from leanet.report.finished import FinishedCell, differences, tables_of
-from leanet.report.written import short
+from leanet.report.finished import FinishedCell, differences, short, tables_of
 
 
 def tables_named(name: str, cells: Iterable[FinishedCell]) -> list[tuple[str, list[FinishedCell]]]:

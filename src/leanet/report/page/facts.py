@@ -11,7 +11,7 @@ from typing import Any
 from leanet.data.images import THRESHOLD
 from leanet.fitting import CURVES
 from leanet.report.figures.style import style_of
-from leanet.report.finished import Facts, FinishedCell, Result, differences, rows_of, tables_of
+from leanet.report.finished import Facts, FinishedCell, Result, differences, rows_of, said, tables_of
 from leanet.report.lifts import Lift, lifts
 from leanet.report.statistics import repeated
 
@@ -89,18 +89,13 @@ def page_facts(cells: Sequence[FinishedCell]) -> PageFacts:
     rows = [_with_predictions(found, told, in_order) for found in images]
     data = {
         "cells": told,
-        "groups": [_words(shared, differing) for shared, _ in groups],
+        "groups": [said({name: shared[name] for name in differing}) for shared, _ in groups],
         "configs": configs.values,
         "versions": versions.values,
         "images": [_named(found, kept) for found, kept in zip(images, rows, strict=True)],
         "sprites": [],
     }
     return PageFacts(data, in_order, rows)
-
-
-def _words(shared: Facts, differing: Sequence[str]) -> str:
-    """What a group's cells were trained with, as far as the groups differ."""
-    return ", ".join(f"{name.rpartition('.')[2].removeprefix('max_')} {shared[name]}" for name in differing)
 
 
 def _best(cells: Sequence[FinishedCell]) -> set[str]:

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from leanet.report import layout
 from leanet.report.figures.draw import figures_of
 from leanet.report.figures.output import to_svg
 from leanet.report.figures.selection import Chosen
-from leanet.report.finished import FinishedCell, tables_of
+from leanet.report.finished import FinishedCell
 from leanet.report.page.album import add_pictures
 from leanet.report.page.facts import PageFacts, page_facts
 from leanet.report.page.sprites import data_uri
-from leanet.report.paper import TABLES, paper_table
+from leanet.report.page.tables import paper_tables
 from leanet.store import write_text
 
 _FIGURES: dict[int | str, str] = {
@@ -28,6 +28,7 @@ _FIGURES: dict[int | str, str] = {
     6: "Figure 6: original, recoloured image and anomaly map",
     5: "Figure 5: features before and after the attention",
 }
+_CHARTS = ("points", 4)  # drawn as vectors
 
 
 def write_page(home: Path, cells: Sequence[FinishedCell]) -> Path:
@@ -42,7 +43,7 @@ def write_page(home: Path, cells: Sequence[FinishedCell]) -> Path:
         "js": _packaged("page.js"),
         "summary": escape(_summary(cells)),
         "notes": "".join(f'<p class="note">{escape(note)}</p>' for note in layout.notes(["lift", "collapsed"], cells)),
-        "tables": "".join(_tables(cells)),
+        "tables": "".join(paper_tables(cells)),
         "figures": _figures(home, cells),
         "data": _in_script(facts),
     }
@@ -84,50 +85,6 @@ def _number(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _tables(cells: Sequence[FinishedCell]) -> Iterator[str]:
-    """The paper's tables of which something is done, one for each way in which runs were trained."""
-    found = [(number, members) for number in TABLES for _, members in tables_of(_of_table(number, cells))]
-    if not found:
-        return
-    yield '<section id="paper" aria-labelledby="paper-title"><h2 id="paper-title">The paper’s tables</h2>'
-    for place, (number, members) in enumerate(found):
-        yield _table(f"table-{place}", number, members)
-    yield "</section>"
-
-
-def _of_table(number: int, cells: Sequence[FinishedCell]) -> list[FinishedCell]:
-    paper = paper_table(number)
-    rows = {row.model for row in paper.rows}
-    return [cell for cell in cells if cell.dataset in paper.datasets and cell.row in rows]
-
-
-def _table(name: str, number: int, cells: Sequence[FinishedCell]) -> str:
-    columns = ["f1", "nested", "lift"] if any(cell.validated() for cell in cells) else ["f1", "lift"]
-    filled = layout.fill(paper_table(number), cells).with_entries()
-    header, rows = layout.grid_of(filled, columns, lambda text, rank: "\0" * rank + text)
-    head = "".join(
-        f'<th scope="col"{"" if place else " class=text"}>{escape(text)}</th>' for place, text in enumerate(header)
-    )
-    body = "".join(f"<tr>{''.join(map(_marked, row))}</tr>" for row in rows)
-    said = ", ".join(
-        f"{fact.rpartition('.')[2].removeprefix('max_')} {value}" for fact, value in cells[0].shared.items()
-    )
-    notes = " ".join(layout.notes(columns, cells))
-    return (
-        f"<details open><summary>Table {number}: {escape(said)}</summary>"
-        f'<form class="bar"><label>Find a row <input type="search" class="narrow" data-table="{name}"></label></form>'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="Table {number}">'
-        f'<table class="paper" id="{name}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-        f'<p class="note">{escape(notes)} Best <strong>bold</strong>, second best <em>italic</em>.</p></details>'
-    )
-
-
-def _marked(text: str) -> str:
-    rank = text.count("\0")
-    plain = escape(text.strip("\0"))
-    return "<td>" + {0: plain, 1: f"<strong>{plain}</strong>", 2: f"<em>{plain}</em>"}[rank] + "</td>"
-
-
 def _figures(home: Path, cells: Sequence[FinishedCell]) -> str:
     drawn = "".join(_drawn(Chosen(home, cells), figure, caption) for figure, caption in _FIGURES.items())
     if not drawn:
@@ -143,10 +100,10 @@ def _drawn(chosen: Chosen, figure: int | str, caption: str) -> str:
     found = []
     try:
         for name, drawing in figures_of(chosen, figure):
-            charts = figure in ("points", 4)
-            picture = (
-                to_svg(drawing) if charts else f'<img src="{_webp(drawing)}" alt="{escape(f"{caption} ({name})")}">'
-            )
+            if figure in _CHARTS:
+                picture = to_svg(drawing)
+            else:
+                picture = f'<img src="{_webp(drawing)}" alt="{escape(f"{caption} ({name})")}">'
             found.append(f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>")
     except LeanetError as error:
         found.append(f'<p class="note">{escape(f"{caption}: {error}")}</p>')
