@@ -9,7 +9,7 @@ from statistics import mean
 from leanet.data.images import Index
 from leanet.report.finished import FinishedCell, Result, rows_of
 from leanet.runs import Run
-from leanet.settings import Settings, settings_of
+from leanet.settings import Settings, kept_settings
 
 CURVES = "curves.csv"
 
@@ -175,7 +175,7 @@ def _colorizer_folder(home: Path, cell: FinishedCell, result: Result) -> Path | 
 
     The folder's name is a hash with the dataset's fingerprint in it, which the kept folds can give without images.
     """
-    settings = settings_of({**cell.config, "fold": None, "paths": {**cell.config["paths"], "runs": str(home)}})
+    settings = kept_settings({**cell.config, "fold": None, "paths": {**cell.config["paths"], "runs": str(home)}})
     for file in _folds_files(home, settings):
         with file.open(encoding="utf-8-sig", newline="") as lines:
             entries = [(row["file"], int(row["label"]), row["sha256"]) for row in csv.DictReader(lines)]
