@@ -154,7 +154,7 @@ def _draw_seen(page: Page, panel: Panel, scale: Scale, top: float) -> None:
     _name(page, panel, _MARGIN, top + 2 * _SIDE + 0.67)
 
 
-def _name(page: Page, panel: Panel, left: float, top: float, length: int = 24) -> None:
+def _name(page: Page, panel: Panel, left: float, top: float, length: int = 23) -> None:
     """The file's name in three lines, so that it can be read whole and found again; as wide as a picture."""
     name = printable(panel.name, 3 * length)
     for line in range(3):
