@@ -168,6 +168,15 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     return settings
 
 
+def kept_settings(config: Mapping[str, Any]) -> Settings:
+    """The checked settings of a run's config.yaml, which has each network under a name of its own."""
+    known = {entry.name: config[entry.name] for entry in fields(Settings) if entry.name in config}
+    for group in ("adn", "caan", "colorizer"):
+        known[group] = {**known[group], **(known[group]["network"] or {})}
+        del known[group]["network"]
+    return settings_of(known)
+
+
 def read_settings(schema: type, config: Mapping[str, Any], prefix: str = "") -> Any:
     """An instance of another schema of the same kind; LeanetError names the first value that does not fit."""
     return _read(schema, config, prefix)

@@ -56,7 +56,8 @@ def report(config: dict[str, Any]) -> None:
     home = Path(settings.paths.runs)
     cells = _chosen(settings, home)
     if settings.figure is not None:
-        from leanet.report.figures.draw import Chosen, write_figures  # here, since tables do without matplotlib
+        from leanet.report.figures.draw import write_figures  # here, since tables do without matplotlib
+        from leanet.report.figures.selection import Chosen
 
         return write_figures(Chosen(home, cells, settings.datasets, settings.models), settings.figure)
     if settings.page:

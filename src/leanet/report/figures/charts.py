@@ -7,6 +7,7 @@ from statistics import mean
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
@@ -82,16 +83,18 @@ def _draw(panels: Sequence[Scores], finish: Callable[[Axes], None], note: str = 
         columns = max(1, int(across * _WIDTH / 2.6))
         rows = ceil(len(legend) / columns) + bool(note)
         figure = new_figure(max(3.6, across * _WIDTH), down * _HEIGHT + rows * _LEGEND_ROW + 0.2)
-        places = figure.subplots(down, across, squeeze=False, sharey=True).flat
+        places = list(figure.subplots(down, across, squeeze=False, sharey=True).flat)
         for axes, panel in zip(places, panels, strict=False):
             _draw_panel(axes, panel)
             finish(axes)
-        for axes in list(places)[len(panels) :]:
+        for axes in places[len(panels) :]:
             axes.remove()
+        low, high = places[0].get_ylim()  # shared by all
+        places[0].set_ylim(max(low, -0.02), min(high, 1.02))  # F1 ends there, whatever the SD
         drawn = figure.legend(
             [*legend.values()], [*legend], loc="outside lower center", ncols=columns, handlelength=3.2
         )
-        drawn.set_title(note, {"size": 7.5})
+        drawn.set_title(note, FontProperties(size=7.5))
     return figure
 
 
@@ -115,13 +118,14 @@ def _draw_panel(axes: Axes, panel: Scores) -> None:
         )
     for place, line in enumerate(panel.lines):
         _draw_line(axes, line, place - (len(panel.lines) - 1) / 2)
-    low, high = axes.get_ylim()
-    axes.set_ylim(max(low, -0.02), min(high, 1.02))  # F1 ends there, whatever the SD
 
 
 def _draw_line(axes: Axes, line: Line, aside: float) -> None:
     """`aside`: by how many steps its bars are moved, which leaves the numbers as they are."""
     spreads = [mean_sd(folds) for folds in line.folds]
+    ends = [(spread.mean - (spread.sd or 0), spread.mean + (spread.sd or 0)) for spread in spreads]
+    axes.update_datalim([(x, end) for x, pair in zip(line.x, ends, strict=True) for end in pair])
+    axes.autoscale_view()  # by hand, since what is moved does not count
     figure = axes.get_figure(root=True)
     assert figure is not None
     moved = axes.transData + ScaledTranslation(aside * _APART / 72, 0, figure.dpi_scale_trans)

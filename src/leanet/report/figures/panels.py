@@ -14,7 +14,7 @@ from leanet.data.images import NEGATIVE, POSITIVE
 from leanet.sheet import Panel
 
 _DPI = 300
-_SIDE, _GAP, _MARGIN = 1.1, 0.06, 0.15  # inches
+_SIDE, _SMALL, _GAP, _MARGIN = 1.1, 0.8, 0.06, 0.15  # inches; small pictures are for many datasets
 _LABELS, _BAR = 0.95, 0.55  # what row labels and upright colour bars take
 _CLASSES = {POSITIVE: "positive", NEGATIVE: "negative"}
 
@@ -35,18 +35,18 @@ class Examples:
     panels: Sequence[Panel]
 
 
-def draw_examples(blocks: Sequence[Examples], width: float = 8.0) -> Figure:
+def draw_examples(blocks: Sequence[Examples], width: float = 8.6) -> Figure:
     """The paper's Figures 3 and 6: original and recoloured image and their map, of positives and negatives.
 
     Datasets stand side by side as long as they fit into `width` inches. Each has its own colour scale.
     """
     names = [name for name in ("original", "recoloured", "anomaly map") if any(_has(block, name) for block in blocks)]
     lines = _in_lines(blocks, width - _MARGIN - _LABELS)
-    height = 0.5 + len(names) * (_SIDE + _GAP) + 0.5
+    height = 0.5 + len(names) * (_SMALL + _GAP) + 0.5
     widest = max(sum(_width(block) for block in line) for line in lines)
     page = Page(_MARGIN + _LABELS + widest, len(lines) * height, _DPI)
     for number, line in enumerate(lines):
-        _label_rows(page, names, number * height + 0.5)
+        _label_rows(page, names, number * height + 0.5, _SMALL)
         left = _MARGIN + _LABELS
         for block in line:
             _draw_block(page, block, names, left, number * height)
@@ -55,7 +55,7 @@ def draw_examples(blocks: Sequence[Examples], width: float = 8.0) -> Figure:
 
 
 def _width(block: Examples) -> float:
-    return len(block.panels) * (_SIDE + _GAP) + 2 * _MARGIN
+    return len(block.panels) * (_SMALL + _GAP) + 2 * _MARGIN
 
 
 def _in_lines(blocks: Sequence[Examples], width: float) -> list[list[Examples]]:
@@ -71,9 +71,9 @@ def _has(block: Examples, name: str) -> bool:
     return any(_PICTURES[name](panel) is not None for panel in block.panels)
 
 
-def _label_rows(page: Page, names: Sequence[str], top: float) -> None:
+def _label_rows(page: Page, names: Sequence[str], top: float, side: float) -> None:
     for number, name in enumerate(names):
-        page.text(_MARGIN, top + number * (_SIDE + _GAP) + _SIDE / 2, name, size=8, va="center")
+        page.text(_MARGIN, top + number * (side + _GAP) + side / 2, name, size=8, va="center")
 
 
 def _draw_block(page: Page, block: Examples, names: Sequence[str], left: float, top: float) -> None:
@@ -83,15 +83,15 @@ def _draw_block(page: Page, block: Examples, names: Sequence[str], left: float, 
     differences = [panel.difference for panel in block.panels if panel.difference is not None]
     scale = difference_scale(differences)
     for column, panel in enumerate(block.panels):
-        at = left + column * (_SIDE + _GAP)
-        page.text(at + _SIDE / 2, top + 0.42, _CLASSES[panel.label], size=8, ha="center", va="baseline")
+        at = left + column * (_SMALL + _GAP)
+        page.text(at + _SMALL / 2, top + 0.42, _CLASSES[panel.label], size=8, ha="center", va="baseline")
         for row, name in enumerate(names):
             picture = _PICTURES[name](panel)
             if picture is not None:
-                down = top + 0.5 + row * (_SIDE + _GAP)
-                page.picture(picture, at, down, _SIDE, _SIDE, scale if name == "anomaly map" else None)
+                down = top + 0.5 + row * (_SMALL + _GAP)
+                page.picture(picture, at, down, _SMALL, _SMALL, scale if name == "anomaly map" else None)
     if differences:
-        down = top + 0.5 + len(names) * (_SIDE + _GAP)
+        down = top + 0.5 + len(names) * (_SMALL + _GAP)
         page.colorbar(scale, left, down, width - 0.45, 0.07, size=6.5)
         page.text(left + width, down + 0.07, scale.unit, size=7, color=FAINT, ha="right", va="baseline")
 
@@ -151,7 +151,15 @@ def _draw_seen(page: Page, panel: Panel, scale: Scale, top: float) -> None:
         page.colorbar(scale, _MARGIN, down + _SIDE + 0.04, _SIDE - 0.4, 0.07, size=6.5)
         page.text(_MARGIN + _SIDE, down + _SIDE + 0.11, scale.unit, size=7, color=FAINT, ha="right", va="baseline")
     page.text(_MARGIN, top + 2 * _SIDE + 0.55, _CLASSES[panel.label], size=8, va="baseline")
-    page.text(_MARGIN, top + 2 * _SIDE + 0.7, printable(panel.name, 24), size=6.5, color=FAINT, va="baseline")
+    _name(page, panel, _MARGIN, top + 2 * _SIDE + 0.67)
+
+
+def _name(page: Page, panel: Panel, left: float, top: float, length: int = 23) -> None:
+    """The file's name in three lines, so that it can be read whole and found again; as wide as a picture."""
+    name = printable(panel.name, 3 * length)
+    for line in range(3):
+        text = name[line * length : (line + 1) * length]
+        page.text(left, top + line * 0.09, text, size=5.5, color=FAINT, va="baseline")
 
 
 def _draw_point(page: Page, point: PointFeatures, attention: Scale, left: float, height: float) -> None:
@@ -200,13 +208,13 @@ def draw_mistakes(title: str, mistakes: Sequence[Mistakes]) -> Figure:
         "attention M": attention_scale(panel.attention for panel in everything if panel.attention is not None),
     }
     most = max(len(part.panels) for part in mistakes)
-    height = 0.3 + len(names) * (_SIDE + _GAP) + 0.55
+    height = 0.3 + len(names) * (_SIDE + _GAP) + 0.65
     page = Page(_MARGIN + _LABELS + max(most, 4) * (_SIDE + _GAP) + _BAR, 0.4 + len(mistakes) * height, _DPI)
     page.text(_MARGIN, 0.25, printable(title, int(page.width * 9)), size=9, weight="bold", va="baseline")
     for number, part in enumerate(mistakes):
         top = 0.4 + number * height
         page.text(_MARGIN, top + 0.2, part.heading, size=8.5, weight="bold", va="baseline")
-        _label_rows(page, names, top + 0.3)
+        _label_rows(page, names, top + 0.3, _SIDE)
         for column, (panel, fold) in enumerate(zip(part.panels, part.folds, strict=True)):
             _draw_mistake(page, panel, fold, names, scales, _MARGIN + _LABELS + column * (_SIDE + _GAP), top + 0.3)
         for row, name in enumerate(names):
@@ -226,4 +234,4 @@ def _draw_mistake(
             page.picture(picture, left, top + row * (_SIDE + _GAP), _SIDE, _SIDE, scales.get(name))
     down = top + len(names) * (_SIDE + _GAP)
     page.text(left, down + 0.12, f"P = {panel.probability:.2f}, fold {fold}", size=7.5, va="baseline")
-    page.text(left, down + 0.25, printable(panel.name, 20), size=6, color=FAINT, va="baseline")
+    _name(page, panel, left, down + 0.24)

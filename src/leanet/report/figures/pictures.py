@@ -20,7 +20,7 @@ from leanet.errors import LeanetError
 from leanet.experiment import load_task, recolored_of, split_of, tensors_of
 from leanet.report.finished import FinishedCell
 from leanet.runs import Run
-from leanet.settings import Settings, settings_of
+from leanet.settings import Settings, kept_settings
 from leanet.sheet import Panel
 
 ATTENTION = "attention.npy"  # (N, h, w) float16, rows as in predictions.csv; not in every run's folder
@@ -141,7 +141,7 @@ class Gallery:
         wanted = None if numbers is None else set(numbers)
         results = [result for result in cell.results if wanted is None or result["fold"] in wanted]
         paths = {**cell.config["paths"], "runs": str(self.home)}
-        found = self._cell(settings_of({**cell.config, "fold": None, "paths": paths}))
+        found = self._cell(kept_settings({**cell.config, "fold": None, "paths": paths}))
         runs = {run.fold: run for run in found.runs}
         for result in results:
             if runs[result["fold"]].id != result["run"]:

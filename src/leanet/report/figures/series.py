@@ -9,7 +9,7 @@ from statistics import mean
 from leanet.data.images import Index
 from leanet.report.finished import FinishedCell, Result, rows_of
 from leanet.runs import Run
-from leanet.settings import Settings, settings_of
+from leanet.settings import Settings, kept_settings
 
 CURVES = "curves.csv"
 
@@ -43,21 +43,20 @@ class Scores:
 
 
 def scores_by_share(cells: Iterable[FinishedCell]) -> list[Scores]:
-    """F1 over the share of positives among all training images (Figure 4), of datasets that have several shares.
+    """F1 over the share of positives among all training images (Figure 4), of methods that have several shares.
 
-    A method with attention stands at each share with the best of its points that are done, by the mean over the test
-    folds, which is how the paper chooses. `cells` are of one table.
+    A method with attention stands at each share with the best of its points, by the mean over the test folds, which
+    is how the paper chooses; of those points that are done at all its shares, if there are any. `cells` are of one
+    table.
     """
     found = []
     for dataset, members in _by_dataset(cells).items():
         lines = []
         for method, of_method in _by_method(members).items():
-            by_rate: dict[float, list[FinishedCell]] = {}
-            for cell in of_method:
-                by_rate.setdefault(rate_of(cell), []).append(cell)
-            best = [max(same, key=_rank) for _, same in sorted(by_rate.items())]
-            lines.append(_line(method, best, [mean(cell.values("positives_of_all")) for cell in best]))
-        if any(len(line.x) > 1 for line in lines):
+            best = _best_by_rate(of_method)
+            if len(best) > 1:
+                lines.append(_line(method, best, [mean(cell.values("positives_of_all")) for cell in best]))
+        if lines:
             found.append(Scores(dataset, tuple(lines), {}))
     return found
 
@@ -72,9 +71,9 @@ def scores_by_point(cells: Iterable[FinishedCell]) -> list[Scores]:
         rows = rows_of(members)
         lines = []
         for method, of_method in rows.items():
-            at = sorted((cell.point, cell) for cell in of_method if cell.point is not None)
+            at = {float(cell.point): cell for cell in of_method if cell.point is not None}
             if len(at) > 1:
-                lines.append(_line(method, [cell for _, cell in at], [float(point) for point, _ in at]))
+                lines.append(_line(method, list(at.values()), list(at)))
         if lines:
             adns = {cell.config["adn"]["name"] for line in lines for cell in rows[line.method]}
             plain = {row: tuple(same[0].values("f1")) for row, same in rows.items() if _is_plain(same[0], adns)}
@@ -108,6 +107,15 @@ def _by_method(cells: Iterable[FinishedCell]) -> dict[str, list[FinishedCell]]:
         for cell in members:
             found.setdefault(whole_model(row, rate_of(cell)), []).append(cell)
     return found
+
+
+def _best_by_rate(cells: Sequence[FinishedCell]) -> list[FinishedCell]:
+    """Of one method's cells the best point at each share of positives."""
+    by_rate: dict[float, list[FinishedCell]] = {}
+    for cell in cells:
+        by_rate.setdefault(rate_of(cell), []).append(cell)
+    everywhere = set.intersection(*({cell.point for cell in same} for same in by_rate.values()))
+    return [max(same, key=lambda cell: (cell.point in everywhere, _rank(cell))) for same in by_rate.values()]
 
 
 def _rank(cell: FinishedCell) -> tuple[int, float, int]:
@@ -175,7 +183,7 @@ def _colorizer_folder(home: Path, cell: FinishedCell, result: Result) -> Path | 
 
     The folder's name is a hash with the dataset's fingerprint in it, which the kept folds can give without images.
     """
-    settings = settings_of({**cell.config, "fold": None, "paths": {**cell.config["paths"], "runs": str(home)}})
+    settings = kept_settings({**cell.config, "fold": None, "paths": {**cell.config["paths"], "runs": str(home)}})
     for file in _folds_files(home, settings):
         with file.open(encoding="utf-8-sig", newline="") as lines:
             entries = [(row["file"], int(row["label"]), row["sha256"]) for row in csv.DictReader(lines)]
