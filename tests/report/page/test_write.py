@@ -20,7 +20,6 @@ from leanet.report.finished import finished_cells
 from leanet.report.page.write import write_page
 from leanet.train import train
 
-Finish = Any  # see ../conftest.py
 Open = Callable[..., Page]
 POTATO, WOOD = "dataset.name=potato", "dataset.name=wood"
 EVIL = '"><img src=x onerror="document.title=1"> & </script><b>'
@@ -30,18 +29,20 @@ def folds(value: float) -> dict[int, float]:
     return {fold: value + 0.01 * (fold - 3) for fold in range(1, 6)}
 
 
-@pytest.fixture
-def many(finish: Finish, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def many(finisher: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of eight cells without pictures."""
+    home = tmp_path_factory.mktemp("many")
+    finish = finisher(home)
     finish(folds(0.5), POTATO, "caan=none")
     for point, f1 in enumerate((0.55, 0.65, 0.45, 0.60, 0.05), start=1):
         finish(folds(f1), POTATO, "caan=direct", f"point={point}")
     finish(folds(0.7), WOOD, "caan=none", "adn=vgg16")
     finish({1: 0.6}, WOOD, "caan=none")
-    return write_page(tmp_path, finished_cells(tmp_path))
+    return write_page(home, finished_cells(home))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Leaves on disk, one with a name that wants to be markup."""
     home = tmp_path_factory.mktemp("photos")
@@ -54,7 +55,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def real(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """paths.runs with two folds of a detector with attention."""
     home = tmp_path_factory.mktemp("real")
@@ -148,13 +149,13 @@ def test_the_gallery_shows_each_test_image_with_what_was_said_of_it(real: Path, 
     wrong = [row for row in rows if (float(row["adn"]) > 0.5) != (row["label"] == "1")]
     cards = page.locator("#cards li")
     assert cards.count() == 20
-    page.get_by_label("Show").select_option("wrong")
+    page.locator("#choices [name=show]").select_option("wrong")
     assert cards.count() == len(wrong) == page.locator("#cards .wrong").count()
-    page.get_by_label("Show").select_option("all")
-    page.get_by_label("Order").select_option("high")
+    page.locator("#choices [name=show]").select_option("all")
+    page.locator("#choices [name=order]").select_option("high")
     chances = [float(text.rsplit("·", 1)[1]) for text in page.locator("#cards .said").all_inner_texts()]
     assert chances == pytest.approx(sorted((float(row["adn"]) for row in rows), reverse=True), abs=6e-4)
-    page.get_by_label("Fold").select_option(label="2")
+    page.locator("#choices [name=fold]").select_option(label="2")
     assert all(text.startswith("fold 2 ·") for text in page.locator("#cards .name").all_inner_texts())
 
 
@@ -179,9 +180,7 @@ def test_names_stay_names(real: Path, opened: Open) -> None:
     assert any(EVIL.replace("/", "∕") in name for name in data["images"][0]["names"])
 
 
-def test_without_its_images_a_cell_still_has_a_page(
-    real: Path, photos: Path, opened: Open, tmp_path: Path
-) -> None:
+def test_without_its_images_a_cell_still_has_a_page(real: Path, photos: Path, opened: Open, tmp_path: Path) -> None:
     photos.rename(photos.with_name("elsewhere"))
     try:
         page = opened(write_page(real, finished_cells(real)))
