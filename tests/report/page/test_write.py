@@ -153,7 +153,7 @@ def test_the_gallery_shows_each_test_image_with_what_was_said_of_it(real: Path, 
     assert cards.count() == len(wrong) == page.locator("#cards .wrong").count()
     page.locator("#choices [name=show]").select_option("all")
     page.locator("#choices [name=order]").select_option("high")
-    chances = [float(text.rsplit("·", 1)[1]) for text in page.locator("#cards .said").all_inner_texts()]
+    chances = [float(text) for text in page.locator("#cards .chance-text").all_inner_texts()]
     assert chances == pytest.approx(sorted((float(row["adn"]) for row in rows), reverse=True), abs=6e-4)
     page.locator("#choices [name=fold]").select_option(label="2")
     assert all(text.startswith("fold 2 ·") for text in page.locator("#cards .name").all_inner_texts())

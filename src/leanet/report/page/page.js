@@ -72,11 +72,9 @@ function sortBy(table, column) {
 
 const COLUMNS = [
   ["model", "text", (cell) => nameOf(cell)],
-  ["dataset", "text", (cell) => cell.dataset],
-  ["point", "", (cell) => cell.point ?? NOTHING],
-  ["folds", "", (cell) => `${cell.done}/${cell.folds}`],
   ["F1", "", (cell) => spread(cell.f1)],
   ["", "wide", (cell) => range(cell)],
+  ["dataset", "text", (cell) => cell.dataset],
   ["lift", "", (cell) => (cell.lift ? signed(cell.lift.mean) : NOTHING)],
   ["95 %", "wide", (cell) => (cell.lift && cell.lift.low !== null ? `${signed(cell.lift.low)} … ${signed(cell.lift.high)}` : NOTHING)],
   ["p", "", (cell) => (cell.lift && cell.lift.p !== null ? cell.lift.p.toPrecision(2) : NOTHING)],
@@ -84,6 +82,8 @@ const COLUMNS = [
   ["AP", "", (cell) => spread(cell.ap)],
   ["floor", "", (cell) => fixed(cell.floor)],
   ["collapsed", "", (cell) => cell.collapsed],
+  ["point", "", (cell) => cell.point ?? NOTHING],
+  ["folds", "", (cell) => `${cell.done}/${cell.folds}`],
   ["parameters (M)", "wide", (cell) => (cell.parameters ? (cell.parameters / 1e6).toFixed(1) : NOTHING)],
   ["seconds", "wide", (cell) => Math.round(cell.seconds)],
 ];
@@ -124,7 +124,7 @@ function fillCells() {
   for (const [name, kind] of COLUMNS) head.append(make("th", { scope: "col", ...(kind && { class: kind }) }, name));
   table.tHead.append(head);
   sortable(table);
-  $("th:nth-child(6)", table).replaceChildren(make("span", { class: "wide" })); // the bar goes by F1
+  $("th:nth-child(3)", table).replaceChildren(make("span", { class: "wide" })); // the bar goes by F1
   const rows = DATA.cells.map((cell) => [cell, rowOf(cell)]);
   table.tBodies[0].append(...rows.map(([, row]) => row));
   filtered(rows);
@@ -331,8 +331,9 @@ function card(item, tiles) {
   const verdict = item.wrong ? `✗ called ${called}, but is ${sort(item.label)}` : `✓ called ${called}, rightly`;
   made.append(
     make("div", { class: "tiles" }, ...pictures),
-    make("div", { class: "chance", title: "probability of being anomalous" }, bar),
-    make("p", { class: "said" }, `${verdict} · ${item.chance.toFixed(3)}`),
+    make("div", { class: "said-by", title: "probability of being anomalous" }, make("div", { class: "chance" }, bar),
+      make("span", { class: "chance-text" }, item.chance.toFixed(3))),
+    make("p", { class: "said" }, verdict),
     make("p", { class: "name", title: item.name }, `fold ${item.fold} · ${item.name}`));
   return made;
 }
