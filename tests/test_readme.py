@@ -20,9 +20,9 @@ def blocks(text: str) -> list[str]:
     return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
 
 
-def commands(text: str) -> list[str]:
+def commands(text: str, name: str = "train") -> list[str]:
     lines = [line for block in blocks(text) for line in block.replace("\\\n", "").splitlines()]
-    return [line.split("  #")[0].strip() for line in lines if line.startswith("python -m leanet.train")]
+    return [line.split("  #")[0].strip() for line in lines if line.startswith(f"python -m leanet.{name}")]
 
 
 SMALL = (
@@ -69,6 +69,26 @@ def test_commands(command: str, home: Path) -> None:
     assert "always positive" in found.stdout
     pictures = re.findall(r"^picture: (.*)$", found.stdout, re.MULTILINE)
     assert pictures and all((home / picture).exists() for picture in pictures)
+
+
+@pytest.fixture(scope="module")
+def finished(home: Path) -> Path:
+    """The folder with a baseline and two points, whichever of the tests above were run."""
+    for words in ("caan=none", "caan=mobilenet point=1", "caan=mobilenet point=4"):
+        command = ["-m", "leanet.train", "dataset=strawberry", "adn=resnet18", *words.split(), *SMALL.split()]
+        subprocess.run([sys.executable, *command], cwd=home, check=True, capture_output=True)
+    return home
+
+
+@pytest.mark.parametrize("command", commands(README, "report"))
+def test_reports(command: str, finished: Path) -> None:
+    found = subprocess.run([sys.executable, *command.split()[1:]], cwd=finished, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    written = re.findall(r"^written: (.*?)(?:\.\{(.*)\})?$", found.stdout, re.MULTILINE)
+    assert written
+    for file, endings in written:
+        for ending in endings.split(","):
+            assert (finished / (f"{file}.{ending}" if ending else file)).stat().st_size > 100
 
 
 @pytest.mark.parametrize("command", [line for line in commands(GRIDS) if "launcher=slurm" not in line])
