@@ -46,7 +46,9 @@ def test_another_map_is_the_same_method_with_hollow_markers() -> None:
         assert other.color == usual.color and other.marker == usual.marker and not other.filled
 
 
-@pytest.mark.parametrize("model", ["my-net", "my-net+direct@1", "葉+caan@5", "a b", "", "x+y+z", "convnext_tiny.fb_in1k"])
+@pytest.mark.parametrize(
+    "model", ["my-net", "my-net+direct@1", "葉+caan@5", "a b", "", "x+y+z", "convnext_tiny.fb_in1k"]
+)
 def test_any_name_has_a_style_that_does_not_change(model: str) -> None:
     assert style_of(model) == style_of(model)
     assert style_of("my-net").marker == style_of("my-net+direct@1").marker
