@@ -3,24 +3,25 @@
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from statistics import mean
+from typing import Any
 
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from leanet.canvas import FAINT, INK, printable
 from leanet.report.figures.output import new_figure
 from leanet.report.figures.series import Curve, Line, Losses, Scores
-from leanet.report.figures.style import in_our_style, style_of
+from leanet.report.figures.style import Style, in_our_style, style_of
 from leanet.report.statistics import mean_sd
 
 _ACROSS = 3  # panels side by side
 _WIDTH, _HEIGHT = 2.9, 2.5  # of a panel, in inches
-_APART = 2.5  # points of 1/72 inch from one method's bars to the next one's, so that none hides another
+_APART = 2.0  # points of 1/72 inch from one method's bars to the next one's, so that none hides another
 _LEGEND_ROW, _LEGEND_CHARACTERS = 0.2, 42
 _LOSSES = {"adn_loss": "ADN", "caan_loss": "CAAN", "colorizer": "colorizer"}
 
@@ -29,9 +30,9 @@ def draw_by_share(panels: Sequence[Scores]) -> Figure:
     """The paper's Figure 4: F1 over the share of positives, mean ± SD over folds; a panel for each dataset."""
 
     def finish(axes: Axes) -> None:
-        axes.set_xlabel("positives of all training images")
+        axes.set_xlabel("positives among all training images")
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, 1.08 * axes.dataLim.x1)
 
     chosen = any("+" in line.method for panel in panels for line in panel.lines)
     return _draw(panels, finish, "with attention: at the best of the points, by the test folds" if chosen else "")
@@ -89,6 +90,8 @@ def _draw(panels: Sequence[Scores], finish: Callable[[Axes], None], note: str = 
             finish(axes)
         for axes in places[len(panels) :]:
             axes.remove()
+        for axes in places[: len(panels) : across]:
+            axes.set_ylabel("F1")
         low, high = places[0].get_ylim()  # shared by all
         places[0].set_ylim(max(low, -0.02), min(high, 1.02))  # F1 ends there, whatever the SD
         drawn = figure.legend(
@@ -100,22 +103,13 @@ def _draw(panels: Sequence[Scores], finish: Callable[[Axes], None], note: str = 
 
 def _draw_panel(axes: Axes, panel: Scores) -> None:
     axes.set_title(printable(panel.dataset, 40))
-    axes.set_ylabel("F1")
     if panel.floor is not None:
         axes.axhline(panel.floor, color=FAINT, linestyle=":", linewidth=1.2)
     for method, folds in panel.plain.items():
-        style, spread = style_of(method), mean_sd(folds)
-        axes.axhline(spread.mean, color=style.color, linestyle=style.line)
+        spread, style = mean_sd(folds), style_of(method)
         sd = spread.sd or 0.0
-        axes.axhspan(
-            spread.mean - sd,
-            spread.mean + sd,
-            facecolor="none",
-            edgecolor=style.color,
-            alpha=0.3,
-            hatch=style.hatch,
-            lw=0,
-        )
+        axes.axhline(spread.mean, color=style.color, linestyle=style.line)
+        axes.axhspan(spread.mean - sd, spread.mean + sd, **_band(style))
     for place, line in enumerate(panel.lines):
         _draw_line(axes, line, place - (len(panel.lines) - 1) / 2)
 
@@ -141,13 +135,18 @@ def _draw_line(axes: Axes, line: Line, aside: float) -> None:
     )
 
 
-def _legend(panels: Sequence[Scores]) -> Mapping[str, Artist]:
+def _band(style: Style) -> dict[str, Any]:
+    return {"facecolor": "none", "edgecolor": style.color, "alpha": 0.35, "hatch": style.hatch, "linewidth": 0.6}
+
+
+def _legend(panels: Sequence[Scores]) -> Mapping[str, Any]:
     """By what is said of it, how each thing is drawn in any of the panels."""
-    entries: dict[str, Artist] = {}
+    entries: dict[str, Any] = {}  # an artist, or several to be drawn one over the other
     for panel in panels:
         for method in panel.plain:
             style = style_of(method)
-            entries[_named(method, "plain ± SD")] = Line2D([], [], color=style.color, linestyle=style.line)
+            level = Line2D([], [], color=style.color, linestyle=style.line)
+            entries[_named(method, "plain ± SD")] = Patch(**_band(style)), level
         for line in panel.lines:
             entries[_named(line.method)] = Line2D([], [], **style_of(line.method).of_line)
     if any(panel.floor is not None for panel in panels):

@@ -42,7 +42,7 @@ _OTHER_ADNS: tuple[tuple[str, Dashes, str], ...] = (
 
 _MODEL = re.compile(  # as Run.model writes it, and rows_of what differs
     r"(?P<adn>[^+ ]+?)"
-    r"(?:(?P<variant>(?:-map|-rgb_map|-attentioned)?\+[^@\- ]+|-map|-rgb_map|-attentioned)(?:@\d)?(?P<rest>-[^ ]*?)?)?"
+    r"(?:(?P<variant>(?:-map|-rgb_map|-attentioned)?\+[^@\- ]+|-map|-rgb_map|-attentioned)(?:@\d)?(?P<rest>-[^ ]*?)??)?"
     r"(?:-pos[\d.e-]+)?(?P<more> \(.*\))?"
 )
 

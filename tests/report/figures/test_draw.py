@@ -1,0 +1,126 @@
+"""python -m leanet.report figure=… on real runs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from leanet.command import CONF
+from leanet.errors import LeanetError
+from leanet.report.command import report
+from leanet.report.figures.draw import figures_of
+from leanet.report.figures.pictured import worst_mistakes
+from leanet.report.figures.pictures import Gallery
+from leanet.report.figures.selection import Chosen
+from leanet.report.finished import finished_cells
+
+Finish = Any  # see ../conftest.py
+
+
+def run(home: Path, *words: str) -> set[str]:
+    """The names of the files that the command writes."""
+    before = {file: file.stat().st_mtime_ns for file in home.glob("report/*")}
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("report", overrides=[f"paths.runs={home}", *words])
+    report(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
+    return {file.name for file in home.glob("report/*") if before.get(file) != file.stat().st_mtime_ns}
+
+
+def both(*names: str) -> set[str]:
+    return {f"{name}.{ending}" for name in names for ending in ("pdf", "png")}
+
+
+def test_examples_of_maps(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(home, "figure=3") == both("figure3")
+    assert capsys.readouterr().out == f"written: {home}/report/figure3.{{pdf,png}}\n"
+
+
+def test_features_say_which_points_are_missing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(home, "figure=5") == both("figure5-leaves-cnn+mobilenet")
+    assert "leaves · cnn+mobilenet · fold 1: no run is done at point 2, 4, 5\n" in capsys.readouterr().out
+
+
+def test_points(home: Path) -> None:
+    assert run(home, "figure=points") == both("points")
+
+
+def test_mistakes_of_each_cell(home: Path) -> None:
+    drawn = {name for name, _ in figures_of(Chosen(home, finished_cells(home)), "mistakes")}
+    assert drawn == {f"mistakes-leaves-cnn{rest}" for rest in ("", "+mobilenet-point1", "+mobilenet-point3")}
+    assert run(home, "figure=mistakes", "models=[cnn]") == both("mistakes-leaves-cnn")
+
+
+def test_worst_mistakes_over_all_folds(home: Path) -> None:
+    cell = next(cell for cell in finished_cells(home) if cell.model == "cnn+mobilenet@3")
+    pictures = Gallery(home).folds(cell)
+    every = [
+        (abs(chance - label), int(label), name, fold)
+        for fold, of_fold in pictures.items()
+        for name, label, chance in zip(
+            of_fold.predictions.names, of_fold.predictions.labels, of_fold.predictions.probabilities, strict=True
+        )
+    ]
+    for part in worst_mistakes(pictures, most=3):
+        ranked = sorted((entry for entry in every if entry[1] == part.label), reverse=True)
+        wrong = [entry for entry in ranked if (entry[0] > 0.5)]
+        assert part.wrong == len(wrong) and part.images == len(ranked)
+        shown = ranked[: min(3, len(wrong) or 3)]
+        assert [(panel.name, fold) for panel, fold in zip(part.panels, part.folds, strict=True)] == [
+            (name, fold) for _, _, name, fold in shown
+        ]
+        assert all(panel.attention is not None for panel in part.panels)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    {
+        "figure=4": "figure=4: nothing to draw in .*; it needs runs with positive_rate=1,0.5,… of one network",
+        "figure=5 models=[cnn]": "figure=5: nothing to draw in .*; it needs a run with attention",
+        "figure=3 models=[cnn]": "figure=3: nothing to draw in .*; it needs a run with maps",
+        "figure=points models=[cnn+mobilenet@1]": "figure=points: nothing to draw in .*; it needs runs with attention",
+        "figure=curves": "figure=curves: nothing to draw in .*; it needs a run that keeps its losses",
+    }.items(),
+)
+def test_nothing_to_draw(home: Path, words: str, told: str) -> None:
+    with pytest.raises(LeanetError, match=told):
+        run(home, *words.split())
+
+
+def test_curves_and_what_has_none(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder,) = home.glob("detectors/leaves-cnn-fold1-*")
+    kept = folder / "curves.csv"
+    kept.write_text("epoch,loss,adn_loss\n1,0.7,0.7\n2,0.5,0.5\n")
+    assert run(home, "figure=curves") == both("curves-leaves-cnn")
+    kept.unlink()
+    told = "leaves, cnn+mobilenet@3: no losses were kept of folds 1, 2, done by an older version\n"
+    assert told in capsys.readouterr().out
+
+
+def test_charts_need_no_images_and_pictures_say_that_they_do(home: Path, leaves: Path) -> None:
+    cells = finished_cells(home)
+    elsewhere = leaves.rename(leaves.with_name("elsewhere"))
+    try:
+        assert len(list(figures_of(Chosen(home, cells), "points"))) == 1
+        assert len(list(figures_of(Chosen(home, cells), "curves"))) <= 1
+        with pytest.raises(LeanetError, match=rf"^leaves: its images are needed .*dataset\.root={leaves}: no such"):
+            list(figures_of(Chosen(home, cells), "mistakes"))
+    finally:
+        elsewhere.rename(leaves)
+
+
+def test_the_share_of_positives_takes_all_shares_of_a_named_model(finish: Finish, tmp_path: Path) -> None:
+    for rate in (1, 0.5):
+        finished = finish({1: 0.6, 2: 0.7}, "caan=none", f"positive_rate={rate}")
+        for file in finished.folder.parent.glob("*/result.json"):
+            result = json.loads(file.read_text())
+            file.write_text(json.dumps({"positives_of_all": rate / 5, **result}))
+    ((name, figure),) = figures_of(
+        Chosen(tmp_path, [cell for cell in finished_cells(tmp_path) if cell.model == "resnet18"], models=["resnet18"]),
+        4,
+    )
+    assert name == "figure4"
+    np.testing.assert_allclose(figure.axes[0].containers[0].lines[0].get_xdata(orig=False), [0.1, 0.2])

@@ -1,0 +1,114 @@
+"""What is read back of real runs, beside what their files and the images themselves say."""
+
+import csv
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from leanet.detector.task import probabilities
+from leanet.errors import LeanetError
+from leanet.experiment import load_task
+from leanet.report.figures.pictures import FoldPictures, Gallery
+from leanet.report.finished import FinishedCell, finished_cells
+
+
+def cell_of(home: Path, model: str) -> FinishedCell:
+    return next(cell for cell in finished_cells(home) if cell.model == model)
+
+
+@pytest.fixture(scope="module")
+def folds(home: Path) -> dict[int, FoldPictures]:
+    return Gallery(home).folds(cell_of(home, "cnn+mobilenet@3"))
+
+
+def test_images_are_those_that_the_predictions_name(folds: dict[int, FoldPictures], home: Path, leaves: Path) -> None:
+    shown = 0
+    for pictures in folds.values():
+        (file,) = home.glob(f"detectors/*-{pictures.run.id}/predictions.csv")
+        rows = list(csv.DictReader(file.open(newline="")))
+        for row, panel in zip(rows, pictures.panels(range(len(rows))), strict=True):
+            with Image.open(leaves / row["file"]) as image:
+                np.testing.assert_array_equal(panel.image, np.asarray(image.convert("RGB")).transpose(2, 0, 1))
+            assert (panel.name, panel.label, panel.probability) == (row["file"], int(row["label"]), float(row["adn"]))
+            assert panel.name.startswith("Positive" if panel.label else "Negative")
+            shown += 1
+    assert shown == 24
+
+
+def test_the_loaded_detector_gives_the_written_probabilities(folds: dict[int, FoldPictures]) -> None:
+    for pictures in folds.values():
+        rows = range(len(pictures.predictions.labels))
+        found = probabilities(load_task(pictures.run), pictures.batch(rows))["adn"]
+        np.testing.assert_allclose(found, pictures.predictions.probabilities, atol=1e-5)
+
+
+def test_the_map_is_the_difference_from_the_recoloured_image(folds: dict[int, FoldPictures]) -> None:
+    from skimage.color import deltaE_ciede2000, rgb2lab
+
+    panel = folds[2].panels([0])[0]
+    original, other = (rgb2lab(image.transpose(1, 2, 0) / 255) for image in (panel.image, panel.recoloured))
+    apart = np.abs(deltaE_ciede2000(original, other) - panel.difference)
+    assert np.median(apart) < 0.5  # the recoloured image is kept in 8 bits, and colours beyond sRGB are cut
+
+
+def test_features_and_attention_are_of_the_runs_own_point(folds: dict[int, FoldPictures]) -> None:
+    found = folds[1].features([2, 0])
+    assert found.before.shape == (2, 4, 4)  # an eighth of 32: point 3
+    torch.testing.assert_close(found.after, found.before * (1 + found.attention))
+    shown = np.stack([panel.attention for panel in folds[1].panels([2, 0])])
+    np.testing.assert_allclose(shown, found.attention, atol=1e-6)
+
+
+def test_a_kept_attention_is_taken_without_the_network(folds: dict[int, FoldPictures], tmp_path: Path) -> None:
+    run = folds[1].run
+    home = tmp_path / "runs"
+    shutil.copytree(Path(run.settings.paths.runs), home)
+    pictures = Gallery(home).folds(cell_of(home, run.model), [1])[1]
+    (pictures.run.folder / "last.ckpt").unlink()
+    with pytest.raises(LeanetError, match=r"last\.ckpt is gone"):
+        pictures.panels([0])
+    assert pictures.panels([0], attention=False)[0].attention is None
+    kept = np.random.default_rng(0).random((12, 4, 4)).astype(np.float16)
+    np.save(pictures.run.folder / "attention.npy", kept)
+    np.testing.assert_array_equal(pictures.panels([3])[0].attention, kept[3])
+    pictures.run.maps_file.unlink()
+    with pytest.raises(LeanetError, match=r"maps-ciede2000\.npy is gone"):
+        Gallery(home).folds(cell_of(home, run.model), [1])[1].panels([0])
+
+
+def test_typical_images_lie_in_the_middle_of_their_class(folds: dict[int, FoldPictures]) -> None:
+    pictures = folds[1]
+    rows = np.flatnonzero(pictures.predictions.labels == 0)
+    means = {int(row): float(pictures.panels([row], attention=False)[0].difference.mean()) for row in rows}
+    ranked = sorted(means, key=lambda row: means[row])
+    assert pictures.typical(0, 1) == [ranked[len(ranked) // 2]]
+    assert pictures.typical(0, 2) == [ranked[len(ranked) // 4], ranked[3 * len(ranked) // 4]]
+    assert sorted(pictures.typical(0, 500)) == sorted(ranked) and len(pictures.typical(1, 1)) == 1
+
+
+def test_a_run_without_maps_has_images_alone(home: Path) -> None:
+    panel = Gallery(home).folds(cell_of(home, "cnn"))[1].panels([0])[0]
+    assert panel.recoloured is None and panel.difference is None and panel.attention is None
+
+
+def moved(cell: FinishedCell, root: Path) -> FinishedCell:
+    """The cell as if it had been run on the images in `root`."""
+    return dataclasses.replace(cell, config={**cell.config, "dataset": {**cell.config["dataset"], "root": str(root)}})
+
+
+def test_images_that_are_gone_or_others_are_told_in_one_line(home: Path, leaves: Path, tmp_path: Path) -> None:
+    cell = cell_of(home, "cnn")
+    with pytest.raises(LeanetError, match=rf"^leaves: .*dataset\.root={tmp_path}/gone: no such folder.*$"):
+        Gallery(home).folds(moved(cell, tmp_path / "gone"))
+    shutil.copytree(leaves, tmp_path / "same")
+    assert list(Gallery(home).folds(moved(cell, tmp_path / "same"))) == [1]
+    next((tmp_path / "same" / "Negative").iterdir()).unlink()
+    with pytest.raises(
+        LeanetError, match=rf"^leaves: the images in dataset\.root={tmp_path}/same .* no longer those.*$"
+    ):
+        Gallery(home).folds(moved(cell, tmp_path / "same"))

@@ -1,0 +1,73 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leanet.report.figures.series import losses_of, scores_by_point, scores_by_share, whole_model
+from leanet.report.finished import FinishedCell, finished_cells
+from leanet.runs import RESULT
+
+Finish = Any  # see ../conftest.py
+
+
+def cells(home: Path) -> list[FinishedCell]:
+    """The finished cells, with positives_of_all as if a fifth of all images were positive."""
+    for file in home.glob(f"detectors/*/{RESULT}"):
+        result = json.loads(file.read_text())
+        rate = float(result["model"].rpartition("-pos")[2]) if "-pos" in result["model"] else 1.0
+        file.write_text(json.dumps({**result, "positives_of_all": 0.2 * rate}))
+    return finished_cells(home)
+
+
+def test_figure_4_shows_the_best_point_among_those_done_at_every_share(finish: Finish, tmp_path: Path) -> None:
+    for rate, at2, at3, plain in ((1, 0.8, 0.7, 0.6), (0.5, 0.5, 0.6, 0.4)):
+        for words, f1 in (("caan=direct point=2", at2), ("caan=direct point=3", at3), ("caan=none", plain)):
+            finish({1: f1, 2: f1 - 0.1}, *words.split(), f"positive_rate={rate}")
+    finish({1: 0.99, 2: 0.99}, "caan=direct", "point=1")  # of one share alone: it must not stand in for the others
+    finish({1: 0.9}, "caan=none", "input=map")
+    (scores,) = scores_by_share(cells(tmp_path))
+    lines = {line.method: line for line in scores.lines}
+    assert set(lines) == {"resnet18", "resnet18+direct"}
+    assert lines["resnet18"].x == (0.1, 0.2) and lines["resnet18"].folds == ((0.4, 0.4 - 0.1), (0.6, 0.6 - 0.1))
+    assert lines["resnet18+direct"].folds == ((0.6, 0.6 - 0.1), (0.8, 0.8 - 0.1))
+
+
+def test_points_of_a_row_with_the_plain_network_and_the_floor(finish: Finish, tmp_path: Path) -> None:
+    for point, f1 in ((5, 0.5), (1, 0.9), (3, 0.7)):
+        finish({1: f1, 2: f1 / 2}, "caan=mobilenet", f"point={point}")
+    finish({1: 0.6, 2: 0.62}, "caan=none")
+    finish({1: 0.1}, "caan=none", "adn=vgg16")  # of no line's network
+    finish({1: 0.3}, "caan=direct", "point=2")  # one point makes no line
+    (scores,) = scores_by_point(cells(tmp_path))
+    (line,) = scores.lines
+    assert (line.method, line.x) == ("resnet18+mobilenet", (1, 3, 5))
+    assert line.folds == ((0.9, 0.45), (0.7, 0.35), (0.5, 0.25))
+    assert scores.plain == {"resnet18": (0.6, 0.62)} and scores.floor == pytest.approx(0.4)
+
+
+def test_whole_model() -> None:
+    assert whole_model("resnet18+direct@4-ab-pos0.5", 0.5) == "resnet18+direct@4-ab"
+    assert whole_model("resnet18-pos0.125 (adn.lr=0.1)", 0.125) == "resnet18 (adn.lr=0.1)"
+    assert whole_model("resnet18", 1.0) == "resnet18"
+
+
+def test_losses_as_they_were_written_down(home: Path) -> None:
+    """The colorizer's too, whose folder is found without looking at the images."""
+    (cell,) = [cell for cell in finished_cells(home) if cell.model == "cnn+mobilenet@3"]
+    bare = losses_of(home, cell)
+    assert bare.curves == {} and bare.without == (1, 2)
+    (folder,) = home.glob("detectors/leaves-cnn+mobilenet-point3-fold2-*")
+    (colorizer,) = home.glob("colorizers/leaves-fold2-*")
+    files = {folder / "curves.csv": "epoch,loss,adn_loss,caan_loss\n1,3,1,2\n2,2.5,0.5,2\n"}
+    files[colorizer / "curves.csv"] = "epoch,loss\n1,0.7\n2,0.6\n3,0.5\n"
+    try:
+        for file, text in files.items():
+            file.write_text(text)
+        losses = losses_of(home, cell)
+    finally:
+        for file in files:
+            file.unlink()
+    assert losses.without == (1,)
+    found = {name: [(curve.fold, curve.values) for curve in curves] for name, curves in losses.curves.items()}
+    assert found == {"adn_loss": [(2, (1, 0.5))], "caan_loss": [(2, (2, 2))], "colorizer": [(2, (0.7, 0.6, 0.5))]}
