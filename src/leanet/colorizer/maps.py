@@ -59,9 +59,9 @@ def train_colorizer(normals: Tensor, settings: ColorizerSettings, plan: Fit, log
     task = ColorizerTask(colorizer, settings, normals)
     stopping = EarlyStopping("loss", patience=settings.patience, check_on_train_epoch_end=True, check_finite=False)
     data = DeviceData({"images": normals}, settings.batch_size, plan.seed)
-    seconds = fit(task, data, plan, logger, [stopping, LogSettings(asdict(settings))])
-    facts = {"images": len(normals), "image_size": image_size, "max_epochs": plan.max_epochs, "seconds": seconds}
-    write_json(plan.folder / COLORIZER_FACTS, facts)
+    facts = {**asdict(settings), "images": len(normals), "image_size": image_size, "max_epochs": plan.max_epochs}
+    seconds = fit(task, data, plan, logger, [stopping, LogSettings(facts)])
+    write_json(plan.folder / COLORIZER_FACTS, {**facts, "seconds": seconds})
     save_tensors(plan.folder / _WEIGHTS, colorizer.state_dict())
     (plan.folder / CHECKPOINT).unlink(missing_ok=True)
     log_folder(logger, plan.folder)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import wandb
+
 from leanet.locks import lock
 from leanet.report.finished import FinishedCell, cell_of
 from leanet.report.lifts import lifts

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import wandb
 import wandb_workspaces.reports.v2 as wr
 from wandb_workspaces import expr
 
-import wandb
 from leanet.loggers import COLORIZER, FOLD
 from leanet.report.wandb import cell, session
 from leanet.report.wandb.destination import Destination
@@ -45,7 +45,7 @@ def publish(home: Path, to: Destination) -> str:
         file = home / "report" / FILE
         write_text(file, json.dumps(specification(dashboard(to.project, to.entity or "")), indent=1) + "\n")
         return f"{file}; the same command with an account publishes it"
-    entity = to.entity or wandb.Api().default_entity
+    entity = to.entity or str(wandb.Api().default_entity)
     report = dashboard(to.project, entity)
     for earlier in wandb.Api().reports(f"{entity}/{to.project}"):
         if earlier.display_name == TITLE:

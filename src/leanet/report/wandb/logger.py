@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import wandb
+from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.loggers.logger import rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
-import wandb
 from leanet.report.wandb import cell, session
 from leanet.report.wandb.destination import Destination
 from leanet.runs import Run
@@ -33,7 +33,7 @@ class ResumableWandbLogger(WandbLogger):
 
     @property
     @rank_zero_experiment
-    def experiment(self) -> wandb.Run:  # type: ignore[override]  # Lightning's is one of an older W&B
+    def experiment(self) -> wandb.Run:
         if self._experiment is None:
             to, folder = self._destination, Path(str(self.save_dir))
             places = {"project": to.project, "entity": to.entity}
@@ -59,6 +59,13 @@ class ResumableWandbLogger(WandbLogger):
         session.log_folder(self.experiment, folder)
         self.experiment.finish()
         self._experiment = None
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Lightning says so after every fit, with which W&B's run ends only if it went wrong."""
+        if status != "success" and self._experiment is not None:
+            self.experiment.finish(exit_code=1)
+            self._experiment = None
 
     @rank_zero_only
     def log_cell(self, run: Run) -> None:

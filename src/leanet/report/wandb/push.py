@@ -8,10 +8,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+import wandb
 import yaml
 from tqdm import tqdm
 
-import wandb
 from leanet.loggers import COLORIZER, FOLD, figures
 from leanet.report.finished import FinishedCell, Result, tables_of
 from leanet.report.wandb import session
@@ -43,8 +43,9 @@ def push(home: Path, cells: Sequence[FinishedCell], to: Destination) -> None:
         lifts = lift_of(members)
         for cell in members:
             where = log_cell(home, cell, to, lifts.get(cell.id))
-    told = f"{len(runs)} runs of {len(cells)} cells and {len(colorizers)} colorizers"
-    print(f"W&B: {told}: {where}\ndashboard: {publish(home, to)}")
+    print(
+        f"W&B: {len(runs)} runs, {len(cells)} cells, {len(colorizers)} colorizers: {where}\ndashboard: {publish(home, to)}"
+    )
 
 
 def _push_runs(
@@ -65,7 +66,7 @@ def _push_runs(
 def _push_colorizer(folder: Path, to: Destination) -> None:
     name = _name_of(folder)
     group = f"{name.rpartition('-fold')[0]} {COLORIZER}s"
-    facts = read_json(folder / COLORIZER_FACTS) or {}
+    facts = {key: value for key, value in read_json(folder / COLORIZER_FACTS).items() if key != "seconds"}  # type: ignore[union-attr]
     run = _begin(folder, to, group=group, job_type=COLORIZER, name=f"{name}-{COLORIZER}", config=facts)
     session.log_folder(run, folder)
     run.finish()

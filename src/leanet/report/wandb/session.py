@@ -21,6 +21,8 @@ from leanet.data.images import POSITIVE, THRESHOLD
 from leanet.errors import LeanetError
 from leanet.fitting import CURVES
 
+os.environ.setdefault("WANDB_SILENT", "true")  # a banner for each run, where a line for all will do
+
 SHEET, CONFUSION, PREDICTIONS = "sheet", "confusion", "predictions"
 CLASSES = ["normal", "anomalous"]  # by label
 
@@ -45,11 +47,12 @@ def begin(folder: Path, offline: bool, run_id: str, **given: Any) -> wandb.Run:
     check_account(offline)
     if is_offline(offline):
         for earlier in folder.glob(f"wandb/offline-run-*-{run_id}"):
-            shutil.rmtree(earlier)
+            shutil.rmtree(earlier, ignore_errors=True)  # a killed process's service may still be ending
     folder.mkdir(parents=True, exist_ok=True)
-    mode = "offline" if offline else None
+    given |= {"mode": "offline"} if offline else {}
     try:
-        return wandb.init(dir=folder, id=run_id, resume="allow", mode=mode, **given)  # type: ignore[arg-type]
+        # A run that failed may have left its own in this process.
+        return wandb.init(dir=str(folder), id=run_id, resume="allow", reinit="finish_previous", **given)
     except wandb.Error as error:
         raise LeanetError(f"W&B: {str(error).splitlines()[0]}; WANDB_MODE=offline goes on without") from None
 
@@ -112,7 +115,6 @@ def _rows(file: Path) -> list[dict[str, str]]:
 
 
 def _mode() -> str:
-    """online, offline, disabled or shared, from the environment and W&B's own settings; said without a banner."""
-    os.environ.setdefault("WANDB_SILENT", "true")
+    """online, offline, disabled or shared: from the environment, or from W&B's own settings."""
     mode = wandb.setup().settings.mode
     return "offline" if mode == "dryrun" else mode

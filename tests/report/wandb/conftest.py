@@ -1,0 +1,109 @@
+"""W&B's offline files, read back: what `wandb sync` would send."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wandb.proto.wandb_internal_pb2 import Record
+
+_BLOCK, _FILE_HEADER, _HEADER = 32768, 7, 7  # the log format of LevelDB, after W&B's own mark
+_FULL, _FIRST, _LAST = 1, 2, 4
+
+
+@dataclass
+class Told:
+    """One offline run.
+
+    history: what was logged, with `_step`.
+    """
+
+    id: str = ""
+    group: str = ""
+    job: str = ""
+    name: str = ""
+    project: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    files: Path = Path()
+
+    @property
+    def curves(self) -> list[dict[str, Any]]:
+        return [{k: v for k, v in row.items() if k[0] != "_"} for row in self.history if "epoch" in row]
+
+    def last(self, key: str) -> Any:
+        """What was logged or summed up under `key` last; of a table, its columns and rows."""
+        value = [
+            *(row[key] for row in self.history if key in row),
+            *([self.summary[key]] if key in self.summary else []),
+        ][-1]
+        if isinstance(value, dict) and value.get("_type") == "table-file":
+            table = json.loads((self.files / value["path"]).read_text())
+            return table["columns"], table["data"]
+        return value
+
+
+def chunks(data: bytes) -> Iterator[tuple[int, bytes]]:
+    place = _FILE_HEADER
+    while place + _HEADER <= len(data):
+        if _BLOCK - place % _BLOCK < _HEADER:  # too little of the block is left for a header
+            place += _BLOCK - place % _BLOCK
+            continue
+        length, kind = int.from_bytes(data[place + 4 : place + 6], "little"), data[place + 6]
+        yield kind, data[place + _HEADER : place + _HEADER + length]
+        place += _HEADER + length
+
+
+def records(file: Path) -> Iterator[Record]:
+    parts: list[bytes] = []
+    for kind, part in chunks(file.read_bytes()):
+        parts = [part] if kind in (_FULL, _FIRST) else [*parts, part]
+        if kind in (_FULL, _LAST):
+            yield Record.FromString(b"".join(parts))
+
+
+def put(node: dict[str, Any], item: Any) -> None:
+    """An item of the configuration, the summary or the history, whose key may be nested."""
+    *above, key = list(item.nested_key) or [item.key]
+    for name in above:
+        node = node.setdefault(name, {})
+    node[key] = json.loads(item.value_json)
+
+
+def told(file: Path) -> Told:
+    found = Told(files=file.parent / "files")
+    for record in records(file):
+        kind = record.WhichOneof("record_type")
+        if kind == "run":
+            run = record.run
+            found.id, found.group, found.job = run.run_id, run.run_group, run.job_type
+            found.name, found.project = run.display_name, run.project
+            for item in run.config.update:
+                put(found.config, item)
+        elif kind == "config":
+            for item in record.config.update:
+                put(found.config, item)
+        elif kind == "summary":
+            for item in record.summary.update:
+                put(found.summary, item)
+        elif kind == "history":
+            row: dict[str, Any] = {"_step": record.history.step.num}
+            for item in record.history.item:
+                put(row, item)
+            found.history.append(row)
+    return found
+
+
+def read_all(home: Path) -> dict[str, Told]:
+    """All offline runs under `home`, by id; an id that is there twice is an error."""
+    found = [told(file) for file in sorted(home.glob("*/*/wandb/offline-run-*/*.wandb"))]
+    assert len({run.id for run in found}) == len(found)
+    return {run.id: run for run in found}
+
+
+@pytest.fixture(scope="session")
+def read_back() -> Any:
+    return read_all
