@@ -48,4 +48,11 @@ FIGURES = {
 def _facts(run: Run) -> dict[str, Any]:
     settings = run.settings
     sizes = {"folds": settings.folds, "image_size": settings.image_size, "epochs": settings.trainer.max_epochs}
-    return {"cell": run.cell, "dataset": settings.dataset_name, "model": run.model, "fold": run.fold, **sizes}
+    return {
+        "run": run.id,
+        "cell": run.cell,
+        "dataset": settings.dataset_name,
+        "model": run.model,
+        "fold": run.fold,
+        **sizes,
+    }

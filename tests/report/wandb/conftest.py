@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from wandb.proto.wandb_internal_pb2 import Record
+
+from leanet.runs import COLORIZER_FACTS, Run
+from leanet.store import write_json, write_text
 
 _BLOCK, _FILE_HEADER, _HEADER = 32768, 7, 7  # the log format of LevelDB, after W&B's own mark
 _FULL, _FIRST, _LAST = 1, 2, 4
@@ -29,6 +33,20 @@ class Told:
     summary: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     files: Path = Path()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What must be the same, whoever told it."""
+        tables = ("predictions", "confusion_table", "folds")
+        return {
+            "names": (self.id, self.job, self.group, self.name, self.project),
+            "config": {key: value for key, value in self.config.items() if key != "_wandb"},
+            "figures": {
+                key: value for key, value in self.summary.items() if not isinstance(value, dict) and key[0] != "_"
+            },
+            "tables": {key: self.last(key) for key in tables if key in self.summary},
+            "sheet": self.last("sheet")["sha256"] if "sheet" in self.summary else None,
+        }
 
     @property
     def curves(self) -> list[dict[str, Any]]:
@@ -107,3 +125,22 @@ def read_all(home: Path) -> dict[str, Told]:
 @pytest.fixture(scope="session")
 def read_back() -> Any:
     return read_all
+
+
+@pytest.fixture
+def done(finish: Any, tmp_path: Path) -> Any:
+    """done({1: 0.8, …}, *words) → as `finish`, with the files that runs and their colorizers leave."""
+
+    def made(f1: dict[int, float], *words: str) -> list[Run]:
+        last = finish(f1, *words)
+        runs = [replace(last, fold=fold) for fold in f1]
+        for run in runs:
+            write_text(run.folder / "curves.csv", "epoch,loss,adn_loss,caan_loss\n1,2.5,1.5,1\n2,1.25,0.75,0.5\n")
+            predictions = "".join(f"{n}.png,{n:02x},{n % 2},{n / 10},0.5\n" for n in range(10))
+            write_text(run.folder / "predictions.csv", f"file,sha256,label,adn,caan\n{predictions}")
+            Image.new("RGB", (8, 8), (run.fold, 0, 0)).save(run.folder / "sheet.png")
+            write_json(run.colorizer_folder / COLORIZER_FACTS, {"name": "unet", "seconds": 3.0})
+            write_text(run.colorizer_folder / "curves.csv", "epoch,loss\n1,0.5\n2,0.25\n3,0.125\n")
+        return runs
+
+    return made

@@ -43,9 +43,8 @@ def push(home: Path, cells: Sequence[FinishedCell], to: Destination) -> None:
         lifts = lift_of(members)
         for cell in members:
             where = log_cell(home, cell, to, lifts.get(cell.id))
-    print(
-        f"W&B: {len(runs)} runs, {len(cells)} cells, {len(colorizers)} colorizers: {where}\ndashboard: {publish(home, to)}"
-    )
+    shown = publish(home, to)
+    print(f"W&B: {len(runs)} runs, {len(cells)} cells, {len(colorizers)} colorizers: {where}\ndashboard: {shown}")
 
 
 def _push_runs(
