@@ -1,6 +1,7 @@
 """W&B's offline files, read back: what `wandb sync` would send."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,7 +43,9 @@ class Told:
             "names": (self.id, self.job, self.group, self.name, self.project),
             "config": {key: value for key, value in self.config.items() if key != "_wandb"},
             "figures": {
-                key: value for key, value in self.summary.items() if not isinstance(value, dict) and key[0] != "_"
+                key: value
+                for key, value in self.summary.items()
+                if isinstance(value, float | int) and not key.startswith("_")
             },
             "tables": {key: self.last(key) for key in tables if key in self.summary},
             "sheet": self.last("sheet")["sha256"] if "sheet" in self.summary else None,
@@ -71,6 +74,8 @@ def chunks(data: bytes) -> Iterator[tuple[int, bytes]]:
             place += _BLOCK - place % _BLOCK
             continue
         length, kind = int.from_bytes(data[place + 4 : place + 6], "little"), data[place + 6]
+        if place + _HEADER + length > len(data):  # the rest is still to be written
+            return
         yield kind, data[place + _HEADER : place + _HEADER + length]
         place += _HEADER + length
 
@@ -83,6 +88,17 @@ def records(file: Path) -> Iterator[Record]:
             yield Record.FromString(b"".join(parts))
 
 
+def finished(file: Path, seconds: float = 20) -> list[Record]:
+    """The records of a run that was ended; W&B's service may still be writing when it says that it has done so."""
+    end = time.monotonic() + seconds
+    while True:
+        found = list(records(file))
+        if found and found[-1].WhichOneof("record_type") == "exit":
+            return found
+        assert time.monotonic() < end, f"{file}: of a run that was not ended"
+        time.sleep(0.05)
+
+
 def put(node: dict[str, Any], item: Any) -> None:
     """An item of the configuration, the summary or the history, whose key may be nested."""
     *above, key = list(item.nested_key) or [item.key]
@@ -93,7 +109,7 @@ def put(node: dict[str, Any], item: Any) -> None:
 
 def told(file: Path) -> Told:
     found = Told(files=file.parent / "files")
-    for record in records(file):
+    for record in finished(file):
         kind = record.WhichOneof("record_type")
         if kind == "run":
             run = record.run

@@ -36,7 +36,10 @@ def test_what_is_done_is_pushed_and_said_in_two_lines(
         found, colorizer = told[run.id], told[run.colorizer_folder.name[-12:]]
         assert (found.job, found.group, found.name) == ("fold", f"synthetic {run.model} {run.cell}", run.name)
         assert found.config["fold"] == run.fold and found.summary["test/adn_f1"] == (0.8, 0.7)[run.fold - 1]
-        assert [list(row.values()) for row in found.curves] == [[1, 2.5, 1.5, 1], [2, 1.25, 0.75, 0.5]]
+        assert found.curves == [
+            {"epoch": 1, "loss": 2.5, "adn_loss": 1.5, "caan_loss": 1},
+            {"epoch": 2, "loss": 1.25, "adn_loss": 0.75, "caan_loss": 0.5},
+        ]
         _, counts = found.last("confusion_table")  # of probabilities 0, 0.1, … 0.9 with labels 0, 1, 0, 1 …
         assert {(row[0], row[1]): row[2] for row in counts} == {
             ("normal", "normal"): 3,
@@ -53,16 +56,13 @@ def test_what_is_done_is_pushed_and_said_in_two_lines(
 def test_pushed_again_and_after_a_push_that_was_killed(done: Any, tmp_path: Path, read_back: Any) -> None:
     run = done({1: 0.8}, "caan=direct")[0]
     push(tmp_path)
-    before = read_back(tmp_path)
+    before = {name: (told.facts, told.curves) for name, told in read_back(tmp_path).items()}
     half = session.begin(run.folder, True, run.id, project="leanet")
     session.log_epochs(half, session.read_curves(run.folder)[:1])
     half.finish()
     assert len(read_back(tmp_path)[run.id].curves) == 1
     push(tmp_path, "datasets=[synthetic]")
-    after = read_back(tmp_path)
-    assert after.keys() == before.keys()
-    for name, told in before.items():
-        assert after[name].facts == told.facts and after[name].curves == told.curves
+    assert {name: (told.facts, told.curves) for name, told in read_back(tmp_path).items()} == before
 
 
 def test_what_older_runs_lack_is_left_out(finish: Any, tmp_path: Path, read_back: Any) -> None:
