@@ -27,7 +27,7 @@ from leanet.data.map_folder import MapFolder
 from leanet.detector.build import detector_of
 from leanet.detector.scores import floor, scores
 from leanet.detector.task import DetectorTask, LastEpochs
-from leanet.fitting import Fit, fit
+from leanet.fitting import Fit, fit, load_weights
 from leanet.locks import lock
 from leanet.loggers import LogSettings, close, colorizer_logger_of, log_cell, logger_of
 from leanet.runs import RESULT, Run
@@ -55,8 +55,8 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         write_text(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(_config(run))))
         network = detector_of(run.settings, run.fold)  # first of all, since its names may be wrong
         task = DetectorTask(network, run.settings.adn.lr)
-        rows = _split(run, images, fold_of)
-        tensors = _tensors(run, images, rows, label, say)
+        rows = split_of(run, images, fold_of)
+        tensors = tensors_of(run, images, rows, label, say)
         train, test, validation = (_rows(tensors, part) for part in (rows.train, rows.test, rows.validation))
 
         last_epochs = LastEpochs(_unlabelled(test), _unlabelled(validation))
@@ -72,6 +72,17 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         write_json(run.folder / RESULT, result)
     log_cell(logger, run)
     return result
+
+
+def load_task(run: Run) -> DetectorTask:
+    """The detector that the finished `run` ended with, ready to be asked, on the CPU.
+
+    Raises:
+        LeanetError: its checkpoint is gone, or of other networks than its settings name.
+    """
+    task = DetectorTask(detector_of(run.settings, run.fold), run.settings.adn.lr)
+    load_weights(run.folder, task)
+    return task.eval()
 
 
 class Split(NamedTuple):
@@ -90,7 +101,8 @@ class Split(NamedTuple):
     test: Rows
 
 
-def _split(run: Run, images: ImageSet, fold_of: Rows) -> Split:
+def split_of(run: Run, images: ImageSet, fold_of: Rows) -> Split:
+    """The run's rows among all `images`, whose folds are `fold_of` (N,)."""
     settings, known = run.settings, (images.labels, images.pixels)
     rows, validation = held_out(np.flatnonzero(fold_of != run.fold), *known, settings.validation, settings.split_seed)
     train = thinned(rows, *known, settings.positive_rate, settings.split_seed)
@@ -103,7 +115,9 @@ def _config(run: Run) -> dict[str, Any]:
     return {**asdict(run.settings), "fold": run.fold}
 
 
-def _tensors(run: Run, images: ImageSet, rows: Split, label: str, say: Callable[[str], object]) -> Tensors:
+def tensors_of(
+    run: Run, images: ImageSet, rows: Split, label: str = "", say: Callable[[str], object] = print
+) -> Tensors:
     """Images, labels and, where there is a use for them, maps and their scales, of all rows."""
     tensors = {"images": torch.from_numpy(images.images), "labels": torch.from_numpy(images.labels)}
     if run.needs_maps:
@@ -227,7 +241,7 @@ def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, ten
     task.eval()
     with torch.inference_mode():
         attention = task(batch).attention
-    colored = _recolored(run, batch["images"]) if run.has_colorizer else None
+    colored = recolored_of(run, batch["images"]) if run.has_colorizer else None
     panels = [
         Panel(
             name=images.index.names[test[row]],
@@ -243,7 +257,8 @@ def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, ten
     draw_sheet(panels, f"{run.settings.dataset_name} · {run.model} · fold {run.fold}", run.folder / "sheet.png")
 
 
-def _recolored(run: Run, images: Tensor) -> NDArray[np.uint8]:
+def recolored_of(run: Run, images: Tensor) -> NDArray[np.uint8]:
+    """What the run's trained colorizer makes of images (B, 3, S, S) uint8, of the same shape."""
     colorizer = load_colorizer(run.colorizer_folder, run.settings.colorizer, images.shape[-1])
     assert colorizer is not None  # its maps are there
     rgb = torch.cat([lab_to_rgb(other) for _, other in recolored(colorizer, images)])

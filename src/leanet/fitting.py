@@ -23,12 +23,12 @@ from leanet.data.batches import DeviceData
 from leanet.errors import LeanetError
 from leanet.locks import ensure_held
 from leanet.quiet import quiet
+from leanet.runs import CURVES, RESULT
 from leanet.seeds import derive
 from leanet.settings import TrainerSettings
 from leanet.store import write_atomically, write_text
 
 CHECKPOINT = "last.ckpt"
-CURVES = "curves.csv"  # epoch (from 1), and the losses of each
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,17 @@ def _take_back(checkpoint: Path, task: lightning.LightningModule, callbacks: Ite
     for callback in callbacks:
         if callback.state_key in kept["callbacks"]:
             callback.load_state_dict(kept["callbacks"][callback.state_key])
+
+
+def load_weights(folder: Path, task: lightning.LightningModule) -> None:
+    """Give `task` the weights that the fit in `folder` ended with; LeanetError where they are gone or do not fit."""
+    checkpoint = folder / CHECKPOINT
+    if not checkpoint.exists():
+        raise LeanetError(f"{checkpoint} is gone: remove {RESULT} beside it, and the run can be done again")
+    try:
+        task.load_state_dict(_mapped(checkpoint)["state_dict"])
+    except RuntimeError as error:
+        raise LeanetError(f"{checkpoint}: {' '.join(str(error).split())[:200]}") from None
 
 
 def _mapped(checkpoint: Path) -> dict[str, Any]:

@@ -19,9 +19,8 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from PIL import Image
 
 from leanet.fitting import Curves
+from leanet.logged import COLORIZER, FOLD, figures
 from leanet.runs import Run
-
-FOLD, COLORIZER = "fold", "colorizer"  # what is logged, {job} in a logger's configuration
 
 
 def logger_of(run: Run) -> Logger:
@@ -63,16 +62,6 @@ class LogSettings(Callback):
         """Of several processes this one ends, and with it what it has of the logger."""
         if trainer.world_size > 1 and trainer.is_global_zero and trainer.logger is not None:
             _finish(trainer.logger)
-
-
-def figures(result: Mapping[str, Any]) -> dict[str, float]:
-    """The test fold's figures under the names that loggers are told: test/adn_f1, test/caan_auroc, test/floor…
-
-    `validation/adn_…` where images were held out.
-    """
-    heads = {"test/adn": result, "test/caan": result["caan"], "validation/adn": result.get("validation")}
-    found = {f"{head}_{key}": own[key] for head, own in heads.items() if own for key in ("f1", "auroc", "ap")}
-    return {**found, "test/adn_collapsed": float(result["collapsed"]), "test/floor": result["floor"]}
 
 
 def close(logger: Logger, folder: Path, result: Mapping[str, Any]) -> None:

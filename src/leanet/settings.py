@@ -130,7 +130,6 @@ class Settings:
     seed: Annotated[int, whole(0)]
     split_seed: Annotated[int, whole(0)]
     positive_rate: Annotated[float, SHARE]
-    validation: Annotated[float, number(0, 0.5)]
     dataset: Annotated[Node, NODE]
     adn: AdnSettings
     caan: CaanSettings
@@ -140,6 +139,7 @@ class Settings:
     trainer: TrainerSettings
     logger: Annotated[Node, NODE]
     paths: PathSettings
+    validation: Annotated[float, number(0, 0.5)] = 0.0  # not in the config.yaml of older runs
 
     @property
     def dataset_name(self) -> str:
@@ -166,6 +166,15 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     if settings.map.name == "folder" and settings.map.root is None:
         raise LeanetError("map=folder needs map.root=DIR, the folder that holds a map for each image")
     return settings
+
+
+def kept_settings(config: Mapping[str, Any]) -> Settings:
+    """The checked settings of a run's config.yaml, which has each network under a name of its own."""
+    known = {entry.name: config[entry.name] for entry in fields(Settings) if entry.name in config}
+    for group in ("adn", "caan", "colorizer"):
+        known[group] = {**known[group], **(known[group]["network"] or {})}
+        del known[group]["network"]
+    return settings_of(known)
 
 
 def read_settings(schema: type, config: Mapping[str, Any], prefix: str = "") -> Any:

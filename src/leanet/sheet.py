@@ -2,26 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
 from numpy.typing import ArrayLike, NDArray
 
+from leanet.canvas import FAINT, INK, Page, Scale, attention_scale, difference_scale, printable
 from leanet.data.images import NEGATIVE, POSITIVE, THRESHOLD
 from leanet.store import write_atomically
 
 _GROUPS = ((POSITIVE, "anomalous"), (NEGATIVE, "normal"))
-_INK, _FAINT, _TRACK = "#222222", "#6b6b6b", "#e9e9e9"
+_TRACK = "#e9e9e9"
 _RIGHT, _WRONG = "#0072b2", "#d55e00"  # of Okabe & Ito's palette, told apart by colour-blind people
-_FONT = "DejaVu Sans"  # comes with matplotlib, so the sheet is the same on every machine
 _DPI = 100
 # Inches; a picture's side is 192 pixels, three times 64 and three quarters of 256.
 _SIDE, _GAP, _MARGIN, _VERDICT, _TOP, _HEAD, _GROUP = 1.92, 0.14, 0.36, 4.9, 1.0, 0.78, 0.44
@@ -53,9 +46,7 @@ class _Column:
 
     title: str
     picture: Callable[[Panel], NDArray[Any] | None]
-    colormap: str | None = None
-    scale: Normalize | None = None
-    ends: str = "neither"  # where values may lie beyond the scale
+    scale: Scale | None = None
 
 
 def choose_rows(labels: ArrayLike, probabilities: ArrayLike, rows: int) -> list[int]:
@@ -96,7 +87,7 @@ def draw_sheet(panels: Sequence[Panel], title: str, file: Path) -> None:
     groups = [(heading, members) for heading, members in groups if members]
     width = 2 * _MARGIN + len(columns) * (_SIDE + _GAP) + _VERDICT
     height = _TOP + _HEAD + len(groups) * _GROUP + len(panels) * (_SIDE + _GAP) + _MARGIN
-    page = _Page(width, height)
+    page = Page(width, height, _DPI)
     _draw_head(page, columns, title)
     top = _TOP + _HEAD
     for heading, members in groups:
@@ -111,82 +102,46 @@ def draw_sheet(panels: Sequence[Panel], title: str, file: Path) -> None:
 def _columns(panels: Sequence[Panel]) -> list[_Column]:
     differences = [panel.difference for panel in panels if panel.difference is not None]
     attentions = [panel.attention for panel in panels if panel.attention is not None]
-    # A few wild pixels must not darken all other maps; and where nothing differs, noise must not look like much.
-    most = max((float(np.percentile(difference, 99.8)) for difference in differences), default=0.0)
-    least = min((float(attention.min()) for attention in attentions), default=0.0)
-    span = max((float(attention.max()) for attention in attentions), default=0.0) - least
     columns = [
         _Column("original", lambda panel: panel.image),
         _Column("recoloured", lambda panel: panel.recoloured),
-        _Column("difference", lambda panel: panel.difference, "magma", Normalize(0, max(most, 2.0)), "max"),
-        _Column("attention M", lambda panel: panel.attention, "viridis", Normalize(least, least + max(span, 0.02))),
+        _Column("difference", lambda panel: panel.difference, difference_scale(differences)),
+        _Column("attention M", lambda panel: panel.attention, attention_scale(attentions)),
     ]
     return [column for column in columns if any(column.picture(panel) is not None for panel in panels)]
-
-
-class _Page:
-    """A figure measured in inches from its upper left corner."""
-
-    def __init__(self, width: float, height: float) -> None:
-        self.width, self.height = width, height
-        self.figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
-        FigureCanvasAgg(self.figure)
-
-    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
-        bottom = self.height - top - height
-        place = (left / self.width, bottom / self.height, width / self.width, height / self.height)
-        return self.figure.add_axes(place)
-
-    def text(self, left: float, top: float, text: str, size: float = 11, color: str = _INK, **style: Any) -> None:
-        """`text` as it stands: nothing in it is taken for mathematics."""
-        place = (left / self.width, 1 - top / self.height)
-        self.figure.text(*place, text, fontsize=size, color=color, family=_FONT, parse_math=False, **style)
 
 
 def _left(column: int) -> float:
     return _MARGIN + column * (_SIDE + _GAP)
 
 
-def _draw_head(page: _Page, columns: Sequence[_Column], title: str) -> None:
-    page.text(_MARGIN, 0.5, _printable(title, int(page.width * 7)), size=16, weight="bold", va="baseline")
+def _draw_head(page: Page, columns: Sequence[_Column], title: str) -> None:
+    page.text(_MARGIN, 0.5, printable(title, int(page.width * 7)), size=16, weight="bold", va="baseline")
     rule = f"✓ right   ✗ wrong   An image is called anomalous above probability {THRESHOLD}."
-    page.text(_MARGIN, 0.78, rule, size=10, color=_FAINT, va="baseline")
+    page.text(_MARGIN, 0.78, rule, size=10, color=FAINT, va="baseline")
     for number, column in enumerate(columns):
         page.text(_left(number), _TOP + 0.2, column.title, size=12, va="baseline")
         if column.scale is None:
             continue
-        bar = page.axes(_left(number), _TOP + 0.32, _SIDE, 0.11)
-        shades = ScalarMappable(column.scale, column.colormap)
-        colorbar = page.figure.colorbar(shades, cax=bar, orientation="horizontal", extend=column.ends)
-        colorbar.outline.set_visible(False)
-        bar.locator_params(axis="x", nbins=4)
-        bar.tick_params(labelsize=9, length=2, pad=2, colors=_FAINT, labelfontfamily=_FONT)
-        if column.ends == "max":
-            page.text(_left(number) + _SIDE, _TOP + 0.2, "ΔE00", color=_FAINT, ha="right", va="baseline")
+        page.colorbar(column.scale, _left(number), _TOP + 0.32, _SIDE, 0.11)
+        page.text(_left(number) + _SIDE, _TOP + 0.2, column.scale.unit, color=FAINT, ha="right", va="baseline")
     page.text(_left(len(columns)) + 0.2, _TOP + 0.2, "probability of being anomalous", size=12, va="baseline")
 
 
-def _draw_row(page: _Page, columns: Sequence[_Column], panel: Panel, top: float) -> None:
+def _draw_row(page: Page, columns: Sequence[_Column], panel: Panel, top: float) -> None:
     for number, column in enumerate(columns):
         picture = column.picture(panel)
-        if picture is None:
-            continue
-        axes = page.axes(_left(number), top, _SIDE, _SIDE)
-        axes.set_axis_off()
-        if column.scale is None:
-            smooth = picture.shape[2] > _SIDE * _DPI / 2  # pixels enlarged twice or more are better seen as they are
-            axes.imshow(picture.transpose(1, 2, 0), interpolation="hanning" if smooth else "nearest", aspect="auto")
-        else:
-            axes.imshow(picture, cmap=column.colormap, norm=column.scale, interpolation="nearest", aspect="auto")
+        if picture is not None:
+            page.picture(picture, _left(number), top, _SIDE, _SIDE, column.scale)
     _draw_verdict(page, panel, _left(len(columns)) + 0.2, top)
 
 
-def _draw_verdict(page: _Page, panel: Panel, left: float, top: float) -> None:
+def _draw_verdict(page: Page, panel: Panel, left: float, top: float) -> None:
     """Right or wrong, thrice over: as a sign and a word, as a hatched bar, and in colour."""
     right = (panel.probability > THRESHOLD) == (panel.label == POSITIVE)
     color, sign = (_RIGHT, "✓") if right else (_WRONG, "✗")
     called = "anomalous" if panel.probability > THRESHOLD else "normal"
-    page.text(left, top + 0.46, _printable(panel.name, 44), size=11, va="baseline")
+    page.text(left, top + 0.46, printable(panel.name, 44), size=11, va="baseline")
     page.text(left, top + 1.55, sign, size=20, color=color, weight="bold", va="baseline")
     verdict = f"called {called}, {'rightly' if right else 'but is ' + dict(_GROUPS)[panel.label]}"
     page.text(left + 0.32, top + 1.53, verdict, size=11.5, color=color, weight="bold", va="baseline")
@@ -197,20 +152,5 @@ def _draw_verdict(page: _Page, panel: Panel, left: float, top: float) -> None:
     bar.barh(0.5, 1, 1, color=_TRACK)
     hatch = None if right else "////"
     bar.barh(0.5, panel.probability, 1, facecolor=color, edgecolor="white", hatch=hatch, linewidth=0)
-    bar.axvline(THRESHOLD, -0.2, 1.2, color=_INK, linewidth=1, linestyle=(0, (3, 2)), clip_on=False)
+    bar.axvline(THRESHOLD, -0.2, 1.2, color=INK, linewidth=1, linestyle=(0, (3, 2)), clip_on=False)
     page.text(left + bar_width + 0.1, top + 0.95, f"{panel.probability:.2f}", size=14, weight="bold", va="center")
-
-
-def _printable(text: str, length: int) -> str:
-    """`text` on one line of at most `length` characters, cut in the middle, with □ for what the font cannot show."""
-    known = _characters()
-    text = "".join(sign if ord(sign) in known and sign.isprintable() else "□" for sign in text)
-    if len(text) <= length:
-        return text
-    tail = (length - 1) // 2
-    return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"
-
-
-@cache
-def _characters() -> frozenset[int]:
-    return frozenset(get_font(findfont(_FONT)).get_charmap())

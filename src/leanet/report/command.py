@@ -61,6 +61,15 @@ def report(config: dict[str, Any]) -> None:
 
         return push(home, _chosen(replace(settings, pool=False), home), settings.push)
     cells = _chosen(settings, home)
+    if settings.figure is not None:
+        from leanet.report.figures.draw import write_figures  # here, since tables do without matplotlib
+        from leanet.report.figures.selection import Chosen
+
+        return write_figures(Chosen(home, cells, settings.datasets, settings.models), settings.figure)
+    if settings.page:
+        from leanet.report.page.write import write_page
+
+        return print(f"written: {write_page(home, cells)}")
     if not write_tables(home, cells, settings.table, settings.columns):
         raise LeanetError(f"table={settings.table}: none of its runs is done in {home}; table=cells shows what is")
 

@@ -27,7 +27,7 @@ class FinishedCell:
     """The finished runs that differ in nothing but the fold; if pooled, in nothing but fold and seeds.
 
     config: the resolved configuration of one of them.
-    results: of each finished run, its result.json with its `seed` and `split_seed`.
+    results: of each finished run, its result.json with its `seed`, its `split_seed` and its `folder`.
     """
 
     id: str
@@ -141,7 +141,8 @@ def cell_of(name: str, runs: list[tuple[Path, Result]]) -> FinishedCell:
     """The cell of that id: its finished runs' folders and results."""
     config = yaml.load((runs[0][0] / "config.yaml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     seeds = {"seed": config["seed"], "split_seed": config["split_seed"]}
-    return FinishedCell(name, config, tuple(sorted(({**result, **seeds} for _, result in runs), key=_order)))
+    results = ({**result, **seeds, "folder": str(folder)} for folder, result in runs)
+    return FinishedCell(name, config, tuple(sorted(results, key=_order)))
 
 
 def pooled(cells: Iterable[FinishedCell]) -> list[FinishedCell]:
@@ -167,6 +168,16 @@ def tables_of(cells: Iterable[FinishedCell]) -> list[tuple[Facts, list[FinishedC
         else:
             found.append((cell.shared, [cell]))
     return found
+
+
+def said(shared: Facts) -> str:
+    """Settings in words: image_size 64, epochs 100."""
+    return ", ".join(f"{short(name)} {value}" for name, value in shared.items())
+
+
+def short(name: str) -> str:
+    """A setting's name without its group: epochs of trainer.max_epochs."""
+    return name.rpartition(".")[2].removeprefix("max_")
 
 
 def rows_of(cells: Iterable[FinishedCell]) -> dict[str, list[FinishedCell]]:

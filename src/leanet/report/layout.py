@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
 from typing import Any
 
@@ -114,6 +114,12 @@ class Filled:
     rows: list[tuple[str, str, str]]  # our name, its label, the paper's count of parameters in millions
     entries: dict[tuple[str, str], Entry]
     paper: dict[tuple[str, str], Published]
+
+    def with_entries(self) -> "Filled":
+        """The datasets and rows of which something is done."""
+        datasets = [name for name in self.datasets if any(dataset == name for dataset, _ in self.entries)]
+        rows = [row for row in self.rows if any(name == row[0] for _, name in self.entries)]
+        return replace(self, datasets=datasets, rows=rows)
 
 
 def _only(split: int, by_fold: Mapping[Any, float]) -> dict[Any, float]:

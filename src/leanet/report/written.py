@@ -7,7 +7,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from leanet.report import layout
-from leanet.report.finished import Facts, FinishedCell, differences, tables_of
+from leanet.report.finished import FinishedCell, differences, said, short, tables_of
 from leanet.report.lifts import lifts
 from leanet.report.paper import paper_table
 from leanet.report.tables import pooled_spread
@@ -65,19 +65,11 @@ def _pages(table: int | str, columns: Sequence[str], cells: Sequence[FinishedCel
     groups = tables_of(cells)
     differing = differences([shared for shared, _ in groups])
     return {
-        "-".join([name, *(f"{_short(fact)}{shared[fact]}" for fact in differing)]): Page(
-            f"{title}: {_said(shared)}", make(members)
+        "-".join([name, *(f"{short(fact)}{shared[fact]}" for fact in differing)]): Page(
+            f"{title}: {said(shared)}", make(members)
         )
         for shared, members in groups
     }
-
-
-def _said(shared: Facts) -> str:
-    return ", ".join(f"{_short(name)} {value}" for name, value in shared.items())
-
-
-def _short(name: str) -> str:
-    return name.rpartition(".")[2].removeprefix("max_")
 
 
 def all_cells(cells: Sequence[FinishedCell]) -> str:

@@ -143,6 +143,15 @@ def read_back() -> Any:
     return read_all
 
 
+LOSSES = ("loss", "adn_loss", "caan_loss")
+
+
+@pytest.fixture(scope="session")
+def losses() -> tuple[str, ...]:
+    """The columns of a detector's curves.csv, as `done` writes it."""
+    return LOSSES
+
+
 @pytest.fixture
 def done(finish: Any, tmp_path: Path) -> Any:
     """done({1: 0.8, …}, *words) → as `finish`, with the files that runs and their colorizers leave."""
@@ -151,7 +160,8 @@ def done(finish: Any, tmp_path: Path) -> Any:
         last = finish(f1, *words)
         runs = [replace(last, fold=fold) for fold in f1]
         for run in runs:
-            write_text(run.folder / "curves.csv", "epoch,loss,adn_loss,caan_loss\n1,2.5,1.5,1\n2,1.25,0.75,0.5\n")
+            curves = f"epoch,{','.join(LOSSES)}\n1,2.5,1.5,1\n2,1.25,0.75,0.5\n"
+            write_text(run.folder / "curves.csv", curves)
             predictions = "".join(f"{n}.png,{n:02x},{n % 2},{n / 10},0.5\n" for n in range(10))
             write_text(run.folder / "predictions.csv", f"file,sha256,label,adn,caan\n{predictions}")
             Image.new("RGB", (8, 8), (run.fold, 0, 0)).save(run.folder / "sheet.png")

@@ -8,7 +8,7 @@ import wandb
 import wandb_workspaces.reports.v2 as wr
 from wandb_workspaces import expr
 
-from leanet.loggers import COLORIZER, FOLD
+from leanet.logged import COLORIZER, FOLD
 from leanet.report.wandb import cell, session
 from leanet.report.wandb.destination import Destination
 from leanet.store import write_text

@@ -12,7 +12,7 @@ import wandb
 import yaml
 from tqdm import tqdm
 
-from leanet.loggers import COLORIZER, FOLD, figures
+from leanet.logged import COLORIZER, FOLD, figures
 from leanet.report.finished import FinishedCell, Result, tables_of
 from leanet.report.wandb import session
 from leanet.report.wandb.cell import cell_name, lift_of, log_cell
@@ -35,7 +35,7 @@ def push(home: Path, cells: Sequence[FinishedCell], to: Destination) -> None:
     runs = [(cell, result) for cell in cells for result in cell.results]
     colorizers = _colorizers(home, {cell.dataset for cell in cells})
     there = _finished_there(to)
-    _push_runs(home, runs, to, there)
+    _push_runs(runs, to, there)
     for folder in colorizers:
         if _id_of(folder) not in there:
             _push_colorizer(folder, to)
@@ -47,13 +47,10 @@ def push(home: Path, cells: Sequence[FinishedCell], to: Destination) -> None:
     print(f"W&B: {len(runs)} runs, {len(cells)} cells, {len(colorizers)} colorizers: {where}\ndashboard: {shown}")
 
 
-def _push_runs(
-    home: Path, runs: Sequence[tuple[FinishedCell, Result]], to: Destination, there: Collection[str]
-) -> None:
-    folders = {_id_of(folder): folder for folder in home.glob("detectors/*")}
+def _push_runs(runs: Sequence[tuple[FinishedCell, Result]], to: Destination, there: Collection[str]) -> None:
     missing = [(cell, result) for cell, result in runs if result["run"] not in there]
     for cell, result in tqdm(missing, desc="W&B", unit="run", disable=None):
-        folder = folders[result["run"]]
+        folder = Path(result["folder"])
         config = yaml.safe_load((folder / "config.yaml").read_text())
         given = {"group": cell_name(cell), "job_type": FOLD, "name": _name_of(folder), "config": config}
         run = _begin(folder, to, **given)

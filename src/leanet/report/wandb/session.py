@@ -19,7 +19,7 @@ import wandb
 
 from leanet.data.images import POSITIVE, THRESHOLD
 from leanet.errors import LeanetError
-from leanet.fitting import CURVES
+from leanet.runs import CURVES
 
 os.environ.setdefault("WANDB_SILENT", "true")  # a banner for each run, where a line for all will do
 

@@ -1,0 +1,104 @@
+"""A page for pictures: placed in inches, names as they stand, maps in colours of a scale that is shown beside them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+from numpy.typing import NDArray
+
+INK, FAINT = "#222222", "#6b6b6b"
+FONT = "DejaVu Sans"  # comes with matplotlib, so a page is the same on every machine
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a map's values become colours. `ends`: where values may lie beyond the scale, as matplotlib's `extend`."""
+
+    colormap: str
+    norm: Normalize
+    ends: str = "neither"
+    unit: str = ""
+
+
+def difference_scale(maps: Iterable[NDArray[np.floating]]) -> Scale:
+    """Of anomaly maps, from 0 to nearly the largest value."""
+    # A few wild pixels must not darken all other maps; and where nothing differs, noise must not look like much.
+    most = max((float(np.percentile(values, 99.8)) for values in maps), default=0.0)
+    return Scale("magma", Normalize(0, max(most, 2.0)), "max", "ΔE00")
+
+
+def attention_scale(maps: Iterable[NDArray[np.floating]]) -> Scale:
+    """Of attention maps, from the least value to the largest: they hardly vary in space."""
+    every = list(maps)
+    least = min((float(values.min()) for values in every), default=0.0)
+    span = max((float(values.max()) for values in every), default=0.0) - least
+    return Scale("viridis", Normalize(least, least + max(span, 0.02)))
+
+
+class Page:
+    """A figure measured in inches from its upper left corner; it needs neither pyplot nor a display."""
+
+    def __init__(self, width: float, height: float, dpi: int) -> None:
+        self.width, self.height = width, height
+        self.figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
+        FigureCanvasAgg(self.figure)
+
+    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        bottom = self.height - top - height
+        place = (left / self.width, bottom / self.height, width / self.width, height / self.height)
+        return self.figure.add_axes(place)
+
+    def text(self, left: float, top: float, text: str, size: float = 11, color: str = INK, **style: Any) -> None:
+        """`text` as it stands: nothing in it is taken for mathematics."""
+        place = (left / self.width, 1 - top / self.height)
+        self.figure.text(*place, text, fontsize=size, color=color, family=FONT, parse_math=False, **style)
+
+    def picture(
+        self, picture: NDArray[Any], left: float, top: float, width: float, height: float, scale: Scale | None
+    ) -> None:
+        """An image (3, h, w) uint8, or with a scale a map (h, w)."""
+        axes = self.axes(left, top, width, height)
+        axes.set_axis_off()
+        if scale is None:
+            smooth = picture.shape[2] > width * self.figure.dpi / 2  # pixels enlarged more are better seen as they are
+            axes.imshow(picture.transpose(1, 2, 0), interpolation="hanning" if smooth else "nearest", aspect="auto")
+        else:
+            axes.imshow(
+                picture.astype(np.float32), cmap=scale.colormap, norm=scale.norm, interpolation="nearest", aspect="auto"
+            )
+
+    def colorbar(
+        self, scale: Scale, left: float, top: float, width: float, height: float, size: float = 9, ticks: int = 4
+    ) -> None:
+        """The colours of `scale` with its numbers; upright if it is higher than wide."""
+        bar = self.axes(left, top, width, height)
+        upright = height > width
+        shades = ScalarMappable(scale.norm, scale.colormap)
+        orientation = "vertical" if upright else "horizontal"
+        colorbar = self.figure.colorbar(shades, cax=bar, orientation=orientation, extend=scale.ends)
+        colorbar.outline.set_visible(False)
+        bar.locator_params(axis="y" if upright else "x", nbins=ticks)
+        bar.tick_params(labelsize=size, length=2, pad=2, colors=FAINT, labelfontfamily=FONT)
+
+
+def printable(text: str, length: int) -> str:
+    """`text` on one line of at most `length` characters, cut in the middle, with □ for what the font cannot show."""
+    known = _characters()
+    text = "".join(sign if ord(sign) in known and sign.isprintable() else "□" for sign in text)
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 2
+    return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+@cache
+def _characters() -> frozenset[int]:
+    return frozenset(get_font(findfont(FONT)).get_charmap())

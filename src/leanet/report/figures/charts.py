@@ -1,0 +1,159 @@
+"""Charts of finished runs, as vectors: F1 over the share of positives, F1 over the points, and losses."""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil
+from statistics import mean
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.transforms import ScaledTranslation
+
+from leanet.canvas import FAINT, INK, printable
+from leanet.report.figures.output import new_figure
+from leanet.report.figures.series import Curve, Line, Losses, Scores
+from leanet.report.figures.style import in_our_style, style_of
+from leanet.report.statistics import mean_sd
+
+_ACROSS = 3  # panels side by side
+_WIDTH, _HEIGHT = 2.9, 2.5  # of a panel, in inches
+_APART = 2.5  # points of 1/72 inch from one method's bars to the next one's, so that none hides another
+_LEGEND_ROW, _LEGEND_CHARACTERS = 0.2, 42
+_LOSSES = {"adn_loss": "ADN", "caan_loss": "CAAN", "colorizer": "colorizer"}
+
+
+def draw_by_share(panels: Sequence[Scores]) -> Figure:
+    """The paper's Figure 4: F1 over the share of positives, mean ± SD over folds; a panel for each dataset."""
+
+    def finish(axes: Axes) -> None:
+        axes.set_xlabel("positives of all training images")
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.set_xlim(left=0)
+
+    chosen = any("+" in line.method for panel in panels for line in panel.lines)
+    return _draw(panels, finish, "with attention: at the best of the points, by the test folds" if chosen else "")
+
+
+def draw_by_point(panels: Sequence[Scores]) -> Figure:
+    """F1 over the five points, mean ± SD over folds; the plain ADN as a line in a band, the floor as a dotted line.
+
+    The paper has no such figure: its tables show the best point alone.
+    """
+
+    def finish(axes: Axes) -> None:
+        axes.set_xlabel("attention point")
+        axes.set_xticks(range(1, 6))
+        axes.set_xlim(0.6, 5.4)
+
+    return _draw(panels, finish)
+
+
+def draw_losses(title: str, model: str, losses: Losses) -> Figure:
+    """A cell's losses by epoch: each fold thin, their mean over the epochs that all of them have thick."""
+    shown = {name: losses.curves[name] for name in _LOSSES if name in losses.curves}
+    with in_our_style():
+        figure = new_figure(max(4.0, len(shown) * _WIDTH), _HEIGHT + 0.6)
+        figure.suptitle(printable(title, 110), fontsize=9, fontweight="bold")
+        for axes, (name, curves) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
+            _draw_curves(axes, style_of(model).color if name != "colorizer" else FAINT, curves)
+            axes.set(title=_LOSSES[name], xlabel="epoch", ylabel="loss")
+        handles = [Line2D([], [], color=INK, linewidth=width) for width in (0.7, 2)]
+        figure.legend(handles, ["one fold", "mean over folds"], loc="outside lower center", ncols=2)
+    return figure
+
+
+def _draw_curves(axes: Axes, color: str, curves: Sequence[Curve]) -> None:
+    for curve in curves:
+        axes.plot(range(1, len(curve.values) + 1), curve.values, color=color, linewidth=0.7, alpha=0.6)
+    means = [mean(values) for values in zip(*(curve.values for curve in curves), strict=False)]
+    axes.plot(range(1, len(means) + 1), means, color=color, linewidth=2)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylim(bottom=0)
+
+
+def _draw(panels: Sequence[Scores], finish: Callable[[Axes], None], note: str = "") -> Figure:
+    """A panel of F1 for each dataset, and one legend for all, headed by `note`."""
+    across = min(_ACROSS, len(panels))
+    down = ceil(len(panels) / across)
+    with in_our_style():
+        legend = _legend(panels)
+        columns = max(1, int(across * _WIDTH / 2.6))
+        rows = ceil(len(legend) / columns) + bool(note)
+        figure = new_figure(max(3.6, across * _WIDTH), down * _HEIGHT + rows * _LEGEND_ROW + 0.2)
+        places = list(figure.subplots(down, across, squeeze=False, sharey=True).flat)
+        for axes, panel in zip(places, panels, strict=False):
+            _draw_panel(axes, panel)
+            finish(axes)
+        for axes in places[len(panels) :]:
+            axes.remove()
+        low, high = places[0].get_ylim()  # shared by all
+        places[0].set_ylim(max(low, -0.02), min(high, 1.02))  # F1 ends there, whatever the SD
+        drawn = figure.legend(
+            [*legend.values()], [*legend], loc="outside lower center", ncols=columns, handlelength=3.2
+        )
+        drawn.set_title(note, FontProperties(size=7.5))
+    return figure
+
+
+def _draw_panel(axes: Axes, panel: Scores) -> None:
+    axes.set_title(printable(panel.dataset, 40))
+    axes.set_ylabel("F1")
+    if panel.floor is not None:
+        axes.axhline(panel.floor, color=FAINT, linestyle=":", linewidth=1.2)
+    for method, folds in panel.plain.items():
+        style, spread = style_of(method), mean_sd(folds)
+        axes.axhline(spread.mean, color=style.color, linestyle=style.line)
+        sd = spread.sd or 0.0
+        axes.axhspan(
+            spread.mean - sd,
+            spread.mean + sd,
+            facecolor="none",
+            edgecolor=style.color,
+            alpha=0.3,
+            hatch=style.hatch,
+            lw=0,
+        )
+    for place, line in enumerate(panel.lines):
+        _draw_line(axes, line, place - (len(panel.lines) - 1) / 2)
+
+
+def _draw_line(axes: Axes, line: Line, aside: float) -> None:
+    """`aside`: by how many steps its bars are moved, which leaves the numbers as they are."""
+    spreads = [mean_sd(folds) for folds in line.folds]
+    ends = [(spread.mean - (spread.sd or 0), spread.mean + (spread.sd or 0)) for spread in spreads]
+    axes.update_datalim([(x, end) for x, pair in zip(line.x, ends, strict=True) for end in pair])
+    axes.autoscale_view()  # by hand, since what is moved does not count
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    moved = axes.transData + ScaledTranslation(aside * _APART / 72, 0, figure.dpi_scale_trans)
+    axes.errorbar(
+        line.x,
+        [spread.mean for spread in spreads],
+        yerr=[spread.sd or 0.0 for spread in spreads],
+        capsize=2,
+        elinewidth=0.8,
+        capthick=0.8,
+        transform=moved,
+        **style_of(line.method).of_line,
+    )
+
+
+def _legend(panels: Sequence[Scores]) -> Mapping[str, Artist]:
+    """By what is said of it, how each thing is drawn in any of the panels."""
+    entries: dict[str, Artist] = {}
+    for panel in panels:
+        for method in panel.plain:
+            style = style_of(method)
+            entries[_named(method, "plain ± SD")] = Line2D([], [], color=style.color, linestyle=style.line)
+        for line in panel.lines:
+            entries[_named(line.method)] = Line2D([], [], **style_of(line.method).of_line)
+    if any(panel.floor is not None for panel in panels):
+        entries["always “anomalous” (floor)"] = Line2D([], [], color=FAINT, linestyle=":")
+    return entries
+
+
+def _named(method: str, more: str = "") -> str:
+    return printable(f"{method}, {more}" if more else method, _LEGEND_CHARACTERS)

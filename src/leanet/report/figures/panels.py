@@ -1,0 +1,237 @@
+"""Pages of pictures: examples of maps (Figures 3 and 6), features at the points (Figure 5), the worst mistakes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from leanet.canvas import FAINT, Page, Scale, attention_scale, difference_scale, printable
+from leanet.data.images import NEGATIVE, POSITIVE
+from leanet.sheet import Panel
+
+_DPI = 300
+_SIDE, _SMALL, _GAP, _MARGIN = 1.1, 0.8, 0.06, 0.15  # inches; small pictures are for many datasets
+_LABELS, _BAR = 0.95, 0.55  # what row labels and upright colour bars take
+_CLASSES = {POSITIVE: "positive", NEGATIVE: "negative"}
+
+Pick = Callable[[Panel], NDArray[Any] | None]
+_PICTURES: Mapping[str, Pick] = {
+    "original": lambda panel: panel.image,
+    "recoloured": lambda panel: panel.recoloured,
+    "anomaly map": lambda panel: panel.difference,
+    "attention M": lambda panel: panel.attention,
+}
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images of one dataset for Figures 3 and 6, positives first."""
+
+    dataset: str
+    panels: Sequence[Panel]
+
+
+def draw_examples(blocks: Sequence[Examples], width: float = 8.6) -> Figure:
+    """The paper's Figures 3 and 6: original and recoloured image and their map, of positives and negatives.
+
+    Datasets stand side by side as long as they fit into `width` inches. Each has its own colour scale.
+    """
+    names = [name for name in ("original", "recoloured", "anomaly map") if any(_has(block, name) for block in blocks)]
+    lines = _in_lines(blocks, width - _MARGIN - _LABELS)
+    height = 0.5 + len(names) * (_SMALL + _GAP) + 0.5
+    widest = max(sum(_width(block) for block in line) for line in lines)
+    page = Page(_MARGIN + _LABELS + widest, len(lines) * height, _DPI)
+    for number, line in enumerate(lines):
+        _label_rows(page, names, number * height + 0.5, _SMALL)
+        left = _MARGIN + _LABELS
+        for block in line:
+            _draw_block(page, block, names, left, number * height)
+            left += _width(block)
+    return page.figure
+
+
+def _width(block: Examples) -> float:
+    return len(block.panels) * (_SMALL + _GAP) + 2 * _MARGIN
+
+
+def _in_lines(blocks: Sequence[Examples], width: float) -> list[list[Examples]]:
+    lines: list[list[Examples]] = [[]]
+    for block in blocks:
+        if lines[-1] and sum(map(_width, [*lines[-1], block])) > width:
+            lines.append([])
+        lines[-1].append(block)
+    return lines
+
+
+def _has(block: Examples, name: str) -> bool:
+    return any(_PICTURES[name](panel) is not None for panel in block.panels)
+
+
+def _label_rows(page: Page, names: Sequence[str], top: float, side: float) -> None:
+    for number, name in enumerate(names):
+        page.text(_MARGIN, top + number * (side + _GAP) + side / 2, name, size=8, va="center")
+
+
+def _draw_block(page: Page, block: Examples, names: Sequence[str], left: float, top: float) -> None:
+    width = _width(block) - 2 * _MARGIN - _GAP
+    title = printable(block.dataset, int(width * 11))
+    page.text(left + width / 2, top + 0.22, title, size=9, weight="bold", ha="center", va="baseline")
+    differences = [panel.difference for panel in block.panels if panel.difference is not None]
+    scale = difference_scale(differences)
+    for column, panel in enumerate(block.panels):
+        at = left + column * (_SMALL + _GAP)
+        page.text(at + _SMALL / 2, top + 0.42, _CLASSES[panel.label], size=8, ha="center", va="baseline")
+        for row, name in enumerate(names):
+            picture = _PICTURES[name](panel)
+            if picture is not None:
+                down = top + 0.5 + row * (_SMALL + _GAP)
+                page.picture(picture, at, down, _SMALL, _SMALL, scale if name == "anomaly map" else None)
+    if differences:
+        down = top + 0.5 + len(names) * (_SMALL + _GAP)
+        page.colorbar(scale, left, down, width - 0.45, 0.07, size=6.5)
+        page.text(left + width, down + 0.07, scale.unit, size=7, color=FAINT, ha="right", va="baseline")
+
+
+@dataclass(frozen=True)
+class PointFeatures:
+    """What the attention does at one point to the features of the images of one figure, B in number.
+
+    before, after: (B, H, W), means over the channels of f and of f·(1 + M).
+    attention: (B, h, w), M in 0…1.
+    """
+
+    point: int
+    before: NDArray[np.floating]
+    attention: NDArray[np.floating]
+    after: NDArray[np.floating]
+
+
+_FEATURE_ROWS = ("before: f", "attention: M", "after: f · (1 + M)")
+
+
+def draw_features(title: str, panels: Sequence[Panel], points: Sequence[PointFeatures]) -> Figure:
+    """The paper's Figure 5: features at the points before and after the attention, as means over their channels.
+
+    Args:
+        panels: B images, of which the features are; with their map, if there is one.
+        points: those that are shown, each of a network of its own, since the attention enters a network at one point.
+    """
+    left = _MARGIN + _SIDE + 0.2 + _LABELS + 0.25
+    height = len(_FEATURE_ROWS) * (_SIDE + _GAP) + 0.15
+    page = Page(left + len(points) * (_SIDE + _GAP) + _BAR + 0.1, 0.75 + len(panels) * height + 0.55, _DPI)
+    page.text(_MARGIN, 0.25, printable(title, int(page.width * 9)), size=9, weight="bold", va="baseline")
+    attention = attention_scale([point.attention for point in points])
+    map_scale = difference_scale([panel.difference for panel in panels if panel.difference is not None])
+    for row, panel in enumerate(panels):
+        top = 0.75 + row * height
+        _draw_seen(page, panel, map_scale, top)
+        for number, name in enumerate(_FEATURE_ROWS):
+            down = top + number * (_SIDE + _GAP)
+            page.text(left - 0.08, down + _SIDE / 2, name, size=8, ha="right", va="center")
+        page.colorbar(attention, left + len(points) * (_SIDE + _GAP), top + _SIDE + _GAP, 0.07, _SIDE, size=6.5)
+    for column, point in enumerate(points):
+        at = left + column * (_SIDE + _GAP)
+        page.text(at + _SIDE / 2, 0.65, f"point {point.point}", size=8, ha="center", va="baseline")
+        _draw_point(page, point, attention, at, height)
+    down = 0.75 + len(panels) * height
+    page.text(left - 0.08, down + 0.07, "mean over channels", size=7, color=FAINT, ha="right", va="baseline")
+    return page.figure
+
+
+def _draw_seen(page: Page, panel: Panel, scale: Scale, top: float) -> None:
+    """The image and its map, left of its features."""
+    page.picture(panel.image, _MARGIN, top, _SIDE, _SIDE, None)
+    if panel.difference is not None:
+        down = top + _SIDE + 0.06
+        page.picture(panel.difference, _MARGIN, down, _SIDE, _SIDE, scale)
+        page.colorbar(scale, _MARGIN, down + _SIDE + 0.04, _SIDE - 0.4, 0.07, size=6.5)
+        page.text(_MARGIN + _SIDE, down + _SIDE + 0.11, scale.unit, size=7, color=FAINT, ha="right", va="baseline")
+    page.text(_MARGIN, top + 2 * _SIDE + 0.55, _CLASSES[panel.label], size=8, va="baseline")
+    _name(page, panel, _MARGIN, top + 2 * _SIDE + 0.67)
+
+
+def _name(page: Page, panel: Panel, left: float, top: float, length: int = 23) -> None:
+    """The file's name in three lines, so that it can be read whole and found again; as wide as a picture."""
+    name = printable(panel.name, 3 * length)
+    for line in range(3):
+        text = name[line * length : (line + 1) * length]
+        page.text(left, top + line * 0.09, text, size=5.5, color=FAINT, va="baseline")
+
+
+def _draw_point(page: Page, point: PointFeatures, attention: Scale, left: float, height: float) -> None:
+    """A column: before and after on one scale, so that what the attention adds shows."""
+    values = np.stack([point.before, point.after])
+    scale = Scale("cividis", Normalize(float(values.min()), max(float(values.max()), float(values.min()) + 1e-6)))
+    for row in range(len(point.before)):
+        pictures = ((point.before[row], scale), (point.attention[row], attention), (point.after[row], scale))
+        for number, (picture, colors) in enumerate(pictures):
+            down = 0.75 + row * height + number * (_SIDE + _GAP)
+            page.picture(picture, left, down, _SIDE, _SIDE, colors)
+    page.colorbar(scale, left, 0.75 + len(point.before) * height, _SIDE - 0.1, 0.07, size=6.5, ticks=3)
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """The images of one class that a cell was most wrong about, over its folds.
+
+    wrong: how many of `images` were.
+    panels: the worst first; the least sure of the right ones where none is wrong.
+    folds: of each panel, the fold in which it was a test image.
+    """
+
+    label: int
+    wrong: int
+    images: int
+    panels: Sequence[Panel]
+    folds: Sequence[int]
+
+    @property
+    def heading(self) -> str:
+        called = {POSITIVE: "anomalous, called normal", NEGATIVE: "normal, called anomalous"}[self.label]
+        rest = "" if self.wrong else "; these were the least sure"
+        return f"{called}: {self.wrong or 'none'} of {self.images}{rest}"
+
+
+def draw_mistakes(title: str, mistakes: Sequence[Mistakes]) -> Figure:
+    """The worst mistakes of a cell: images, maps, attention, probability of being anomalous, fold and file.
+
+    Colour scales are shared by all. The paper has no such figure.
+    """
+    everything = [panel for part in mistakes for panel in part.panels]
+    names = [name for name, pick in _PICTURES.items() if any(pick(panel) is not None for panel in everything)]
+    scales = {
+        "anomaly map": difference_scale(panel.difference for panel in everything if panel.difference is not None),
+        "attention M": attention_scale(panel.attention for panel in everything if panel.attention is not None),
+    }
+    most = max(len(part.panels) for part in mistakes)
+    height = 0.3 + len(names) * (_SIDE + _GAP) + 0.65
+    page = Page(_MARGIN + _LABELS + max(most, 4) * (_SIDE + _GAP) + _BAR, 0.4 + len(mistakes) * height, _DPI)
+    page.text(_MARGIN, 0.25, printable(title, int(page.width * 9)), size=9, weight="bold", va="baseline")
+    for number, part in enumerate(mistakes):
+        top = 0.4 + number * height
+        page.text(_MARGIN, top + 0.2, part.heading, size=8.5, weight="bold", va="baseline")
+        _label_rows(page, names, top + 0.3, _SIDE)
+        for column, (panel, fold) in enumerate(zip(part.panels, part.folds, strict=True)):
+            _draw_mistake(page, panel, fold, names, scales, _MARGIN + _LABELS + column * (_SIDE + _GAP), top + 0.3)
+        for row, name in enumerate(names):
+            if name in scales and part.panels:
+                left, down = _MARGIN + _LABELS + len(part.panels) * (_SIDE + _GAP), top + 0.3 + row * (_SIDE + _GAP)
+                page.colorbar(scales[name], left, down + 0.12, 0.07, _SIDE - 0.15, size=6.5)
+                page.text(left, down + 0.07, scales[name].unit, size=6.5, color=FAINT, va="baseline")
+    return page.figure
+
+
+def _draw_mistake(
+    page: Page, panel: Panel, fold: int, names: Sequence[str], scales: Mapping[str, Scale], left: float, top: float
+) -> None:
+    for row, name in enumerate(names):
+        picture = _PICTURES[name](panel)
+        if picture is not None:
+            page.picture(picture, left, top + row * (_SIDE + _GAP), _SIDE, _SIDE, scales.get(name))
+    down = top + len(names) * (_SIDE + _GAP)
+    page.text(left, down + 0.12, f"P = {panel.probability:.2f}, fold {fold}", size=7.5, va="baseline")
+    _name(page, panel, left, down + 0.24)

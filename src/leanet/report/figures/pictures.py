@@ -1,0 +1,171 @@
+"""A finished cell's test images with everything that was made of them, read back from disk."""
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from leanet.cells import Cell, Cells, load
+from leanet.data.batches import Tensors
+from leanet.data.images import ImageSet
+from leanet.detector.features import Features, attended_features
+from leanet.errors import LeanetError
+from leanet.experiment import load_task, recolored_of, split_of, tensors_of
+from leanet.report.finished import FinishedCell
+from leanet.runs import Run
+from leanet.settings import Settings, kept_settings
+from leanet.sheet import Panel
+
+ATTENTION = "attention.npy"  # (N, h, w) float16, rows as in predictions.csv; not in every run's folder
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """predictions.csv of a run: N test images.
+
+    names: of their files.
+    labels: (N,), 0 or 1.
+    probabilities: (N,), of being anomalous, by the ADN.
+    """
+
+    names: tuple[str, ...]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Predictions":
+        with (folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        names = tuple(row["file"] for row in rows)
+        labels = np.array([int(row["label"]) for row in rows], dtype=np.int64)
+        return cls(names, labels, np.array([float(row["adn"]) for row in rows]))
+
+
+@dataclass(frozen=True)
+class FoldPictures:
+    """A finished run's test images. Rows are those of its predictions.
+
+    Reads what it is asked for, when it is asked: maps and networks are large.
+    """
+
+    run: Run
+    predictions: Predictions
+    images: ImageSet
+    fold_of: NDArray[np.int64]
+
+    def panels(self, rows: Sequence[int], attention: bool = True) -> list[Panel]:
+        """Each of `rows` with its image, and what there is of recoloured image, map and, if asked for, attention.
+
+        Raises:
+            LeanetError: the run's maps, its colorizer or its checkpoint are gone.
+        """
+        batch = self.batch(rows)
+        colored = recolored_of(self.run, batch["images"]) if self.run.has_colorizer else None
+        attentions = self._attention(rows) if attention and self.run.has_attention else None
+        return [
+            Panel(
+                name=self.predictions.names[row],
+                label=int(self.predictions.labels[row]),
+                probability=float(self.predictions.probabilities[row]),
+                image=batch["images"][place].numpy(),
+                recoloured=None if colored is None else colored[place],
+                difference=batch["maps"][place, 0].float().numpy() if self.run.needs_maps else None,
+                attention=None if attentions is None else attentions[place],
+            )
+            for place, row in enumerate(rows)
+        ]
+
+    def features(self, rows: Sequence[int]) -> Features:
+        """The ADN's features at the run's point, before and after the attention (Fig. 5)."""
+        return attended_features(load_task(self.run), self.batch(rows))
+
+    def typical(self, label: int, count: int) -> list[int]:
+        """`count` rows of a class, or all it has: at even steps of the ranking by the map's mean, away from its ends.
+
+        One row is the median: neither the image that shows best nor the one that shows worst what maps can do.
+        """
+        rows = np.flatnonzero(self.predictions.labels == label)
+        if self.run.needs_maps:
+            means = self._tensors["maps"].float().mean((1, 2, 3)).numpy()
+            rows = rows[np.argsort(means[rows], kind="stable")]
+        count = min(count, len(rows))
+        return [int(rows[(2 * place + 1) * len(rows) // (2 * count)]) for place in range(count)]
+
+    def batch(self, rows: Sequence[int]) -> Tensors:
+        """Images, labels, and where the run uses them maps and their scales, of `rows`."""
+        chosen = torch.tensor(rows, dtype=torch.long)
+        return {name: values[chosen] for name, values in self._tensors.items()}
+
+    @cached_property
+    def _tensors(self) -> Tensors:
+        """Of all test images."""
+        run = self.run
+        if run.has_colorizer and not run.maps_file.exists():  # or else it would be trained anew
+            raise LeanetError(f"{run.maps_file} is gone: remove {run.folder}, and do the run again")
+        rows = split_of(run, self.images, self.fold_of)
+        test = torch.from_numpy(rows.test)
+        return {name: values[test] for name, values in tensors_of(run, self.images, rows).items()}
+
+    def _attention(self, rows: Sequence[int]) -> NDArray[np.floating]:
+        """(len(rows), h, w), as the run kept it, or else by its network."""
+        kept = self.run.folder / ATTENTION
+        if kept.exists():
+            found: NDArray[np.floating] = np.load(kept, mmap_mode="r", allow_pickle=False)[list(rows)]
+            return found.astype(np.float32)
+        with torch.inference_mode():
+            attention: Tensor = load_task(self.run)(self.batch(rows)).attention
+        return attention[:, 0].float().numpy()
+
+
+@dataclass
+class Gallery:
+    """Finds the pictures of finished cells under `home` (paths.runs); the images of one dataset are kept at a time."""
+
+    home: Path
+    _cells: Cells = field(default_factory=Cells)
+    _kept: tuple[str, ImageSet, NDArray[np.int64]] | None = None
+
+    def folds(self, cell: FinishedCell, numbers: Iterable[int] | None = None) -> dict[int, FoldPictures]:
+        """The pictures of a cell's finished folds, or of those among `numbers`, by fold.
+
+        Raises:
+            LeanetError: the images are gone, or are others than those that were trained on.
+        """
+        wanted = None if numbers is None else set(numbers)
+        results = [result for result in cell.results if wanted is None or result["fold"] in wanted]
+        paths = {**cell.config["paths"], "runs": str(self.home)}
+        found = self._cell(kept_settings({**cell.config, "fold": None, "paths": paths}))
+        runs = {run.fold: run for run in found.runs}
+        for result in results:
+            if runs[result["fold"]].id != result["run"]:
+                root = found.settings.dataset.get("root")
+                raise LeanetError(
+                    f"{cell.dataset}: the images in dataset.root={root} or their folds are no longer those of the "
+                    f"finished run {result['run']}"
+                )
+        images, fold_of = self._images(found)
+        return {
+            result["fold"]: FoldPictures(run, Predictions.read(run.folder), images, fold_of)
+            for result in results
+            for run in [runs[result["fold"]]]
+        }
+
+    def _cell(self, settings: Settings) -> Cell:
+        try:
+            return self._cells.of(settings)
+        except LeanetError as error:
+            raise LeanetError(f"{settings.dataset_name}: its images are needed for pictures of it; {error}") from None
+
+    def _images(self, cell: Cell) -> tuple[ImageSet, NDArray[np.int64]]:
+        settings = cell.settings
+        key = json.dumps([settings.dataset, settings.folds, settings.split_seed], sort_keys=True)
+        if self._kept is None or self._kept[0] != key:
+            self._kept = (key, *load(cell))
+        return self._kept[1:]

@@ -1,0 +1,119 @@
+"""What methods look like: the same in every figure, and told apart by colour-blind people and in grey."""
+
+import re
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from zlib import crc32
+
+from matplotlib import rc_context
+
+from leanet.canvas import FAINT, FONT, INK
+
+Dashes = Any  # a name or (offset, lengths), as matplotlib's linestyle
+Choice = TypeVar("Choice")
+
+# The colour says what use is made of the map; no two are nearer in lightness than 7 of L*'s 100.
+_COLORS = {
+    "": "#1a1a1a",
+    "-map": "#6a1b5d",
+    "+resnet": "#0b4f9e",
+    "-rgb_map": "#117733",
+    "+mobilenet": "#d55e00",
+    "-attentioned": "#cc79a7",
+    "+direct": "#56b4e9",
+}
+_OTHER_COLORS = ("#e6b800", "#8c6d1f", "#44aa99")
+
+# Marker, line and hatch say which ADN it is.
+_ADNS: dict[str, tuple[str, Dashes, str]] = {
+    "resnet18": ("o", "-", "///"),
+    "vgg16": ("s", (0, (5, 2)), "\\\\\\"),
+    "cnn": ("^", (0, (5, 1, 1, 1)), "..."),
+    "resnet50": ("D", (0, (2, 1)), "xxx"),
+    "vgg19": ("v", (0, (7, 1, 1, 1, 1, 1)), "+++"),
+}
+_OTHER_ADNS: tuple[tuple[str, Dashes, str], ...] = (
+    ("P", (0, (3, 1)), "---"),
+    ("X", (0, (6, 1, 2, 1)), "|||"),
+    ("h", (0, (9, 2)), "ooo"),
+)
+
+_MODEL = re.compile(  # as Run.model writes it, and rows_of what differs
+    r"(?P<adn>[^+ ]+?)"
+    r"(?:(?P<variant>(?:-map|-rgb_map|-attentioned)?\+[^@\- ]+|-map|-rgb_map|-attentioned)(?:@\d)?(?P<rest>-[^ ]*?)?)?"
+    r"(?:-pos[\d.e-]+)?(?P<more> \(.*\))?"
+)
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a method is drawn: a line in its colour with markers, or an area with its hatch.
+
+    filled: whether the markers are; hollow ones are of a method that differs from the usual one of its colour in
+        something else, such as its maps.
+    """
+
+    color: str
+    marker: str
+    line: Dashes
+    hatch: str
+    filled: bool
+
+    @property
+    def of_line(self) -> Mapping[str, Any]:
+        """Arguments for matplotlib's lines."""
+        face = self.color if self.filled else "white"
+        return {"color": self.color, "marker": self.marker, "linestyle": self.line, "markerfacecolor": face}
+
+
+def style_of(model: str) -> Style:
+    """The style of a model, by its name alone: the same at all points and for all shares of positives."""
+    found = _MODEL.fullmatch(model)
+    if found is None:
+        return Style(_pick(model, _OTHER_COLORS), *_pick(model, _OTHER_ADNS), filled=True)
+    variant = found["variant"] or ""
+    color = _COLORS.get(variant) or _pick(variant, _OTHER_COLORS)
+    marker, line, hatch = _ADNS.get(found["adn"]) or _pick(found["adn"], _OTHER_ADNS)
+    return Style(color, marker, line, hatch, filled=not (found["rest"] or found["more"]))
+
+
+def _pick(name: str, choices: tuple[Choice, ...]) -> Choice:
+    return choices[crc32(name.encode()) % len(choices)]
+
+
+def in_our_style() -> AbstractContextManager[None]:
+    """Within it figures get our fonts and lines, and no name is taken for mathematics."""
+    return rc_context(_RC)
+
+
+_RC: Any = {
+    "text.parse_math": False,
+    "font.family": [FONT, "sans-serif"],
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4.5,
+    "hatch.linewidth": 0.5,
+    "figure.dpi": 100,
+    "pdf.fonttype": 42,  # whole letters, which can be searched and edited
+    "svg.fonttype": "none",
+    "svg.hashsalt": "leanet",  # the same names in it each time
+}

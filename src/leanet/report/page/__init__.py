@@ -1,0 +1,1 @@
+"""The page: everything about the finished runs in one HTML file."""

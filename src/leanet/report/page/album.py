@@ -1,0 +1,122 @@
+"""The page's pictures: test images, anomaly maps and attention maps, as sprites of each set of images."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanet.errors import LeanetError
+from leanet.report.figures.pictures import ATTENTION, FoldPictures, Gallery
+from leanet.report.finished import FinishedCell
+from leanet.report.page.facts import Data, Key, PageFacts, read_predictions
+from leanet.report.page.sprites import Sprite, coloured, shrunk, small, sprite
+
+MOST_BYTES = 40_000_000  # of all pictures; what comes later is left out, and the page says so
+IMAGE_SIDE, MAP_SIDE = 80, 64
+
+_UNITS = {"ciede2000": "ΔE00", "legacy": "ΔE00 (legacy)", "ab": "ΔE in a*b*"}
+
+
+def add_pictures(facts: PageFacts, home: Path) -> None:
+    """Draw the sprites of all sets of images; what cannot be shown of a cell is said in its `missing`."""
+    gallery = Gallery(home)
+    for place, rows in enumerate(facts.rows):
+        members = [
+            (told, cell)
+            for told, cell in zip(facts.data["cells"], facts.cells, strict=True)
+            if told["images"] == place and rows
+        ]
+        try:
+            _add_set(facts.data, place, rows, members, gallery)
+        except LeanetError as error:
+            for told, _ in members:
+                told["missing"] = f"Without pictures: {error}"
+
+
+def _add_set(
+    data: Data, place: int, rows: dict[Key, int], members: Sequence[tuple[Data, FinishedCell]], gallery: Gallery
+) -> None:
+    widest = max((cell for _, cell in members), key=lambda cell: cell.done)
+    data["images"][place]["sprite"] = _kept(data, _images(gallery, widest, rows))
+    maps: dict[tuple[Path, ...], int | None] = {}
+    # The best rows come first, while there is room.
+    for told, cell in sorted(members, key=lambda member: (not member[0]["best"], -member[0]["f1"][0])):
+        folds = gallery.folds(cell)
+        if any(fold.run.needs_maps for fold in folds.values()):
+            key = tuple(fold.run.maps_file for fold in folds.values())
+            if key not in maps:
+                maps[key] = _kept(data, _maps(cell, folds, rows))
+            told["maps"] = maps[key]
+        attention = list(_attention(cell, rows))
+        if attention and told["best"]:
+            told["attention"] = _kept(data, _attention_sprite(attention, len(rows)))
+            if told["attention"] is None:
+                told["missing"] = "Without pictures of the attention: the page is full; datasets=[…] makes it smaller."
+        elif attention:
+            told["missing"] = "Pictures of the attention are shown at the best point of each row."
+
+
+def _kept(data: Data, made: Sprite) -> int | None:
+    """The sprite's place in the page; None if there is no room for it."""
+    if sum(len(str(other["uri"])) for other in data["sprites"]) + len(str(made["uri"])) > MOST_BYTES:
+        return None
+    data["sprites"].append(made)
+    return len(data["sprites"]) - 1
+
+
+def _images(gallery: Gallery, cell: FinishedCell, rows: dict[Key, int]) -> Sprite:
+    tiles: NDArray[np.uint8] | None = None
+    for fold, (places, shown) in _places(cell, gallery.folds(cell), rows):
+        pictures = small(fold.batch(places)["images"].numpy(), IMAGE_SIDE)
+        if tiles is None:
+            tiles = np.zeros((len(rows), *pictures.shape[1:]), dtype=np.uint8)
+        tiles[shown] = pictures
+    assert tiles is not None  # a finished cell has a fold, and a fold has images
+    return sprite(tiles, "original", quality=80)
+
+
+def _maps(cell: FinishedCell, folds: dict[int, FoldPictures], rows: dict[Key, int]) -> Sprite:
+    found = []
+    for fold, (places, shown) in _places(cell, folds, rows):
+        found.append((shown, shrunk(fold.batch(places)["maps"][:, 0].float().numpy(), MAP_SIDE)))
+    # As on a run's sheet: a few wild pixels must not darken all maps, and noise must not look like much.
+    high = max(2.0, *(float(np.quantile(values[..., ::2, ::2], 0.998)) for _, values in found))
+    tiles = np.zeros((len(rows), *found[0][1].shape[1:], 3), dtype=np.uint8)
+    for shown, values in found:
+        tiles[shown] = coloured(values, 0, high, "magma")
+    unit = _UNITS.get(cell.config["map"]["name"], "map")
+    return sprite(tiles, f"{unit} 0–{high:.1f}")
+
+
+def _attention(cell: FinishedCell, rows: dict[Key, int]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+    """Of each fold that kept its attention maps: rows, and maps (n, h, w)."""
+    for result in cell.results:
+        file = Path(result["folder"]) / ATTENTION
+        if file.exists():
+            places, shown = _shown([key for key, _, _ in read_predictions(result)], rows)
+            yield shown, np.load(file, allow_pickle=False)[places].astype(np.float32)
+
+
+def _attention_sprite(found: Sequence[tuple[list[int], NDArray[np.float32]]], count: int) -> Sprite:
+    low = min(float(values.min()) for _, values in found)
+    high = max(float(values.max()) for _, values in found)
+    side = max(values.shape[-1] for _, values in found)
+    tiles = np.zeros((count, side, side, 3), dtype=np.uint8)
+    for shown, values in found:
+        times = side // values.shape[-1]
+        tiles[shown] = coloured(values.repeat(times, 1).repeat(times, 2), low, high, "viridis")
+    return sprite(tiles, f"M {low:.2f}–{high:.2f}")
+
+
+def _places(
+    cell: FinishedCell, folds: dict[int, FoldPictures], rows: dict[Key, int]
+) -> Iterator[tuple[FoldPictures, tuple[list[int], list[int]]]]:
+    for result in cell.results:
+        yield folds[result["fold"]], _shown([key for key, _, _ in read_predictions(result)], rows)
+
+
+def _shown(keys: Sequence[Key], rows: dict[Key, int]) -> tuple[list[int], list[int]]:
+    """Of a fold's images those that are shown: their places in the fold, and their rows in the sprites."""
+    places = [place for place, key in enumerate(keys) if key in rows]
+    return places, [rows[keys[place]] for place in places]
