@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,22 +21,32 @@ from leanet.report.wandb.push import push
 from leanet.runs import Run
 from leanet.settings import settings_of
 from leanet.store import read_json
-from leanet.train import train
 
 Configure = Callable[..., dict[str, Any]]
 ReadBack = Any  # see conftest.py
 
-DYING = """
+# Once in a process that is killed in its third epoch, once to the end; what was there in between is printed.
+TWICE = """
 import json, os, signal, sys
+from pathlib import Path
 from leanet.detector.task import DetectorTask
 from leanet.train import train
+import leanet.experiment
+config = json.load(sys.stdin)
 step = DetectorTask.training_step
 def dying(self, batch, number):
     if self.current_epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     return step(self, batch, number)
-DetectorTask.training_step = dying
-train(json.load(sys.stdin))
+if os.fork() == 0:
+    DetectorTask.training_step = dying
+    train(config)
+    os._exit(0)
+_, status = os.wait()
+home = Path(config["paths"]["runs"])
+told = [str(folder) for folder in home.glob("detectors/*/wandb/offline-run-*")]
+sys.stderr.write(json.dumps([status, told, len(list(home.glob("detectors/*/result.json")))]))
+train(config)
 """
 
 
@@ -60,14 +71,14 @@ def config(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> di
 @pytest.fixture(scope="module")
 def trained(config: dict[str, Any]) -> Path:
     """A fold that W&B was told of while it trained; it was killed in its third epoch, and went on."""
-    home = Path(config["paths"]["runs"])
     alone = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}  # not this process's
-    subprocess.run([sys.executable, "-c", DYING], input=json.dumps(config), env=alone, text=True, capture_output=True)
-    [folder] = home.glob("detectors/*/wandb/offline-run-*")
-    assert not list(home.glob("detectors/*/result.json"))
-    train(config)
-    assert not folder.exists()
-    return home
+    command = [sys.executable, "-c", TWICE]
+    found = subprocess.run(command, input=json.dumps(config), env=alone, text=True, capture_output=True, check=True)
+    status, told, done = json.loads(found.stderr)
+    assert (status, len(told), done) == (signal.SIGKILL, 1, 0)
+    assert not Path(told[0]).exists()
+    assert [line for line in found.stdout.splitlines() if line.startswith("W&B: ") and "1/2 folds" in line]
+    return Path(config["paths"]["runs"])
 
 
 @pytest.fixture(scope="module")

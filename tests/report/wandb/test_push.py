@@ -75,9 +75,7 @@ def test_what_older_runs_lack_is_left_out(finish: Any, tmp_path: Path, read_back
 
 def test_without_an_account_nothing_is_asked(finish: Any, tmp_path: Path) -> None:
     finish({1: 0.7}, "caan=none")
-    code = (
-        "import sys, leanet.loggers; from leanet.report.command import main; assert 'wandb' not in sys.modules; main()"
-    )
+    code = "import sys; from leanet.report.command import main; assert 'wandb' not in sys.modules; main()"
     alone = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     found = subprocess.run(
         [sys.executable, "-c", code, f"paths.runs={tmp_path}", "wandb"],

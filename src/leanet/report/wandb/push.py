@@ -22,7 +22,7 @@ from leanet.runs import COLORIZER_FACTS
 from leanet.store import read_json
 
 # Of the machine that pushes there is nothing to tell.
-_SETTINGS = {"console": "off", "x_disable_stats": True, "x_disable_meta": True, "x_disable_machine_info": True}
+_OFF = {"x_disable_stats": True, "x_disable_meta": True, "x_disable_machine_info": True, "x_save_requirements": False}
 
 
 def push(home: Path, cells: Sequence[FinishedCell], to: Destination) -> None:
@@ -70,7 +70,7 @@ def _push_colorizer(folder: Path, to: Destination) -> None:
 
 def _begin(folder: Path, to: Destination, **given: Any) -> wandb.Run:
     places = {"project": to.project, "entity": to.entity}
-    return session.begin(folder, to.offline, _id_of(folder), settings=_SETTINGS, **places, **given)
+    return session.begin(folder, to.offline, _id_of(folder), settings={"console": "off", **_OFF}, **places, **given)
 
 
 def _colorizers(home: Path, datasets: Collection[str]) -> list[Path]:
