@@ -29,7 +29,7 @@ from leanet.detector.scores import floor, scores
 from leanet.detector.task import DetectorTask, LastEpochs
 from leanet.fitting import Fit, fit, load_weights
 from leanet.locks import lock
-from leanet.loggers import LogSettings, close, logger_of
+from leanet.loggers import LogSettings, close, colorizer_logger_of, log_cell, logger_of
 from leanet.runs import RESULT, Run
 from leanet.seeds import derive
 from leanet.sheet import Panel, choose_rows, draw_sheet
@@ -68,9 +68,10 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         _write_found(run, images, rows, last_epochs)
         _write_sheet(run, images, rows.test, task, test, last_epochs.history[-1]["adn"])
         result = {**_result(run, last_epochs, images.labels, rows, seconds), "parameters": trainable(network)}
-        close(logger, result)
+        close(logger, run.folder, result)
         write_json(run.folder / RESULT, result)
-        return result
+    log_cell(logger, run)
+    return result
 
 
 def load_task(run: Run) -> DetectorTask:
@@ -141,6 +142,7 @@ def _maps(run: Run, images: ImageSet, rows: Split, label: str, say: Callable[[st
         settings.map.name,
         f"{label} · colorizer",
         say,
+        colorizer_logger_of(run),
     )
 
 

@@ -23,13 +23,12 @@ from leanet.data.batches import DeviceData
 from leanet.errors import LeanetError
 from leanet.locks import ensure_held
 from leanet.quiet import quiet
-from leanet.runs import RESULT
+from leanet.runs import CURVES, RESULT
 from leanet.seeds import derive
 from leanet.settings import TrainerSettings
 from leanet.store import write_atomically, write_text
 
 CHECKPOINT = "last.ckpt"
-CURVES = "curves.csv"  # epoch (from 1), and the losses of each
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from leanet.settings import AdnSettings, ColorizerSettings, InputSettings, Setti
 from leanet.store import identity, read_json
 
 RESULT = "result.json"
+CURVES = "curves.csv"  # of a fit: epoch (from 1), and the losses of each
 COLORIZER_FACTS = "colorizer.json"  # what its training took, in its folder
 SCHEMA = 2  # raised by hand when the program's own changes make earlier numbers incomparable
 

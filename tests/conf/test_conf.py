@@ -14,6 +14,7 @@ from torch import Tensor
 
 from leanet.command import CONF
 from leanet.detector.network import LeaNet
+from leanet.loggers import colorizer_logger_of, logger_of
 from leanet.runs import Run
 from leanet.settings import Settings, settings_of
 
@@ -99,12 +100,7 @@ def test_networks_meet_at_every_point(adn: str, caan: str, point: int) -> None:
 def test_loggers(name: str, tmp_path: Path) -> None:
     offline = ["logger.offline=true"] if name == "wandb" else []
     run = Run(settings(f"logger={name}", f"paths.runs={tmp_path}", *offline), "0" * 64, fold=1)
-    names = {"folder": str(run.folder), "cell": run.cell, "id": run.id, "name": run.name}
-    node = {
-        key: value.format(**names) if isinstance(value, str) else value for key, value in run.settings.logger.items()
-    }
-    run.folder.mkdir(parents=True)
-    logger = instantiate(node)
+    logger = logger_of(run)
     assert isinstance(logger, Logger)
     assert logger.save_dir == str(run.folder)
-    assert not any("{" in value for value in node.values() if isinstance(value, str))
+    assert colorizer_logger_of(run).save_dir == str(run.colorizer_folder)

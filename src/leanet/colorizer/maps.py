@@ -1,11 +1,13 @@
 """The anomaly maps of a fold: made once from its training normals, shared by every run that needs them."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers import Logger
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,6 +18,7 @@ from leanet.colorizer.task import ColorizerTask, recolored
 from leanet.data.batches import DeviceData
 from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
 from leanet.locks import lock, tidy
+from leanet.loggers import LogSettings, log_folder
 from leanet.runs import COLORIZER_FACTS
 from leanet.seeds import derive
 from leanet.settings import ColorizerSettings, TrainerSettings
@@ -45,7 +48,7 @@ def load_colorizer(folder: Path, settings: ColorizerSettings, image_size: int) -
     return colorizer
 
 
-def train_colorizer(normals: Tensor, settings: ColorizerSettings, plan: Fit) -> Colorizer:
+def train_colorizer(normals: Tensor, settings: ColorizerSettings, plan: Fit, logger: Logger | None = None) -> Colorizer:
     """A colorizer of `normals` (N, 3, S, S) uint8, which is all it is ever given; resumable, kept in the folder."""
     image_size = normals.shape[-1]
     kept = load_colorizer(plan.folder, settings, image_size)
@@ -55,11 +58,13 @@ def train_colorizer(normals: Tensor, settings: ColorizerSettings, plan: Fit) -> 
     colorizer = colorizer_of(settings, image_size)
     task = ColorizerTask(colorizer, settings, normals)
     stopping = EarlyStopping("loss", patience=settings.patience, check_on_train_epoch_end=True, check_finite=False)
-    seconds = fit(task, DeviceData({"images": normals}, settings.batch_size, plan.seed), plan, callbacks=[stopping])
-    facts = {"images": len(normals), "image_size": image_size, "max_epochs": plan.max_epochs, "seconds": seconds}
-    write_json(plan.folder / COLORIZER_FACTS, facts)
+    data = DeviceData({"images": normals}, settings.batch_size, plan.seed)
+    facts = {**asdict(settings), "images": len(normals), "image_size": image_size, "max_epochs": plan.max_epochs}
+    seconds = fit(task, data, plan, logger, [stopping, LogSettings(facts)])
+    write_json(plan.folder / COLORIZER_FACTS, {**facts, "seconds": seconds})
     save_tensors(plan.folder / _WEIGHTS, colorizer.state_dict())
     (plan.folder / CHECKPOINT).unlink(missing_ok=True)
+    log_folder(logger, plan.folder)
     return colorizer
 
 
@@ -81,6 +86,7 @@ def fold_maps(
     name: str,
     label: str,
     say: Callable[[str], object] = print,
+    logger: Logger | None = None,
 ) -> Tensor:
     """The maps called `name` (N, 1, S, S) of all `images` by a colorizer of the rows `normals`; kept in `folder`.
 
@@ -94,7 +100,7 @@ def fold_maps(
         with lock(folder, on_wait=lambda: say(f"{label}: waiting for the process that is training this colorizer")):
             if not file.exists():
                 plan = Fit(folder, label, settings.max_epochs, settings.seed, trainer)
-                colorizer = train_colorizer(torch.from_numpy(images[normals]), settings, plan)
+                colorizer = train_colorizer(torch.from_numpy(images[normals]), settings, plan, logger)
                 maps = anomaly_maps(colorizer, torch.from_numpy(images), name).numpy()
                 write_atomically(file, lambda out: np.save(out, maps))
     return torch.from_numpy(np.load(file, allow_pickle=False))

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from leanet.errors import LeanetError
 from leanet.report import layout
 from leanet.report.finished import FinishedCell, finished_cells, pooled
 from leanet.report.paper import TABLES
+from leanet.report.wandb.destination import Destination
 from leanet.report.written import write_tables
 from leanet.settings import BOOLEAN, TEXT, Rule, read_settings
 
@@ -45,6 +46,7 @@ class ReportSettings:
     figure: Annotated[int | str | None, FIGURE]
     page: Annotated[bool, BOOLEAN]
     wandb: Annotated[bool, BOOLEAN]
+    push: Destination
     datasets: Annotated[list[str] | None, NAMES]
     models: Annotated[list[str] | None, NAMES]
     paths: RunPaths
@@ -54,6 +56,10 @@ def report(config: dict[str, Any]) -> None:
     """Do what is asked for with the finished runs; LeanetError where there are none for it."""
     settings: ReportSettings = read_settings(ReportSettings, config)
     home = Path(settings.paths.runs)
+    if settings.wandb:
+        from leanet.report.wandb.push import push  # here, since it imports wandb
+
+        return push(home, _chosen(replace(settings, pool=False), home), settings.push)
     cells = _chosen(settings, home)
     if settings.figure is not None:
         from leanet.report.figures.draw import write_figures  # here, since tables do without matplotlib

@@ -134,7 +134,15 @@ def finished_cells(home: Path) -> list[FinishedCell]:
     for file in sorted(home.glob(f"detectors/*/{RESULT}")):
         result: Result = read_json(file) or {}
         found.setdefault(result["cell"], []).append((file.parent, result))
-    return sorted((_cell(name, runs) for name, runs in found.items()), key=lambda cell: (cell.dataset, cell.row))
+    return sorted((cell_of(name, runs) for name, runs in found.items()), key=lambda cell: (cell.dataset, cell.row))
+
+
+def cell_of(name: str, runs: list[tuple[Path, Result]]) -> FinishedCell:
+    """The cell of that id: its finished runs' folders and results."""
+    config = yaml.load((runs[0][0] / "config.yaml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    seeds = {"seed": config["seed"], "split_seed": config["split_seed"]}
+    results = ({**result, **seeds, "folder": str(folder)} for folder, result in runs)
+    return FinishedCell(name, config, tuple(sorted(results, key=_order)))
 
 
 def pooled(cells: Iterable[FinishedCell]) -> list[FinishedCell]:
@@ -191,13 +199,6 @@ def differences(all_facts: Iterable[Facts]) -> list[str]:
     every = list(all_facts)
     names = dict.fromkeys(name for facts in every for name in facts)
     return [name for name in names if any(facts.get(name) != every[0].get(name) for facts in every)]
-
-
-def _cell(name: str, runs: list[tuple[Path, Result]]) -> FinishedCell:
-    config = yaml.load((runs[0][0] / "config.yaml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    seeds = {"seed": config["seed"], "split_seed": config["split_seed"]}
-    results = ({**result, **seeds, "folder": str(folder)} for folder, result in runs)
-    return FinishedCell(name, config, tuple(sorted(results, key=_order)))
 
 
 def _fold(result: Result) -> Fold:

@@ -9,11 +9,11 @@ from statistics import mean
 from typing import Any
 
 from leanet.data.images import THRESHOLD
-from leanet.fitting import CURVES
 from leanet.report.figures.style import style_of
 from leanet.report.finished import Facts, FinishedCell, Result, differences, rows_of, said, tables_of
 from leanet.report.lifts import Lift, lifts
 from leanet.report.statistics import repeated
+from leanet.runs import CURVES
 
 MOST_IMAGES = 3000  # of a dataset; of more, those with the largest mistakes are shown
 

@@ -1,0 +1,125 @@
+"""The project's dashboard, a W&B report: from F1 by cell down to single pictures, as code."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import wandb
+import wandb_workspaces.reports.v2 as wr
+from wandb_workspaces import expr
+
+from leanet.logged import COLORIZER, FOLD
+from leanet.report.wandb import cell, session
+from leanet.report.wandb.destination import Destination
+from leanet.store import write_text
+
+TITLE = "Cells, points, curves, pictures"
+FILE = "dashboard.json"
+
+_WHOLE, _HALF = {"w": 24, "h": 12}, {"w": 12, "h": 10}
+
+
+def dashboard(project: str, entity: str) -> wr.Report:
+    """The report, of runs by what they are: folds, cells and colorizers (their job types in W&B)."""
+    blocks = [
+        *_section("F1 by cell", [_f1()], _runs(FOLD, grouped=True), "Mean and SD over the folds."),
+        *_section("The cells' figures", [_summaries()], _runs(cell.JOB, figures=True), "Each cell beside its floor."),
+        *_section("F1 over points", [_points()], _runs(cell.JOB), "A cell with attention at each point."),
+        *_section("Curves", _curves(), _runs(FOLD, grouped=True), "Losses by epoch; the band is the folds' SD."),
+        *_section("Gallery", [_gallery()], _runs(FOLD), "Some test images of each fold, the worst mistakes first."),
+        *_section("Confusion", [_confusion()], _runs(FOLD), "Test images of the folds that are shown."),
+        *_section("Colorizers", [_colorizers()], _runs(COLORIZER), "Their loss by epoch."),
+    ]
+    return wr.Report(project=project, entity=entity, title=TITLE, blocks=blocks, width="fluid")
+
+
+def specification(report: wr.Report) -> dict[str, Any]:
+    """What W&B is sent of it."""
+    spec: dict[str, Any] = json.loads(report._to_model().spec.model_dump_json(by_alias=True, exclude_none=True))
+    return spec
+
+
+def publish(home: Path, to: Destination) -> str:
+    """Publish the dashboard in place of the one that is there, and return its address; offline, write it to a file."""
+    if session.is_offline(to.offline):
+        file = home / "report" / FILE
+        write_text(file, json.dumps(specification(dashboard(to.project, to.entity or "")), indent=1) + "\n")
+        return f"{file}; the same command with an account publishes it"
+    entity = to.entity or str(wandb.Api().default_entity)
+    report = dashboard(to.project, entity)
+    for earlier in wandb.Api().reports(f"{entity}/{to.project}"):
+        if earlier.display_name == TITLE:
+            report.id = earlier.id
+    return str(report.save().url)
+
+
+def _section(title: str, panels: list[Any], runs: wr.Runset, words: str) -> list[Any]:
+    return [wr.H2(title), wr.P(words), wr.PanelGrid(runsets=[runs], panels=panels)]
+
+
+def _runs(job: str, grouped: bool = False, figures: bool = False) -> wr.Runset:
+    """The runs of one job type, by cell where they are to be taken together."""
+    names = ("f1/mean", "f1/sd", "floor/mean", "auroc/mean", "ap/mean", "collapsed", "folds_done") if figures else ()
+    return wr.Runset(
+        name=f"{job}s",
+        filters=[expr.Metric("JobType") == job],
+        groupby=["group"] if grouped else [],
+        order=[wr.OrderBy("Name", ascending=True)],
+        visible_columns=[f"summary:{name}" for name in names],
+    )
+
+
+def _f1() -> wr.BarPlot:
+    return wr.BarPlot(
+        title="F1",
+        metrics=["test/adn_f1"],
+        groupby="Group",
+        groupby_aggfunc="mean",
+        groupby_rangefunc="stddev",
+        range_x=(0, 1),
+        max_bars_to_show=100,
+        layout=wr.Layout(**_WHOLE),
+    )
+
+
+def _summaries() -> wr.BarPlot:
+    metrics = ["f1/mean", "auroc/mean", "ap/mean", "floor/mean"]
+    return wr.BarPlot(title="Means", metrics=metrics, range_x=(0, 1), max_bars_to_show=100, layout=wr.Layout(**_WHOLE))
+
+
+def _points() -> wr.ScatterPlot:
+    x, y = wr.Config("point"), wr.SummaryMetric("f1/mean")
+    return wr.ScatterPlot(title="F1 over points", x=x, y=y, layout=wr.Layout(**_WHOLE))
+
+
+def _curves() -> list[wr.LinePlot]:
+    titles = {"loss": "Loss", "adn_loss": "The ADN's", "caan_loss": "CAAN's"}
+    return [
+        wr.LinePlot(
+            title=title,
+            x="epoch",
+            y=[name],
+            groupby="Group",
+            groupby_aggfunc="mean",
+            groupby_rangefunc="stddev",
+            layout=wr.Layout(x=12 * (place % 2), y=10 * (place // 2), **_HALF),
+        )
+        for place, (name, title) in enumerate(titles.items())
+    ]
+
+
+def _gallery() -> wr.MediaBrowser:
+    return wr.MediaBrowser(title="Sheets", media_keys=[session.SHEET], num_columns=2, layout=wr.Layout(**_WHOLE))
+
+
+def _confusion() -> wr.CustomChart:
+    return wr.CustomChart(
+        query={"summaryTable": {"tableKey": f"{session.CONFUSION}_table"}},
+        chart_name="wandb/confusion_matrix/v1",
+        chart_fields={"Actual": "Actual", "Predicted": "Predicted", "nPredictions": "nPredictions"},
+        layout=wr.Layout(**_HALF),
+    )
+
+
+def _colorizers() -> wr.LinePlot:
+    return wr.LinePlot(title="Loss", x="epoch", y=["loss"], layout=wr.Layout(**_WHOLE))

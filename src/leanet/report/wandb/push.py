@@ -1,0 +1,99 @@
+"""python -m leanet.report wandb: what is done goes to W&B, however it was made, and a dashboard shows it.
+
+A W&B run has the id of what it shows and takes each epoch once (see session.py), so that a push that was killed is
+simply repeated. What W&B calls finished is not sent again, except for the summaries, which change with every fold.
+"""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import wandb
+import yaml
+from tqdm import tqdm
+
+from leanet.logged import COLORIZER, FOLD, figures
+from leanet.report.finished import FinishedCell, Result, tables_of
+from leanet.report.wandb import session
+from leanet.report.wandb.cell import cell_name, lift_of, log_cell
+from leanet.report.wandb.dashboard import publish
+from leanet.report.wandb.destination import Destination
+from leanet.runs import COLORIZER_FACTS
+from leanet.store import read_json
+
+# Of the machine that pushes there is nothing to tell.
+_OFF = {"x_disable_stats": True, "x_disable_meta": True, "x_disable_machine_info": True, "x_save_requirements": False}
+
+
+def push(home: Path, cells: Sequence[FinishedCell], to: Destination) -> None:
+    """Push the runs of `cells`, their datasets' colorizers and their summaries, then the dashboard; and say so.
+
+    Raises:
+        LeanetError: no account is known and `to` is not offline, or W&B cannot be reached.
+    """
+    session.check_account(to.offline)
+    runs = [(cell, result) for cell in cells for result in cell.results]
+    colorizers = _colorizers(home, {cell.dataset for cell in cells})
+    there = _finished_there(to)
+    _push_runs(runs, to, there)
+    for folder in colorizers:
+        if _id_of(folder) not in there:
+            _push_colorizer(folder, to)
+    for _, members in tables_of(cells):
+        lifts = lift_of(members)
+        for cell in members:
+            where = log_cell(home, cell, to, lifts.get(cell.id))
+    shown = publish(home, to)
+    print(f"W&B: {len(runs)} runs, {len(cells)} cells, {len(colorizers)} colorizers: {where}\ndashboard: {shown}")
+
+
+def _push_runs(runs: Sequence[tuple[FinishedCell, Result]], to: Destination, there: Collection[str]) -> None:
+    missing = [(cell, result) for cell, result in runs if result["run"] not in there]
+    for cell, result in tqdm(missing, desc="W&B", unit="run", disable=None):
+        folder = Path(result["folder"])
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        given = {"group": cell_name(cell), "job_type": FOLD, "name": _name_of(folder), "config": config}
+        run = _begin(folder, to, **given)
+        run.summary.update(figures(result))
+        session.log_folder(run, folder)
+        run.finish()
+
+
+def _push_colorizer(folder: Path, to: Destination) -> None:
+    name = _name_of(folder)
+    group = f"{name.rpartition('-fold')[0]} {COLORIZER}s"
+    facts = {key: value for key, value in read_json(folder / COLORIZER_FACTS).items() if key != "seconds"}  # type: ignore[union-attr]
+    run = _begin(folder, to, group=group, job_type=COLORIZER, name=f"{name}-{COLORIZER}", config=facts)
+    session.log_folder(run, folder)
+    run.finish()
+
+
+def _begin(folder: Path, to: Destination, **given: Any) -> wandb.Run:
+    places = {"project": to.project, "entity": to.entity}
+    return session.begin(folder, to.offline, _id_of(folder), settings={"console": "off", **_OFF}, **places, **given)
+
+
+def _colorizers(home: Path, datasets: Collection[str]) -> list[Path]:
+    """The folders of the datasets' trained colorizers."""
+    folders = sorted(file.parent for file in home.glob(f"colorizers/*/{COLORIZER_FACTS}"))
+    return [folder for folder in folders if folder.name.rpartition("-fold")[0] in datasets]
+
+
+def _id_of(folder: Path) -> str:
+    """The identity, in which names of folders end."""
+    return folder.name.rpartition("-")[2]
+
+
+def _name_of(folder: Path) -> str:
+    return folder.name.rpartition("-")[0]
+
+
+def _finished_there(to: Destination) -> set[str]:
+    """The ids of W&B's runs that were ended as runs should be; of none offline."""
+    if session.is_offline(to.offline):
+        return set()
+    path = "/".join(filter(None, (to.entity, to.project)))
+    try:
+        return {run.id for run in wandb.Api().runs(path, filters={"state": "finished"}, per_page=1000)}
+    except ValueError:  # there is no such project yet
+        return set()

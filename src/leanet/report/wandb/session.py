@@ -1,0 +1,120 @@
+"""One process's part in a W&B run: begun without a question, told each epoch once.
+
+W&B's run has the id of what it shows, and W&B's step is the epoch. W&B takes a step only once and none below it, so
+whoever tells a run again, after a kill or because it was told by another process, leaves it as it is. Since a fit that
+goes on comes to the same numbers, nothing is lost by that.
+
+Offline nobody knows what other processes have told, and `wandb sync` lets the last of a run's folders replace the
+others. So a process that begins offline removes the folder of the one before and is told everything from the start.
+"""
+
+import csv
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import wandb
+
+from leanet.data.images import POSITIVE, THRESHOLD
+from leanet.errors import LeanetError
+from leanet.runs import CURVES
+
+os.environ.setdefault("WANDB_SILENT", "true")  # a banner for each run, where a line for all will do
+
+SHEET, CONFUSION, PREDICTIONS = "sheet", "confusion", "predictions"
+CLASSES = ["normal", "anomalous"]  # by label
+
+
+def is_offline(offline: bool) -> bool:
+    """Whether W&B's files are only written: as configured, or as WANDB_MODE and `wandb offline` say."""
+    return offline or _mode() == "offline"
+
+
+def check_account(offline: bool) -> None:
+    """LeanetError where W&B would ask for a key."""
+    if not offline and _mode() in ("online", "shared") and not wandb.login(prompt=False, verify=False):
+        raise LeanetError("W&B: no account is known here; run `wandb login`, or go on without: WANDB_MODE=offline")
+
+
+def begin(folder: Path, offline: bool, run_id: str, **given: Any) -> wandb.Run:
+    """W&B's run of that id, which goes on if W&B has it; its files lie in `folder`/wandb.
+
+    Raises:
+        LeanetError: no account, or W&B cannot be reached.
+    """
+    check_account(offline)
+    if is_offline(offline):
+        for earlier in folder.glob(f"wandb/offline-run-*-{run_id}"):
+            shutil.rmtree(earlier, ignore_errors=True)  # a killed process's service may still be ending
+    folder.mkdir(parents=True, exist_ok=True)
+    given |= {"mode": "offline"} if offline else {}
+    try:
+        # A run that failed may have left its own in this process.
+        return wandb.init(dir=str(folder), id=run_id, resume="allow", reinit="finish_previous", **given)
+    except wandb.Error as error:
+        raise LeanetError(f"W&B: {str(error).splitlines()[0]}; WANDB_MODE=offline goes on without") from None
+
+
+def log_epochs(run: wandb.Run, rows: Iterable[Mapping[str, float]]) -> None:
+    """Log those of the `rows` ({"epoch": 1, "loss": …}, in order) that W&B does not have."""
+    following = run.step
+    for row in rows:
+        if row["epoch"] >= following:
+            run.log(dict(row), step=int(row["epoch"]), commit=True)
+
+
+def log_folder(run: wandb.Run, folder: Path) -> None:
+    """Log what lies in a run's or a colorizer's folder: curves, then in a last step the sheet and the predictions."""
+    curves = read_curves(folder)
+    log_epochs(run, curves)
+    last = int(curves[-1]["epoch"]) + 1 if curves else 1
+    found = {**_sheet(folder), **_predictions(folder)}
+    if found and run.step <= last:
+        run.log(found, step=last, commit=True)
+
+
+def where(run: wandb.Run) -> str:
+    """Where to look at it: its address, or what sends it and all others."""
+    if run.offline:
+        home = Path(run.dir).parents[4]
+        return f"wandb sync {home}/*/*/wandb/offline-run-*"
+    return str(run.url)
+
+
+def read_curves(folder: Path) -> list[dict[str, float]]:
+    """The rows of curves.csv, an epoch each; none where there is no such file."""
+    return [{name: float(value) for name, value in row.items()} for row in _rows(folder / CURVES)]
+
+
+def _sheet(folder: Path) -> dict[str, Any]:
+    file = folder / "sheet.png"
+    return {SHEET: wandb.Image(str(file))} if file.exists() else {}
+
+
+def _predictions(folder: Path) -> dict[str, Any]:
+    """The predictions as a table, and the ADN's confusion matrix as a chart."""
+    rows = _rows(folder / "predictions.csv")
+    if not rows:
+        return {}
+    heads = [head for head in ("adn", "caan") if head in rows[0]]
+    data = [[row["file"], row["sha256"], int(row["label"]), *(float(row[head]) for head in heads)] for row in rows]
+    labels = [int(row["label"]) for row in rows]
+    answers = [POSITIVE if float(row["adn"]) > THRESHOLD else 1 - POSITIVE for row in rows]
+    chart = wandb.plot.confusion_matrix(y_true=labels, preds=answers, class_names=CLASSES, title="Confusion")
+    return {PREDICTIONS: wandb.Table(columns=["file", "sha256", "label", *heads], data=data), CONFUSION: chart}
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    try:
+        with file.open(newline="") as lines:
+            return list(csv.DictReader(lines))
+    except FileNotFoundError:
+        return []
+
+
+def _mode() -> str:
+    """online, offline, disabled or shared: from the environment, or from W&B's own settings."""
+    mode = wandb.setup().settings.mode
+    return "offline" if mode == "dryrun" else mode
