@@ -200,6 +200,7 @@ def _result(
         "validation": _validated(last_epochs, labels[rows.validation]),
         "run": run.id,
         "cell": run.cell,
+        "colorizer": run.colorizer_folder.name if run.has_colorizer else None,
         "dataset": run.settings.dataset_name,
         "model": run.model,
         "fold": run.fold,

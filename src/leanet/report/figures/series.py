@@ -6,12 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from leanet.data.images import Index
-from leanet.report.finished import FinishedCell, Result, rows_of
-from leanet.runs import Run
-from leanet.settings import Settings, kept_settings
-
-CURVES = "curves.csv"
+from leanet.report.finished import FinishedCell, rows_of
+from leanet.runs import CURVES
 
 
 @dataclass(frozen=True)
@@ -156,45 +152,22 @@ def losses_of(home: Path, cell: FinishedCell) -> Losses:
     found: dict[str, list[Curve]] = {}
     without = []
     for result in cell.results:
-        folder = next(home.glob(f"detectors/*-{result['run']}"))
-        columns = _read(folder / CURVES)
+        columns = read_curves(Path(result["folder"]) / CURVES)
         if not columns:
             without.append(int(result["fold"]))
         columns = {name: columns[name] for name in ("adn_loss", "caan_loss") if name in columns}
-        colorizer = _colorizer_folder(home, cell, result)
-        if colorizer is not None and (kept := _read(colorizer / CURVES)):
+        colorizer = result.get("colorizer")  # the name of its folder; older runs do not tell
+        if colorizer and (kept := read_curves(home / "colorizers" / colorizer / CURVES)):
             columns["colorizer"] = kept["loss"]
         for name, values in columns.items():
             found.setdefault(name, []).append(Curve(int(result["fold"]), values))
     return Losses({name: tuple(curves) for name, curves in found.items()}, tuple(without))
 
 
-def _read(file: Path) -> dict[str, tuple[float, ...]]:
-    """The columns of a file of curves; none where there is no such file."""
+def read_curves(file: Path) -> dict[str, tuple[float, ...]]:
+    """The losses in a curves.csv by name, each with its value after every epoch; nothing for a fit that kept none."""
     if not file.exists():
         return {}
     with file.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
-    return {name: tuple(float(row[name]) for row in rows) for name in rows[0]} if rows else {}
-
-
-def _colorizer_folder(home: Path, cell: FinishedCell, result: Result) -> Path | None:
-    """Of the colorizer whose maps the run used; None if it used none, or its folds are no longer known.
-
-    The folder's name is a hash with the dataset's fingerprint in it, which the kept folds can give without images.
-    """
-    settings = kept_settings({**cell.config, "fold": None, "paths": {**cell.config["paths"], "runs": str(home)}})
-    for file in _folds_files(home, settings):
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            entries = [(row["file"], int(row["label"]), row["sha256"]) for row in csv.DictReader(lines)]
-        run = Run(settings, Index.of(entries).fingerprint, int(result["fold"]))
-        if run.id == result["run"]:
-            return run.colorizer_folder if run.has_colorizer else None
-    return None
-
-
-def _folds_files(home: Path, settings: Settings) -> list[Path]:
-    given = settings.dataset.get("folds_file")
-    if given:
-        return [file for file in [Path(given).expanduser()] if file.exists()]
-    return sorted((home / "folds").glob(f"{settings.dataset_name}-*-{settings.folds}-{settings.split_seed}.csv"))
+    return {name: tuple(float(row[name]) for row in rows) for name in (rows[0] if rows else {}) if name != "epoch"}

@@ -9,6 +9,7 @@ from statistics import mean
 from typing import Any
 
 from leanet.data.images import THRESHOLD
+from leanet.report.figures.series import read_curves
 from leanet.report.figures.style import style_of
 from leanet.report.finished import Facts, FinishedCell, Result, differences, rows_of, said, tables_of
 from leanet.report.lifts import Lift, lifts
@@ -164,7 +165,7 @@ def _images_key(cell: FinishedCell) -> Any:
 
 def _curves(cell: FinishedCell) -> dict[str, list[float]]:
     """Losses by epoch, the means over the folds that ran as long as the longest."""
-    columns: dict[str, list[list[float]]] = {}
+    columns: dict[str, list[tuple[float, ...]]] = {}
     for result in cell.results:
         for name, values in read_curves(Path(result["folder"]) / CURVES).items():
             columns.setdefault(name, []).append(values)
@@ -174,15 +175,6 @@ def _curves(cell: FinishedCell) -> dict[str, list[float]]:
         whole = [values for values in several if len(values) == longest]
         found[name] = [float(f"{mean(of_epoch):.4g}") for of_epoch in zip(*whole, strict=True)]
     return found
-
-
-def read_curves(file: Path) -> dict[str, list[float]]:
-    """By name, the loss after each epoch; nothing for older runs, which kept none."""
-    if not file.exists():
-        return {}
-    with file.open(newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else {}) if name != "epoch"}
 
 
 def read_predictions(result: Result) -> list[tuple[Key, int, float]]:
