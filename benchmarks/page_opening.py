@@ -17,12 +17,14 @@ from pathlib import Path
 
 import numpy as np
 from hydra import compose, initialize_config_dir
+from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from playwright.sync_api import Browser, sync_playwright
 from tabulate import tabulate
 
 from leanet.cells import Cell, Cells, load
 from leanet.command import CONF
+from leanet.data.images import ImageSet
 from leanet.grid.products import Configurations, expand
 from leanet.report.finished import finished_cells
 from leanet.report.page.write import write_page
@@ -78,14 +80,14 @@ def make_set(home: Path, number: int) -> int:
             for words in expand([AXES], given)
             for cell in [cells.of(settings_of(configurations.of(words, given)))]
         }
+    images, fold_of = load(next(iter(made.values())))
     for cell in made.values():
-        finish(cell, np.random.default_rng(number))
+        finish(cell, images, fold_of, np.random.default_rng(number))
     return sum(len(cell.runs) for cell in made.values())
 
 
-def finish(cell: Cell, random: np.random.Generator) -> None:
+def finish(cell: Cell, images: ImageSet, fold_of: NDArray[np.int64], random: np.random.Generator) -> None:
     """What the runs of a cell leave."""
-    images, fold_of = load(cell)
     for run in cell.runs:
         test = np.flatnonzero(fold_of == run.fold)
         chances = np.clip(images.labels[test] * 0.6 + random.normal(0.2, 0.2, len(test)), 0, 1)

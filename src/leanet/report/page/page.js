@@ -202,7 +202,8 @@ function factsOf(title, facts) {
 /** Losses by epoch, the mean over the folds, on a logarithmic scale. */
 function lossesOf(cell) {
   const box = make("div", {}, make("h3", {}, "Losses by epoch"));
-  const curves = Object.entries(cell.curves);
+  const parts = Object.keys(cell.curves).length - 1; // of the whole loss; a single part is the whole
+  const curves = Object.entries(cell.curves).filter(([name]) => name === "loss" || parts > 1);
   if (!curves.length) return (box.append(make("p", { class: "note" }, "No curves were kept.")), box);
   const all = curves.flatMap(([, values]) => values).filter((value) => value > 0).map(Math.log10);
   const [low, high] = [Math.min(...all), Math.max(...all, Math.min(...all) + 0.1)];
