@@ -27,6 +27,7 @@ from leanet.data.map_folder import MapFolder
 from leanet.detector.build import detector_of
 from leanet.detector.scores import floor, scores
 from leanet.detector.task import DetectorTask, LastEpochs
+from leanet.errors import LeanetError
 from leanet.fitting import Fit, fit, load_weights
 from leanet.locks import lock
 from leanet.loggers import LogSettings, close, colorizer_logger_of, log_cell, logger_of
@@ -259,8 +260,13 @@ def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, ten
 
 
 def recolored_of(run: Run, images: Tensor) -> NDArray[np.uint8]:
-    """What the run's trained colorizer makes of images (B, 3, S, S) uint8, of the same shape."""
+    """What the run's trained colorizer makes of images (B, 3, S, S) uint8, of the same shape.
+
+    Raises:
+        LeanetError: it is gone.
+    """
     colorizer = load_colorizer(run.colorizer_folder, run.settings.colorizer, images.shape[-1])
-    assert colorizer is not None  # its maps are there
+    if colorizer is None:
+        raise LeanetError(f"{run.colorizer_folder}: its colorizer is gone; remove the folder, and it is made again")
     rgb = torch.cat([lab_to_rgb(other) for _, other in recolored(colorizer, images)])
     return (rgb * 255).round().byte().numpy()
