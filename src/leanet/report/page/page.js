@@ -307,7 +307,8 @@ const gallery = {
 function tilesOf(cell) {
   const numbers = [DATA.images[cell.images].sprite, cell.maps, cell.attention].filter((number) => number !== null);
   const tiles = numbers.map((number) => DATA.sprites[number]);
-  const rules = tiles.map(({ uri, columns, rows }, number) => {
+  const rules = tiles.map(({ columns, rows }, number) => {
+    const uri = document.getElementById(`sprite-${numbers[number]}`).textContent;
     return `.tile-${number} { background-image: url("${uri}"); background-size: ${columns * 100}% ${rows * 100}%; }`;
   });
   let sheet = $("#tiles");
@@ -349,4 +350,4 @@ document.querySelectorAll("input.narrow").forEach((input) => input.addEventListe
     row.hidden = !words.every((word) => row.cells[0].textContent.toLowerCase().includes(word));
   }
 }));
-gallery.start();
+document.addEventListener("DOMContentLoaded", () => gallery.start()); // when the sprites are there

@@ -45,6 +45,7 @@ def write_page(home: Path, cells: Sequence[FinishedCell]) -> Path:
         "notes": "".join(f'<p class="note">{escape(note)}</p>' for note in layout.notes(["lift", "collapsed"], cells)),
         "tables": "".join(paper_tables(cells)),
         "figures": _figures(home, cells),
+        "sprites": _sprites(facts),
         "data": _in_script(facts),
     }
     nav = {"cells": "Cells", "paper": "The paper's tables", "figures": "Figures", "gallery": "Test images"}
@@ -67,6 +68,12 @@ def _filled(template: str, parts: dict[str, str]) -> str:
         name, _, rest = piece.partition("}}")
         filled += [parts[name], rest]
     return "".join(filled)
+
+
+def _sprites(facts: PageFacts) -> str:
+    """Each sprite's address in an element of its own; the data keep what else is to be known of it."""
+    uris = [made.pop("uri") for made in facts.data["sprites"]]
+    return "\n".join(f'<script type="text/plain" id="sprite-{place}">{uri}</script>' for place, uri in enumerate(uris))
 
 
 def _in_script(facts: PageFacts) -> str:
