@@ -126,6 +126,7 @@ def test_of_eight_processes_one_trains(configure: Any, tmp_path: Path) -> None:
     assert {file.name for file in (tmp_path / "colorizer").iterdir()} == {
         "colorizer.json",
         "colorizer.pt",
+        "curves.csv",
         "maps-ciede2000.npy",
     }
 
