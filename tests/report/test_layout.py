@@ -10,6 +10,8 @@ import pytest
 from leanet.report import layout
 from leanet.report.finished import finished_cells, pooled, rows_of, tables_of
 from leanet.report.paper import paper_table
+from leanet.runs import RESULT
+from leanet.store import read_json, write_json
 
 Finish = Any  # see conftest.py
 ALL = (1, 2, 3, 4, 5)
@@ -121,3 +123,12 @@ def test_a_colorizer_matters_only_where_there_are_maps(finish: Finish, tmp_path:
     finish({1: 0.6}, *POTATO, "caan=direct", "colorizer.max_epochs=9")
     assert [row.partition(" ")[0] for row in rows_of(finished_cells(tmp_path))].count("resnet18") == 1
     assert [row.partition(" ")[0] for row in rows_of(finished_cells(tmp_path))].count("resnet18+direct") == 2
+
+
+def test_the_same_images_under_two_names_are_two_cells(finish: Finish, tmp_path: Path) -> None:
+    first = finish({1: 0.6}, *POTATO, "caan=none")
+    finish({1: 0.7}, "dataset.name=wood", "caan=none")
+    result = read_json(first.folder / RESULT)
+    for file in tmp_path.glob(f"detectors/wood-*/{RESULT}"):
+        write_json(file, {**read_json(file), "cell": result["cell"]})
+    assert [(cell.dataset, cell.done) for cell in finished_cells(tmp_path)] == [("potato", 1), ("wood", 1)]

@@ -130,11 +130,11 @@ class FinishedCell:
 
 def finished_cells(home: Path) -> list[FinishedCell]:
     """The cells of all finished runs under `home` (paths.runs), by dataset and model."""
-    found: dict[str, list[tuple[Path, Result]]] = {}
+    found: dict[tuple[str, str], list[tuple[Path, Result]]] = {}  # the same images may have two names
     for file in sorted(home.glob(f"detectors/*/{RESULT}")):
         result: Result = read_json(file) or {}
-        found.setdefault(result["cell"], []).append((file.parent, result))
-    return sorted((cell_of(name, runs) for name, runs in found.items()), key=lambda cell: (cell.dataset, cell.row))
+        found.setdefault((result["dataset"], result["cell"]), []).append((file.parent, result))
+    return sorted((cell_of(name, runs) for (_, name), runs in found.items()), key=lambda cell: (cell.dataset, cell.row))
 
 
 def cell_of(name: str, runs: list[tuple[Path, Result]]) -> FinishedCell:

@@ -36,7 +36,8 @@ def write_tables(home: Path, cells: Sequence[FinishedCell], table: int | str, co
             write_text(
                 home / "report" / f"{name}.{ending}", text if ending != "md" else f"# {page.heading}\n\n{text}\n"
             )
-        print(f"written: {home / 'report' / name}.{{{','.join(page.texts)}}}\n")
+        endings = ",".join(page.texts)
+        print(f"written: {home / 'report' / name}.{f'{{{endings}}}' if ',' in endings else endings}\n")
     return bool(pages)
 
 

@@ -61,7 +61,7 @@ def test_features_and_attention_are_of_the_runs_own_point(folds: dict[int, FoldP
     assert found.before.shape == (2, 4, 4)  # an eighth of 32: point 3
     torch.testing.assert_close(found.after, found.before * (1 + found.attention))
     shown = np.stack([panel.attention for panel in folds[1].panels([2, 0])])
-    np.testing.assert_allclose(shown, found.attention, atol=1e-6)
+    np.testing.assert_allclose(shown, found.attention, atol=5e-4)  # kept in half precision
 
 
 def test_a_kept_attention_is_taken_without_the_network(folds: dict[int, FoldPictures], tmp_path: Path) -> None:
@@ -69,7 +69,8 @@ def test_a_kept_attention_is_taken_without_the_network(folds: dict[int, FoldPict
     home = tmp_path / "runs"
     shutil.copytree(Path(run.settings.paths.runs), home)
     pictures = Gallery(home).folds(cell_of(home, run.model), [1])[1]
-    (pictures.run.folder / "last.ckpt").unlink()
+    for name in ("last.ckpt", "attention.npy"):
+        (pictures.run.folder / name).unlink()
     with pytest.raises(LeanetError, match=r"last\.ckpt is gone"):
         pictures.panels([0])
     assert pictures.panels([0], attention=False)[0].attention is None
