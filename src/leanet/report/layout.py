@@ -10,7 +10,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from leanet.report.finished import FinishedCell, rows_of
+from leanet.report.finished import FinishedCell, rows_of, tables_of
 from leanet.report.lifts import Lift, lifts
 from leanet.report.paper import PaperTable, Published
 from leanet.report.statistics import left_out_point, nested_point, repeated
@@ -158,8 +158,9 @@ def _entry(cells: Sequence[FinishedCell], lift_of: Mapping[str, Lift]) -> Entry 
 
 
 def notes(figures: Sequence[str], cells: Sequence[FinishedCell]) -> list[str]:
-    """A sentence for each figure that does not say itself what it is."""
-    tests = next((lift.tests for lift in lifts(cells).values()), 0)
+    """A sentence for each figure that does not say itself what it is; `cells` may be those of several tables."""
+    families = [next(iter(lifts(members).values()), None) for _, members in tables_of(cells)]
+    tests = " / ".join(str(found.tests) for found in families if found) or "0"
     return [NOTES[figure].format(tests=tests) for figure in figures if figure in NOTES]
 
 

@@ -25,7 +25,7 @@ def test_what_is_done_is_pushed_and_said_in_two_lines(
     done: Any, tmp_path: Path, read_back: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = done({1: 0.8, 2: 0.7}, "caan=mobilenet")
-    finish_line = f"W&B: 2 runs, 1 cells, 2 colorizers: wandb sync {tmp_path}/*/*/wandb/offline-run-*"
+    finish_line = f"W&B: 2 runs, 1 cell, 2 colorizers: wandb sync {tmp_path}/*/*/wandb/offline-run-*"
     push(tmp_path)
     said = capsys.readouterr().out.splitlines()
     assert said[0] == finish_line

@@ -44,7 +44,9 @@ def push(home: Path, cells: Sequence[FinishedCell], to: Destination) -> None:
         for cell in members:
             where = log_cell(home, cell, to, lifts.get(cell.id))
     shown = publish(home, to)
-    print(f"W&B: {len(runs)} runs, {len(cells)} cells, {len(colorizers)} colorizers: {where}\ndashboard: {shown}")
+    counts = {"run": len(runs), "cell": len(cells), "colorizer": len(colorizers)}
+    words = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
+    print(f"W&B: {words}: {where}\ndashboard: {shown}")
 
 
 def _push_runs(runs: Sequence[tuple[FinishedCell, Result]], to: Destination, there: Collection[str]) -> None:
