@@ -117,4 +117,5 @@ class LastEpochs(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history = state_dict["history"]
-        self.validated, self.attention = state_dict["validated"], state_dict["attention"]
+        # Checkpoints of older runs have neither.
+        self.validated, self.attention = state_dict.get("validated", {}), state_dict.get("attention")
