@@ -116,6 +116,15 @@ def test_equal_colors_differ_by_exactly_zero(dtype: torch.dtype) -> None:
     assert (ciede2000(colors, colors.clone()) == 0).all()
 
 
+def test_tiles_and_broadcasting_change_nothing() -> None:
+    first, second = (torch.from_numpy(random_lab(3 * 300 * 400, seed)).reshape(3, 300, 400, 3) for seed in (21, 22))
+    first, second = first.movedim(-1, 1), second.movedim(-1, 1)
+    with torch.no_grad():
+        in_tiles = ciede2000(first, second[:1])
+    assert in_tiles.shape == (3, 1, 300, 400)
+    torch.testing.assert_close(in_tiles, ciede2000(first, second[:1]), rtol=1e-12, atol=1e-12)
+
+
 def test_symmetric() -> None:
     first, second = random_lab(10_000, seed=6), random_lab(10_000, seed=7)
     np.testing.assert_allclose(difference(first, second), difference(second, first), rtol=1e-12)
