@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from leanet.color import lab_to_rgb
-from leanet.colorizer.maps import fold_maps, load_colorizer, map_scales
+from leanet.colorizer.maps import fold_maps, load_colorizer, map_divisor, map_scales
 from leanet.colorizer.task import recolored
 from leanet.data.batches import DeviceData, Tensors
 from leanet.data.folds import held_out, thinned
@@ -70,7 +70,11 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         _write_found(run, images, rows, last_epochs)
         if len(rows.test):
             _write_sheet(run, images, rows.test, task, test, last_epochs.history[-1]["adn"])
-        result = {**_result(run, last_epochs, images.labels, rows, seconds), "parameters": trainable(network)}
+        result = {
+            **_result(run, last_epochs, images.labels, rows, seconds),
+            "map_divisor": _divisor(run, tensors["maps"], rows) if run.needs_maps else None,
+            "parameters": trainable(network),
+        }
         close(logger, run.folder, result)
         write_json(run.folder / RESULT, result)
     if run.fold != ALL:
@@ -126,9 +130,12 @@ def tensors_of(
     tensors = {"images": torch.from_numpy(images.images), "labels": torch.from_numpy(images.labels)}
     if run.needs_maps:
         maps = _maps(run, images, rows, label, say)
-        scales = map_scales(maps, run.settings.map.scaling, torch.from_numpy(rows.train))
-        tensors |= {"maps": maps, "scales": scales}
+        tensors |= {"maps": maps, "scales": map_scales(maps, _divisor(run, maps, rows))}
     return tensors
+
+
+def _divisor(run: Run, maps: Tensor, rows: Split) -> float | None:
+    return map_divisor(maps, run.settings.map.scaling, torch.from_numpy(rows.train))
 
 
 def _maps(run: Run, images: ImageSet, rows: Split, label: str, say: Callable[[str], object]) -> Tensor:

@@ -104,8 +104,8 @@ def fold_maps(
     return torch.from_numpy(np.load(file, allow_pickle=False))
 
 
-def map_scales(maps: Tensor, scaling: str, train: Tensor) -> Tensor:
-    """What to multiply each map by before networks see it, (N,) float32.
+def map_divisor(maps: Tensor, scaling: str, train: Tensor) -> float | None:
+    """What to divide all maps by before networks see them; None: each by its own maximum.
 
     Args:
         maps: (N, 1, S, S), in ΔE00 or whatever the maps' unit is.
@@ -114,11 +114,18 @@ def map_scales(maps: Tensor, scaling: str, train: Tensor) -> Tensor:
         train: rows of the fold's training images.
     """
     if scaling == "image_max":
-        maxima = maps.flatten(1).amax(dim=1).float()
-        return torch.where(maxima > 0, 1 / maxima.clamp(min=1e-6), 0)
-    if scaling == "fold":
-        values = maps[train].numpy()
-        # Sorting a few million values is enough for one quantile, whatever the size of the set.
-        divisor = float(np.quantile(values.reshape(-1)[:: max(1, values.size // 4_000_000)], FOLD_QUANTILE))
-        return torch.full((len(maps),), 1 / max(divisor, 1e-6))
-    return torch.full((len(maps),), 1 / FIXED)
+        return None
+    if scaling == "fixed":
+        return FIXED
+    values = maps[train].numpy()
+    # Sorting a few million values is enough for one quantile, whatever the size of the set.
+    quantile = float(np.quantile(values.reshape(-1)[:: max(1, values.size // 4_000_000)], FOLD_QUANTILE))
+    return max(quantile, 1e-6)
+
+
+def map_scales(maps: Tensor, divisor: float | None) -> Tensor:
+    """What to multiply each of the maps (N, 1, S, S) by, (N,) float32; `divisor` as `map_divisor` has it."""
+    if divisor is not None:
+        return torch.full((len(maps),), 1 / divisor, device=maps.device)
+    maxima = maps.flatten(1).amax(dim=1).float()
+    return torch.where(maxima > 0, 1 / maxima.clamp(min=1e-6), 0)
