@@ -19,6 +19,7 @@ from leanet.train import train
 Configure = Callable[..., dict[str, Any]]
 
 SHORT = ("trainer.max_epochs=1", "colorizer.max_epochs=1")
+SMALL = ("adn=cnn", "caan=direct")
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +46,12 @@ def predictions(folder: Path) -> dict[str, float]:
         return {row["file"]: float(row["adn"]) for row in csv.DictReader(file)}
 
 
-def tested(folder: Path, images: ImageSet) -> tuple[torch.Tensor, np.ndarray]:
+def kept(folder: Path, images: ImageSet) -> tuple[torch.Tensor, np.ndarray]:
     """The run's test images, and the probabilities that it wrote down."""
-    kept = predictions(folder)
-    rows = [row for row, name in enumerate(images.index.names) if name in kept]
-    assert len(rows) == len(kept) == 18
-    return torch.from_numpy(images.images[rows]), np.array([kept[images.index.names[row]] for row in rows])
+    found = predictions(folder)
+    rows = [row for row, name in enumerate(images.index.names) if name in found]
+    assert len(rows) == len(found) == 18
+    return torch.from_numpy(images.images[rows]), np.array([found[images.index.names[row]] for row in rows])
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def tested(folder: Path, images: ImageSet) -> tuple[torch.Tensor, np.ndarray]:
 )
 def test_probabilities_are_the_run_s_own(words: list[str], configure: Configure, home: Path, images: ImageSet) -> None:
     folder = run(configure, home, *words)
-    pixels, expected = tested(folder, images)
+    pixels, expected = kept(folder, images)
     with torch.inference_mode():
         seen = pipeline_of(folder)(pixels)
     np.testing.assert_allclose(seen.probability.numpy(), expected, atol=1e-5)
@@ -80,12 +81,12 @@ def test_probabilities_are_the_run_s_own(words: list[str], configure: Configure,
         assert seen.map.shape == (18, 1, 32, 32) and seen.map.min() >= 0
         assert (read_json(folder / "result.json")["map_divisor"] is None) == ("map.scaling=image_max" in words)
     if seen.attention is not None:
-        kept = np.load(folder / "attention.npy")  # in the predictions' order
-        assert np.sort(kept.ravel()) == pytest.approx(np.sort(seen.attention.half().numpy().ravel()), abs=2e-3)
+        attention = np.load(folder / "attention.npy")
+        assert np.sort(attention.ravel()) == pytest.approx(np.sort(seen.attention.half().numpy().ravel()), abs=2e-3)
 
 
 def test_an_ensemble_is_the_mean_of_its_folds(configure: Configure, home: Path, images: ImageSet) -> None:
-    folders = [run(configure, home, "seed=1", f"fold={fold}") for fold in (1, 2)]
+    folders = [run(configure, home, *SMALL, f"fold={fold}") for fold in (1, 2)]
     pixels = torch.from_numpy(images.images[:5])
     with torch.inference_mode():
         whole = ensemble_of(folders)(pixels)
@@ -94,13 +95,13 @@ def test_an_ensemble_is_the_mean_of_its_folds(configure: Configure, home: Path, 
         mean = (getattr(first, name) + getattr(second, name)) / 2
         torch.testing.assert_close(getattr(whole, name), mean)
         assert not torch.equal(getattr(first, name), getattr(second, name))
-    assert all(part is None for part in ensemble_of([run(configure, home, "caan=none", "seed=1")])(pixels)[1:])
+    assert all(part is None for part in ensemble_of([run(configure, home, "adn=cnn", "caan=none")])(pixels)[1:])
 
 
 def test_a_run_of_an_older_version_says_what_to_do_and_that_does_it(
     configure: Configure, home: Path, images: ImageSet
 ) -> None:
-    words = ("seed=2", *SHORT)
+    words = (*SMALL, "seed=2", *SHORT)
     folder = run(configure, home, *words)
     result = read_json(folder / "result.json")
     weights = (folder / "last.ckpt").read_bytes()
@@ -111,7 +112,7 @@ def test_a_run_of_an_older_version_says_what_to_do_and_that_does_it(
     train(configure(home, *words))
     assert read_json(folder / "result.json") == result  # the seconds that training took among it: it did not train
     assert (folder / "last.ckpt").read_bytes() == weights
-    pixels, expected = tested(folder, images)
+    pixels, expected = kept(folder, images)
     with torch.inference_mode():
         np.testing.assert_allclose(pipeline_of(folder)(pixels).probability.numpy(), expected, atol=1e-5)
 
@@ -121,7 +122,7 @@ def test_maps_made_elsewhere_are_told_in_one_line(configure: Configure, home: Pa
     maps.mkdir()
     for name in SyntheticLeaves(image_size=32, negatives=24, positives=12).index().names:
         np.save(maps / f"{Path(name).stem}.npy", np.ones((32, 32)))
-    folder = run(configure, home, "map=folder", f"map.root={maps}")
+    folder = run(configure, home, *SMALL, "map=folder", f"map.root={maps}")
     with pytest.raises(LeanetError, match=r"its maps come from map\.root=.*; train with maps that are made here"):
         pipeline_of(folder)
 
@@ -129,7 +130,7 @@ def test_maps_made_elsewhere_are_told_in_one_line(configure: Configure, home: Pa
 def test_what_is_not_there_is_told_in_one_line(configure: Configure, home: Path) -> None:
     with pytest.raises(LeanetError, match="no run is done there"):
         pipeline_of(home / "detectors" / "nothing")
-    folder = run(configure, home, "seed=3", "colorizer.seed=3")
+    folder = run(configure, home, *SMALL, "colorizer.seed=3")
     (colorizer,) = home.glob(f"colorizers/{read_json(folder / 'result.json')['colorizer']}/colorizer.pt")
     colorizer.unlink()
     with pytest.raises(LeanetError, match="its colorizer is gone"):
