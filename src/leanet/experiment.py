@@ -25,6 +25,7 @@ from leanet.data.folds import held_out, thinned
 from leanet.data.images import NEGATIVE, POSITIVE, ImageSet
 from leanet.data.map_folder import MapFolder
 from leanet.detector.build import detector_of
+from leanet.detector.catalogue import without_weights
 from leanet.detector.scores import floor, scores
 from leanet.detector.task import DetectorTask, LastEpochs
 from leanet.errors import LeanetError
@@ -88,7 +89,8 @@ def load_task(run: Run) -> DetectorTask:
     Raises:
         LeanetError: its checkpoint is gone, or of other networks than its settings name.
     """
-    task = DetectorTask(detector_of(run.settings, run.fold), run.settings.adn.lr)
+    with without_weights():
+        task = DetectorTask(detector_of(run.settings, run.fold), run.settings.adn.lr)
     load_weights(run.folder, task)
     return task.eval()
 

@@ -57,7 +57,9 @@ def _keep_colorizer(model: Run) -> None:
     if not model.has_colorizer or kept.exists():
         return
     if not made.exists():
-        raise LeanetError(f"{made} is gone; remove the folders {made.parent} and {model.folder}, and both are made again")
+        raise LeanetError(
+            f"{made} is gone; remove the folders {made.parent} and {model.folder}, and both are made again"
+        )
     write_bytes(kept, made.read_bytes())
 
 

@@ -1,7 +1,7 @@
 """One run and one cell, known before anything heavy is imported: identity, folder, and whether it is done.
 
-A run is one fit of one detector on one fold; a cell is the runs that differ in nothing but the fold. A fit on all images,
-to be used and not to be judged, is a run of fold 0.
+A run is one fit of one detector on one fold; a cell is the runs that differ in nothing but the fold. A fit on all
+images, to be used and not to be judged, is a run of fold 0.
 """
 
 import hashlib

@@ -23,6 +23,7 @@ from leanet.runs import COLORIZER_FACTS, COLORIZER_WEIGHTS
 from leanet.seeds import derive
 from leanet.settings import ColorizerSettings, TrainerSettings
 from leanet.store import write_atomically, write_json
+from leanet.weights import give_weights, read_weights
 
 FIXED = 10.0  # `fixed` scaling: a difference that is plain at a glance becomes 1
 FOLD_QUANTILE = 0.999  # `fold` scaling: robust against a single pixel
@@ -42,7 +43,7 @@ def load_colorizer(folder: Path, settings: ColorizerSettings, image_size: int) -
     if not weights.exists():
         return None
     colorizer = colorizer_of(settings, image_size)
-    colorizer.load_state_dict(torch.load(weights, weights_only=True))
+    give_weights(colorizer, read_weights(weights), weights)
     return colorizer
 
 

@@ -15,16 +15,18 @@ Facts = dict[str, Any]
 
 INTENDED_USE = (
     "It ranks photographs by how likely the colour of what they show is anomalous, for a person to look at the first of "
-    "them: of the same kind of object, seen in the same way, by the same kind of camera and light as the training images."
+    "them. They must show the same kind of object as the training images, seen in the same way, by the same kind of "
+    "camera and light."
 )
 LIMITS = (
-    "It has seen the kinds of anomaly that the training images have, and no others; what is wrong in shape alone and not "
-    "in colour may escape it.",
-    "Another camera, another light, another background or another white balance shifts colours, and with them the answers.",
+    "It has seen the kinds of anomaly that the training images have, and no others; what is wrong in shape alone and "
+    "not in colour may escape it.",
+    "Another camera, light, background or white balance shifts colours, and with them the answers.",
     "Images are resized to a square of the training's size; an anomaly that vanishes there is not seen.",
-    "The share of anomalous images in the training set is not that of your own stream: choose the threshold for your costs.",
-    "The cross-validated figures are those of networks that each left out one fold; this one was trained on all images, and "
-    "only new images can test it.",
+    "The share of anomalous images in the training set is not that of your own photographs: choose the threshold for "
+    "your costs.",
+    "The cross-validated figures are those of networks that each left out one fold; this one was trained on all "
+    "images, and only new images can test it.",
     "It is no device for diagnosis, and no decision about a person should follow from it alone.",
 )
 _SETTINGS = (
@@ -102,7 +104,9 @@ def as_text(card: Facts) -> str:
     """The card as Markdown."""
     dataset, counts = card["dataset"], card["dataset"]["images"]
     trained = card["trained_on"]["train"]
-    settings = tabulate(card["settings"].items(), headers=("setting", "value"), tablefmt="github", disable_numparse=True)
+    settings = tabulate(
+        card["settings"].items(), headers=("setting", "value"), tablefmt="github", disable_numparse=True
+    )
     versions = ", ".join(f"{name} {value}" for name, value in card["versions"].items())
     limits = "\n".join(f"- {sentence}" for sentence in card["limits"])
     return f"""# {card["name"]}
