@@ -37,6 +37,17 @@ class Calibration(NamedTuple):
     crossfitted: bool
     probabilities: Values
 
+    @property
+    def facts(self) -> dict[str, float]:
+        """For prediction.json."""
+        return {
+            "temperature": self.temperature,
+            "images": self.images,
+            "error_before": self.before,
+            "error_after": self.after,
+            "crossfitted": self.crossfitted,
+        }
+
 
 class Reliability(NamedTuple):
     """The answers in bins of equal width: of each that has some, their mean probability, the share that is anomalous,

@@ -1,7 +1,6 @@
 """From probabilities to decisions: the threshold, and whether probabilities are calibrated. Imports no torch."""
 
 from dataclasses import dataclass
-from functools import partial
 
 from leanet.model import threshold as thresholds
 from leanet.model.calibration import Calibration, at_temperature, calibrate
@@ -69,9 +68,9 @@ def decide(rule: Rule, found: Found) -> Decision:
 def _threshold(rule: Rule, validation: Validation) -> Threshold:
     if not isinstance(rule.threshold, str):
         return thresholds.given(float(rule.threshold))
-    choose = {
-        "f1": thresholds.best_f1,
-        "recall": partial(thresholds.for_recall, recall=rule.recall),
-        "cost": partial(thresholds.least_cost, false_alarm=rule.false_alarm, miss=rule.miss),
-    }
-    return choose[rule.threshold](validation.probabilities, validation.labels)
+    known = validation.probabilities, validation.labels
+    if rule.threshold == "recall":
+        return thresholds.for_recall(*known, rule.recall)
+    if rule.threshold == "cost":
+        return thresholds.least_cost(*known, rule.false_alarm, rule.miss)
+    return thresholds.best_f1(*known)

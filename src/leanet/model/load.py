@@ -18,10 +18,9 @@ from leanet.model.calibration import at_temperature
 from leanet.model.decision import Decision, Rule, decide
 from leanet.model.find import Found, find
 from leanet.model.pipeline import pipeline_of
+from leanet.model.stream import BATCH
 
 Picture = str | PathLike[str] | NDArray[np.uint8]
-
-BATCH = 32  # images at a time
 
 
 class Look(NamedTuple):
@@ -40,7 +39,8 @@ class Look(NamedTuple):
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """(B,), the mean over the folds."""
-        return self.per_fold.mean(axis=1)
+        mean: NDArray[np.float64] = self.per_fold.mean(axis=1)
+        return mean
 
 
 @dataclass(frozen=True)
@@ -101,18 +101,19 @@ class Model:
 
         Raises:
             UnreadableError: a file that gives no image; a LeanetError.
-            ValueError: an array of another shape or kind.
+            ValueError: no images, or an array of another shape or kind.
         """
-        parts = []
+        if len(images) == 0:
+            raise ValueError("there are no images to ask about")
+        looks = []
         for start in range(0, len(images), BATCH):
             batch = np.stack([self._pixels(image) for image in images[start : start + BATCH]])
-            parts.append(self.look(batch, details))
-        if not parts:
-            return Predictions(np.empty(0), np.empty((0, len(self._members))), np.empty(0, np.bool_))
-        per_fold, maps, attention = (_joined([part[place] for part in parts]) for place in range(3))
-        assert per_fold is not None
+            looks.append(self.look(batch, details))
+        per_fold = np.concatenate([look.per_fold for look in looks])
         probabilities = per_fold.mean(axis=1)
-        return Predictions(probabilities, per_fold, probabilities > self.decision.threshold.value, maps, attention)
+        decisions = probabilities > self.decision.threshold.value
+        maps, attention = _joined([look.maps for look in looks]), _joined([look.attention for look in looks])
+        return Predictions(probabilities, per_fold, decisions, maps, attention)
 
     def _pixels(self, image: Picture) -> NDArray[np.uint8]:
         if not isinstance(image, np.ndarray):
@@ -171,6 +172,6 @@ def _mean(parts: Sequence[Tensor | None]) -> NDArray[np.float32] | None:
     return torch.stack(there).mean(dim=0)[:, 0].float().cpu().numpy() if there else None
 
 
-def _joined(parts: Sequence[NDArray[np.floating] | None]) -> NDArray[np.floating] | None:
+def _joined(parts: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:
     there = [part for part in parts if part is not None]
     return np.concatenate(there) if there else None

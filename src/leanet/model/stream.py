@@ -23,7 +23,6 @@ from leanet.data.folder import images_in
 from leanet.errors import LeanetError
 from leanet.store import write_atomically
 
-PREDICTIONS, UNREADABLE = "predictions.csv", "unreadable.csv"
 JOURNAL = "predictions.part.jsonl"
 BATCH = 32
 _AHEAD = 3  # batches that are decoded while the network is at one
@@ -31,13 +30,14 @@ _SYNC_SECONDS = 5.0
 
 Record = dict[str, Any]  # of one file: "file", and either "reason" or "probabilities", of each fold
 Pixels = NDArray[np.uint8]
-Ask = Callable[[Pixels, Sequence[str]], Sequence[Sequence[float]]]
+Ask = Callable[[Pixels, Sequence[str]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Source:
-    """The image files to be asked about, by their names under `root`, in order."""
+    """The image files to be asked about: `path` itself, or those below it, by their names under `root`, in order."""
 
+    path: Path
     root: Path
     names: tuple[str, ...]
 
@@ -48,12 +48,12 @@ class Source:
             names = sorted(file.relative_to(path).as_posix() for file in images_in(path))
             if not names:
                 raise LeanetError(f"source={path}: no JPEG, PNG, TIFF, BMP or WebP files in it")
-            return cls(path, tuple(names))
+            return cls(path, path, tuple(names))
         if not path.exists():
             raise LeanetError(f"source={path}: no such file or folder; relative paths start at {Path.cwd()}")
         if path.suffix.lower() not in SUFFIXES:
             raise LeanetError(f"source={path}: not named as a JPEG, PNG, TIFF, BMP or WebP file")
-        return cls(path.parent, (path.name,))
+        return cls(path, path.parent, (path.name,))
 
     @cached_property
     def digest(self) -> str:
@@ -130,24 +130,29 @@ def ask_about(source: Source, image_size: int, journal: Journal, ask: Ask) -> No
 
     Args:
         image_size: S.
-        ask: images (B, 3, S, S) and their B names → the folds' probabilities of each.
+        ask: images (B, 3, S, S) and their B names → the folds' probabilities (B, F).
     """
     names = source.names[journal.done :]
     bar = tqdm(total=len(source.names), initial=journal.done, desc="predict", unit="image", disable=None)
     with bar:
         for batch, pixels in _decoded(source.root, names, image_size):
-            readable = [place for place, image in enumerate(pixels) if not isinstance(image, UnreadableError)]
-            records: list[Record] = [
-                {"file": name, "reason": image.reason} if isinstance(image, UnreadableError) else {"file": name}
-                for name, image in zip(batch, pixels, strict=True)
-            ]
-            if readable:
-                images = np.stack([pixels[place] for place in readable])
-                answers = ask(images, [batch[place] for place in readable])
-                for place, answer in zip(readable, answers, strict=True):
-                    records[place]["probabilities"] = [float(probability) for probability in answer]
-            journal.add(records)
+            journal.add(_records(batch, pixels, ask))
             bar.update(len(batch))
+
+
+def _records(names: Sequence[str], pixels: Sequence[Pixels | UnreadableError], ask: Ask) -> list[Record]:
+    """A batch's records, in its order."""
+    readable = {
+        name: image for name, image in zip(names, pixels, strict=True) if not isinstance(image, UnreadableError)
+    }
+    answers = ask(np.stack(list(readable.values())), list(readable)).tolist() if readable else []
+    said = dict(zip(readable, answers, strict=True))
+    return [
+        {"file": name, "reason": image.reason}
+        if isinstance(image, UnreadableError)
+        else {"file": name, "probabilities": said[name]}
+        for name, image in zip(names, pixels, strict=True)
+    ]
 
 
 def _decoded(
