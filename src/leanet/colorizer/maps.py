@@ -19,18 +19,17 @@ from leanet.data.batches import DeviceData
 from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
 from leanet.locks import lock, tidy
 from leanet.loggers import LogSettings, log_folder
-from leanet.runs import COLORIZER_FACTS
+from leanet.runs import COLORIZER_FACTS, COLORIZER_WEIGHTS
 from leanet.seeds import derive
 from leanet.settings import ColorizerSettings, TrainerSettings
 from leanet.store import write_atomically, write_json
+from leanet.weights import give_weights, read_weights
 
 FIXED = 10.0  # `fixed` scaling: a difference that is plain at a glance becomes 1
 FOLD_QUANTILE = 0.999  # `fold` scaling: robust against a single pixel
 
 # By map.name: true L*a*b* of original and recoloured image, (B, 3, S, S) each → (B, 1, S, S).
 DIFFERENCES = {"ciede2000": ciede2000, "legacy": twice_converted_ciede2000, "ab": chroma_difference}
-
-_WEIGHTS = "colorizer.pt"
 
 
 def maps_file(folder: Path, name: str) -> Path:
@@ -40,11 +39,11 @@ def maps_file(folder: Path, name: str) -> Path:
 
 def load_colorizer(folder: Path, settings: ColorizerSettings, image_size: int) -> Colorizer | None:
     """The trained colorizer kept in `folder`, if there is one."""
-    weights = folder / _WEIGHTS
+    weights = folder / COLORIZER_WEIGHTS
     if not weights.exists():
         return None
     colorizer = colorizer_of(settings, image_size)
-    colorizer.load_state_dict(torch.load(weights, weights_only=True))
+    give_weights(colorizer, read_weights(weights), weights)
     return colorizer
 
 
@@ -62,7 +61,7 @@ def train_colorizer(normals: Tensor, settings: ColorizerSettings, plan: Fit, log
     facts = {**asdict(settings), "images": len(normals), "image_size": image_size, "max_epochs": plan.max_epochs}
     seconds = fit(task, data, plan, logger, [stopping, LogSettings(facts)])
     write_json(plan.folder / COLORIZER_FACTS, {**facts, "seconds": seconds})
-    save_tensors(plan.folder / _WEIGHTS, colorizer.state_dict())
+    save_tensors(plan.folder / COLORIZER_WEIGHTS, colorizer.state_dict())
     (plan.folder / CHECKPOINT).unlink(missing_ok=True)
     log_folder(logger, plan.folder)
     return colorizer

@@ -1,1 +1,1 @@
-"""Trained detectors at work on new images."""
+"""A trained model in use: found, loaded, asked about new images, and described."""

@@ -5,20 +5,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-import yaml
 from torch import Tensor, nn
 
 from leanet.color import rgb_to_lab
 from leanet.colorizer.maps import DIFFERENCES, load_colorizer, map_scales
 from leanet.colorizer.network import Colorizer
 from leanet.detector.build import detector_of
+from leanet.detector.catalogue import without_weights
 from leanet.detector.network import LeaNet, evidence
 from leanet.detector.task import DetectorTask
 from leanet.errors import LeanetError
 from leanet.fitting import load_weights
+from leanet.model.find import kept_in
+from leanet.model.trust import settings_in
 from leanet.runs import RESULT
-from leanet.settings import Settings, kept_settings
-from leanet.store import read_json
+from leanet.settings import Settings
 
 
 class Seen(NamedTuple):
@@ -83,24 +84,24 @@ class Ensemble(nn.Module):
         return Seen(torch.stack(probabilities).mean(dim=0), _mean(maps), _mean(attentions))
 
 
-def pipeline_of(folder: Path) -> Pipeline:
-    """The pipeline of the finished run in `folder`, in evaluation mode, on the CPU.
+def pipeline_of(folder: Path, trust: bool = False) -> Pipeline:
+    """The pipeline of the finished run or model in `folder`, in evaluation mode, on the CPU.
+
+    Args:
+        trust: whether its networks may be any code that its config.yaml names, and not leanet's own alone.
 
     Raises:
-        LeanetError: the run is not done, or lacks what new images need: its colorizer, or the scale of its maps.
+        LeanetError: the run is not done, lacks what new images need (its colorizer, the scale of its maps), or is not
+            what leanet writes.
     """
-    result = read_json(folder / RESULT)
-    if result is None:
-        raise LeanetError(f"{folder}: no run is done there")
-    settings = kept_settings(yaml.safe_load((folder / "config.yaml").read_text()))
-    if "map_divisor" not in result:
+    kept = kept_in(folder)
+    settings = settings_in(folder, trust)
+    if "map_divisor" not in kept.result:
         raise LeanetError(
             f"{folder}: made before runs kept the scale of their maps; remove {RESULT} there and give the training "
             "command again: it goes on from the last checkpoint, in seconds"
         )
-    name = result["colorizer"]
-    colorizer = folder.parents[1] / "colorizers" / name if name else None
-    return assembled(settings, result["fold"], folder, colorizer, result["map_divisor"])
+    return assembled(settings, kept.result["fold"], folder, kept.colorizer, kept.result["map_divisor"])
 
 
 def assembled(settings: Settings, fold: int, detector: Path, colorizer: Path | None, divisor: float | None) -> Pipeline:
@@ -116,7 +117,8 @@ def assembled(settings: Settings, fold: int, detector: Path, colorizer: Path | N
     Raises:
         LeanetError: weights that are gone or do not fit, or maps that come from elsewhere.
     """
-    task = DetectorTask(detector_of(settings, fold), settings.adn.lr)
+    with without_weights():
+        task = DetectorTask(detector_of(settings, fold), settings.adn.lr)
     load_weights(detector, task)
     if colorizer is None:
         if settings.caan.network is not None or settings.input.name != "rgb":
@@ -134,9 +136,9 @@ def assembled(settings: Settings, fold: int, detector: Path, colorizer: Path | N
     return Pipeline(task.network, network, DIFFERENCES[settings.map.name], divisor).eval()
 
 
-def ensemble_of(folders: Sequence[Path]) -> Ensemble:
-    """The finished runs in `folders` as one, in evaluation mode, on the CPU; LeanetError as `pipeline_of`."""
-    return Ensemble([pipeline_of(folder) for folder in folders]).eval()
+def ensemble_of(folders: Sequence[Path], trust: bool = False) -> Ensemble:
+    """The finished runs in `folders` as one, in evaluation mode, on the CPU; as `pipeline_of`."""
+    return Ensemble([pipeline_of(folder, trust) for folder in folders]).eval()
 
 
 def _probability(logits: Tensor) -> Tensor:
