@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, export, load, save
 
+from leanet.data.images import THRESHOLD
 from leanet.model.pipeline import Ensemble, Pipeline, Seen
 
 Outputs = dict[str, NDArray[np.float32]]
 Asked = Callable[[NDArray[np.uint8]], Outputs]  # images (N, S, S, 3), sRGB → outputs by name
 
 PROBABILITY, MAP, ATTENTION = "probability", "anomaly_map", "attention_map"
-FACTS_FILE = "leanet.json"
+CLASSES = ("normal", "anomalous")  # what a probability of 0 and of 1 mean
+FACTS_FILE = "leanet.json"  # within a .pt2 file
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,15 @@ class Facts:
         image_size: S.
         runs: the hashes of the run, or of the folds' runs whose mean it is.
         version: of leanet.
-        classes: what a probability of 0 and of 1 mean.
-        threshold: an image is called anomalous above this probability.
+        classes, threshold: an image is of the second class above this probability.
     """
 
     name: str
     image_size: int
     runs: tuple[str, ...]
     version: str
-    classes: tuple[str, str]
-    threshold: float
+    classes: tuple[str, str] = CLASSES
+    threshold: float = THRESHOLD
 
 
 class Exportable(nn.Module):
