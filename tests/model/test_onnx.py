@@ -24,7 +24,7 @@ Configure = Callable[..., dict[str, Any]]
 FACTS = Facts("leaves", 32, ("0123456789ab",), "0.1.0")
 WORDS = {
     "resnet18 and MobileNet's CAAN": ["adn=resnet18", "caan=mobilenet", "point=4"],
-    "VGG16": ["adn=vgg16", "caan=mobilenet", "point=2", "map=ab", "map.scaling=image_max"],
+    "VGG16": ["adn=vgg16", "caan=direct", "point=5", "map=ab", "map.scaling=image_max"],
     "direct attention, resized": ["adn=cnn", "caan=direct", "point=3", "map=legacy"],
     "no attention": ["adn=resnet18", "caan=none"],
     "the map alone": ["adn=cnn", "caan=none", "input=map", "colorizer=autoencoder"],
@@ -63,7 +63,7 @@ def test_says_what_pytorch_says(words: list[str], configure: Configure, images: 
 
 
 def test_an_ensemble_says_the_mean(configure: Configure, images: np.ndarray) -> None:
-    folds = [untrained(configure, "adn=cnn", "caan=direct", f"seed={seed}") for seed in (0, 1)]
+    folds = [untrained(configure, "adn=cnn", "caan=none", f"seed={seed}") for seed in (0, 1)]
     program = program_of(Exportable(Ensemble(folds).eval()), 32)
     found = exporting.opened(exporting.to_bytes(program, FACTS))(images)
     apart = [asked(Exportable(fold))(images)["probability"] for fold in folds]
