@@ -14,8 +14,8 @@ from leanet.store import write_json, write_text
 Facts = dict[str, Any]
 
 INTENDED_USE = (
-    "It ranks photographs by how likely the colour of what they show is anomalous, for a person to look at the first of "
-    "them. They must show the same kind of object as the training images, seen in the same way, by the same kind of "
+    "It ranks photographs by how likely the colour of what they show is anomalous, for a person to look at the first "
+    "of them. They must show the same kind of object as the training images, seen in the same way, by the same kind of "
     "camera and light."
 )
 LIMITS = (
