@@ -127,6 +127,6 @@ def map_divisor(maps: Tensor, scaling: str, train: Tensor) -> float | None:
 def map_scales(maps: Tensor, divisor: float | None) -> Tensor:
     """What to multiply each of the maps (N, 1, S, S) by, (N,) float32; `divisor` as `map_divisor` has it."""
     if divisor is not None:
-        return torch.full((len(maps),), 1 / divisor, device=maps.device)
+        return maps.new_full(maps.shape[:1], 1 / divisor, dtype=torch.float32)  # by shape, to be exported for any batch
     maxima = maps.flatten(1).amax(dim=1).float()
     return torch.where(maxima > 0, 1 / maxima.clamp(min=1e-6), 0)
