@@ -222,7 +222,11 @@ def test_overlays_are_pictures_of_each_image(runs: Path, tmp_path: Path) -> None
     source.mkdir(parents=True)
     colors = np.zeros((60, 90, 3), np.uint8) + np.array([20, 160, 60], np.uint8)
     Image.fromarray(colors).save(source / "green.png")
+    cut_off = tmp_path / "out" / "overlays" / "sub" / ".green.png.jpg.x.part"  # by an earlier process that was killed
+    cut_off.parent.mkdir(parents=True)
+    cut_off.touch()
     predict(asked(runs, source.parent, out=str(tmp_path / "out"), overlays=True))
+    assert [file.name for file in cut_off.parent.iterdir()] == ["green.png.jpg"]
     with Image.open(tmp_path / "out" / "overlays" / "sub" / "green.png.jpg") as image:
         pixels = np.asarray(image).astype(int)
         assert image.width > 2.5 * image.height  # three panels of 3:2 beside each other

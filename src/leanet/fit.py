@@ -1,12 +1,13 @@
 """python -m leanet.fit: cross-validate as leanet.train does, then train on all the images, for use."""
 
+import shlex
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from leanet import command
 from leanet.cells import Cell, Cells, load
 from leanet.errors import LeanetError
-from leanet.locks import tidy
+from leanet.locks import lock
 from leanet.model.card import write_card
 from leanet.runs import ALL, COLORIZER_WEIGHTS, Run
 from leanet.settings import BOOLEAN, Settings, read_settings, settings_of
@@ -34,14 +35,14 @@ def fit(config: dict[str, Any]) -> None:
         crossvalidate(cell)
     model = Run(settings, cell.runs[0].fingerprint, ALL)
     _train(model, cell)
-    _keep_colorizer(model)
-    write_card(model, cell)
+    with lock(model.folder, lambda: print(f"{model.folder}: another process is at it; waiting")):
+        _keep_colorizer(model)
+        write_card(model, cell)
     print(f"\nmodel: {model.folder}\ncard:  {model.folder / 'card.md'}")
-    print(f"next:  python -m leanet.predict run={model.folder} source=FILE_OR_FOLDER")
+    print(f"next:  python -m leanet.predict run={shlex.quote(str(model.folder))} source=FILE_OR_FOLDER")
 
 
 def _train(model: Run, cell: Cell) -> None:
-    tidy(model.folder)
     if model.is_done:
         return print(f"{model.model} on all images of {cell.settings.dataset_name}: done before, nothing to train")
     images, fold_of = load(cell)

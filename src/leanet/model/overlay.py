@@ -43,6 +43,12 @@ def draw_overlays(root: Path, names: Sequence[str], look: Look, threshold: float
         write_atomically(target, lambda out: page.figure.savefig(out, format="jpeg", pil_kwargs={"quality": 90}))  # noqa: B023
 
 
+def sweep(folder: Path) -> None:
+    """Remove from `folder`/overlays what a killed process was still writing."""
+    for leftover in (folder / FOLDER).rglob(".*.part"):
+        leftover.unlink(missing_ok=True)
+
+
 def _layers(look: Look, place: int) -> list[_Layer]:
     layers = []
     if look.maps is not None:

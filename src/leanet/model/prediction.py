@@ -119,14 +119,19 @@ def _asker(prediction: Prediction, model: "Model") -> Ask:
     def probabilities(images: Pixels, names: Sequence[str]) -> NDArray[np.float64]:
         return model.look(images).per_fold
 
-    def with_overlays(images: Pixels, names: Sequence[str]) -> NDArray[np.float64]:
-        from leanet.model.overlay import draw_overlays
+    if not prediction.overlays:
+        return probabilities
 
+    from leanet.model.overlay import draw_overlays, sweep  # here, since they import matplotlib
+
+    sweep(prediction.folder)
+
+    def with_overlays(images: Pixels, names: Sequence[str]) -> NDArray[np.float64]:
         look = model.look(images, details=True)
         draw_overlays(prediction.source.root, names, look, prediction.decision.threshold.value, prediction.folder)
         return look.per_fold
 
-    return with_overlays if prediction.overlays else probabilities
+    return with_overlays
 
 
 def _write(prediction: Prediction, journal: Journal) -> dict[str, int]:
