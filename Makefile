@@ -6,7 +6,7 @@ RUN = .venv/bin/python
 # Ray and Slurm's launcher, in an environment of their own: Ray wants other versions than requirements.lock has.
 ENGINES = .venv-engines/bin/python
 
-.PHONY: demo test test-slow test-engines check lock wheel clean
+.PHONY: demo test test-slow test-engines check docs lock wheel clean
 
 demo: .venv/installed  ## the main job on painted leaves: ResNet18 alone and with LEA-Net's attention
 	$(RUN) -m leanet.train experiment=demo
@@ -28,12 +28,15 @@ check: .venv/installed  ## style and types
 wheel: .venv/installed  ## dist/leanet-*.whl, with conf/ inside
 	$(UV) build --wheel --python $(RUN)
 
+docs: .venv/installed  ## the documentation's site, in site/
+	.venv/bin/mkdocs build --strict
+
 lock: .venv/installed  ## newest versions that pyproject.toml allows, without addresses
 	$(UV) pip compile -q --upgrade --universal --python-version 3.11 --no-emit-index-url --generate-hashes \
 		--group dev -o requirements.lock pyproject.toml
 
 clean:
-	rm -rf .venv .venv-engines build dist
+	rm -rf .venv .venv-engines build dist site
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \

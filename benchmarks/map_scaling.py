@@ -18,7 +18,7 @@ from tabulate import tabulate
 from torchmetrics.functional.classification import binary_auroc
 
 from leanet.cells import dataset_of, folds_of
-from leanet.colorizer.maps import map_scales, maps_file
+from leanet.colorizer.maps import map_divisor, map_scales, maps_file
 from leanet.command import CONF
 from leanet.report.tables import spread
 from leanet.runs import Run
@@ -41,7 +41,8 @@ def main(overrides: list[str]) -> None:
         test, train = (torch.from_numpy(np.flatnonzero(rows)) for rows in (fold_of == fold, fold_of != fold))
         labels = torch.from_numpy(images.labels)[test]
         for scaling, rows in found.items():
-            scaled = maps[test].float().flatten(1) * map_scales(maps, scaling, train)[test, None]
+            scales = map_scales(maps, map_divisor(maps, scaling, train))
+            scaled = maps[test].float().flatten(1) * scales[test, None]
             rows.append([float(binary_auroc(score, labels)) for score in (scaled.mean(1), scaled.amax(1))])
     table = [[scaling, *(spread(column) for column in zip(*rows, strict=True))] for scaling, rows in found.items()]
     print(f"{settings.dataset_name}, {settings.image_size} px, {len(found['fold'])} folds")

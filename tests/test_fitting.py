@@ -109,7 +109,7 @@ def test_checkpoints_are_read_without_pickles_powers(tmp_path: Path) -> None:
             return (Path.touch, (tmp_path / "owned",))
 
     torch.save({"state_dict": Evil()}, tmp_path / CHECKPOINT)
-    with pytest.raises(Exception, match="Weights only load failed"):
+    with pytest.raises(Exception, match="nothing in it was executed"):
         run(Line(), tmp_path)
     assert not (tmp_path / "owned").exists()
 

@@ -1,3 +1,40 @@
-"""LEA-Net: colour anomaly detection with layer-wise external attention (Katafuchi & Tokunaga 2021)."""
+"""LEA-Net: colour anomaly detection with layer-wise external attention (Katafuchi & Tokunaga 2021).
+
+For programs: `leanet.load` gives a trained model to ask about images, `leanet.ciede2000` is the colour difference, and
+`leanet.ExternalAttention` puts an attention map into any network.
+
+>>> import leanet, torch
+>>> lab1, lab2 = torch.tensor([50, 2.5, 0]), torch.tensor([50, 0, -2.5])
+>>> print(f"{leanet.ciede2000(lab1[:, None, None], lab2[:, None, None]).item():.4f}")
+4.3065
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from leanet.color import ciede2000
+    from leanet.detector.attention import ExternalAttention
+    from leanet.model.load import Model, Predictions, load
 
 __version__ = "0.1.0"
+__all__ = ["ExternalAttention", "Model", "Predictions", "ciede2000", "load"]
+
+# Where each is: imported when it is first asked for, so that `import leanet` does without torch.
+_HOMES = {
+    "ExternalAttention": "leanet.detector.attention",
+    "Model": "leanet.model.load",
+    "Predictions": "leanet.model.load",
+    "ciede2000": "leanet.color",
+    "load": "leanet.model.load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ FONT = "DejaVu Sans"  # comes with matplotlib, so a page is the same on every ma
 class Scale:
     """How a map's values become colours. `ends`: where values may lie beyond the scale, as matplotlib's `extend`."""
 
-    colormap: str
+    colormap: str | Colormap
     norm: Normalize
     ends: str = "neither"
     unit: str = ""

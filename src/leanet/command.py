@@ -50,6 +50,21 @@ def run(task: Task, config_name: str, schema: type = Settings) -> None:
         sys.exit(130)
 
 
+def take_literally(*names: str) -> None:
+    """Quote the values of these names on the command line: a path or a hash is a text, whatever Hydra would make of it.
+
+    Hashes of twelve digits would be numbers, and folders with spaces or commas mistakes.
+    """
+    if {"-m", "--multirun"}.intersection(sys.argv):  # where a comma separates values
+        return
+    for place, word in enumerate(sys.argv):
+        name, equals, value = word.partition("=")
+        if equals and name in names and value and value[0] not in "'\"" and value != "null":
+            # Hydra takes backslashes for themselves but before a quote, and OmegaConf ${…} unless it has one.
+            quoted = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + (found[2] and "\\'"), value)
+            sys.argv[place] = f"{name}='{quoted}'".replace("${", "\\${")
+
+
 def _main(job: Callable[[DictConfig], object], config_name: str) -> None:
     """Hydra's main; group=4 or group=true, and a launcher that is not installed, become a LeanetError."""
     # conf/hydra/launcher/ray.yaml has the name that the plugin gave its own, and is meant to take its place.

@@ -18,20 +18,21 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from leanet.color import lab_to_rgb
-from leanet.colorizer.maps import fold_maps, load_colorizer, map_scales
+from leanet.colorizer.maps import fold_maps, load_colorizer, map_divisor, map_scales
 from leanet.colorizer.task import recolored
 from leanet.data.batches import DeviceData, Tensors
 from leanet.data.folds import held_out, thinned
 from leanet.data.images import NEGATIVE, POSITIVE, ImageSet
 from leanet.data.map_folder import MapFolder
 from leanet.detector.build import detector_of
+from leanet.detector.catalogue import without_weights
 from leanet.detector.scores import floor, scores
 from leanet.detector.task import DetectorTask, LastEpochs
 from leanet.errors import LeanetError
 from leanet.fitting import Fit, fit, load_weights
 from leanet.locks import lock
 from leanet.loggers import LogSettings, close, colorizer_logger_of, log_cell, logger_of
-from leanet.runs import RESULT, Run
+from leanet.runs import ALL, RESULT, Run
 from leanet.seeds import derive
 from leanet.sheet import Panel, choose_rows, draw_sheet
 from leanet.store import write_atomically, write_json, write_text
@@ -46,10 +47,11 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
 
     Args:
         images: all images of the dataset.
-        fold_of: (N,) the fold of each, 1…folds; those of `run.fold` are the test images, all others train.
+        fold_of: (N,) the fold of each, 1…folds; those of `run.fold` are the test images, all others train. A run of all
+            images has none to test, and so neither scores nor predictions.
         say: told what a person should know while waiting.
     """
-    label = f"fold {run.fold}/{run.settings.folds}"
+    label = run.part
     with lock(run.folder, on_wait=lambda: say(f"{label}: waiting for the process that is doing this run")):
         if run.result is not None:
             return run.result
@@ -67,11 +69,17 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
             logger = logger_of(run)
 
         _write_found(run, images, rows, last_epochs)
-        _write_sheet(run, images, rows.test, task, test, last_epochs.history[-1]["adn"])
-        result = {**_result(run, last_epochs, images.labels, rows, seconds), "parameters": trainable(network)}
+        if len(rows.test):
+            _write_sheet(run, images, rows.test, task, test, last_epochs.history[-1]["adn"])
+        result = {
+            **_result(run, last_epochs, images.labels, rows, seconds),
+            "map_divisor": _divisor(run, tensors["maps"], rows) if run.needs_maps else None,
+            "parameters": trainable(network),
+        }
         close(logger, run.folder, result)
         write_json(run.folder / RESULT, result)
-    log_cell(logger, run)
+    if run.fold != ALL:
+        log_cell(logger, run)
     return result
 
 
@@ -81,7 +89,8 @@ def load_task(run: Run) -> DetectorTask:
     Raises:
         LeanetError: its checkpoint is gone, or of other networks than its settings name.
     """
-    task = DetectorTask(detector_of(run.settings, run.fold), run.settings.adn.lr)
+    with without_weights():
+        task = DetectorTask(detector_of(run.settings, run.fold), run.settings.adn.lr)
     load_weights(run.folder, task)
     return task.eval()
 
@@ -113,7 +122,7 @@ def split_of(run: Run, images: ImageSet, fold_of: Rows) -> Split:
 
 
 def _config(run: Run) -> dict[str, Any]:
-    return {**asdict(run.settings), "fold": run.fold}
+    return {**asdict(run.settings), "fold": None if run.fold == ALL else run.fold}
 
 
 def tensors_of(
@@ -123,9 +132,12 @@ def tensors_of(
     tensors = {"images": torch.from_numpy(images.images), "labels": torch.from_numpy(images.labels)}
     if run.needs_maps:
         maps = _maps(run, images, rows, label, say)
-        scales = map_scales(maps, run.settings.map.scaling, torch.from_numpy(rows.train))
-        tensors |= {"maps": maps, "scales": scales}
+        tensors |= {"maps": maps, "scales": map_scales(maps, _divisor(run, maps, rows))}
     return tensors
+
+
+def _divisor(run: Run, maps: Tensor, rows: Split) -> float | None:
+    return map_divisor(maps, run.settings.map.scaling, torch.from_numpy(rows.train))
 
 
 def _maps(run: Run, images: ImageSet, rows: Split, label: str, say: Callable[[str], object]) -> Tensor:
@@ -170,7 +182,8 @@ def _fit(run: Run, task: DetectorTask, train: Tensors, last_epochs: LastEpochs, 
 
 def _write_found(run: Run, images: ImageSet, rows: Split, last_epochs: LastEpochs) -> None:
     """predictions.csv and validation.csv, and the test images' attention maps in attention.npy."""
-    _write_predictions(run.folder / "predictions.csv", images, rows.test, last_epochs.history[-1])
+    if len(rows.test):
+        _write_predictions(run.folder / "predictions.csv", images, rows.test, last_epochs.history[-1])
     if len(rows.validation):
         _write_predictions(run.folder / "validation.csv", images, rows.validation, last_epochs.validated)
     if last_epochs.attention is not None:
@@ -192,12 +205,8 @@ def _write_predictions(file: Path, images: ImageSet, rows: Rows, found: Tensors)
 def _result(
     run: Run, last_epochs: LastEpochs, labels: NDArray[np.int64], rows: Split, seconds: float
 ) -> dict[str, Any]:
-    test, history = torch.from_numpy(labels[rows.test]), last_epochs.history
-    heads = {head: _head_result([epoch[head] for epoch in history], test) for head in history[-1]}
     return {
-        **heads["adn"],
-        "floor": floor(test),
-        "caan": heads.get("caan"),
+        **(_tested(last_epochs.history, torch.from_numpy(labels[rows.test])) if len(rows.test) else {}),
         "validation": _validated(last_epochs, labels[rows.validation]),
         "run": run.id,
         "cell": run.cell,
@@ -213,6 +222,12 @@ def _result(
         "seconds": round(seconds, 3),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
+
+
+def _tested(history: list[Tensors], labels: Tensor) -> dict[str, Any]:
+    """Scores on the test images, after each of the last epochs."""
+    heads = {head: _head_result([epoch[head] for epoch in history], labels) for head in history[-1]}
+    return {**heads["adn"], "floor": floor(labels), "caan": heads.get("caan")}
 
 
 def _validated(last_epochs: LastEpochs, labels: NDArray[np.int64]) -> dict[str, Any] | None:

@@ -27,6 +27,7 @@ from leanet.runs import CURVES, RESULT
 from leanet.seeds import derive
 from leanet.settings import TrainerSettings
 from leanet.store import write_atomically, write_text
+from leanet.weights import give_weights, read_weights
 
 CHECKPOINT = "last.ckpt"
 
@@ -85,12 +86,12 @@ def _train(
 
 def _is_over(checkpoint: Path) -> bool:
     """Whether it is of a fit that has come to its end."""
-    return checkpoint.exists() and "optimizer_states" not in _mapped(checkpoint)
+    return checkpoint.exists() and "optimizer_states" not in read_weights(checkpoint)
 
 
 def _leave_off_training(checkpoint: Path) -> None:
     """Keep of a checkpoint the weights, and what callbacks have: a third of it, and of use to others."""
-    kept = _mapped(checkpoint)
+    kept = read_weights(checkpoint)
     for name in ("optimizer_states", "lr_schedulers", "loops"):
         kept.pop(name, None)
     save_tensors(checkpoint, kept)
@@ -98,7 +99,7 @@ def _leave_off_training(checkpoint: Path) -> None:
 
 def _take_back(checkpoint: Path, task: lightning.LightningModule, callbacks: Iterable[Callback]) -> None:
     """Give this process what the fit ended with, weights and what callbacks keep, whichever process that was in."""
-    kept = _mapped(checkpoint)
+    kept = read_weights(checkpoint)
     task.load_state_dict(kept["state_dict"])
     for callback in callbacks:
         if callback.state_key in kept["callbacks"]:
@@ -110,16 +111,7 @@ def load_weights(folder: Path, task: lightning.LightningModule) -> None:
     checkpoint = folder / CHECKPOINT
     if not checkpoint.exists():
         raise LeanetError(f"{checkpoint} is gone: remove {RESULT} beside it, and the run can be done again")
-    try:
-        task.load_state_dict(_mapped(checkpoint)["state_dict"])
-    except RuntimeError as error:
-        raise LeanetError(f"{checkpoint}: {' '.join(str(error).split())[:200]}") from None
-
-
-def _mapped(checkpoint: Path) -> dict[str, Any]:
-    """A checkpoint whose tensors are read from disk only when they are used."""
-    kept: dict[str, Any] = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)
-    return kept
+    give_weights(task, read_weights(checkpoint).get("state_dict"), checkpoint)
 
 
 def _trainer(plan: Fit, logger: Logger | None, callbacks: list[Callback]) -> lightning.Trainer:

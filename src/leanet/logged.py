@@ -9,8 +9,11 @@ FOLD, COLORIZER = "fold", "colorizer"  # what is logged: {job} in a logger's con
 def figures(result: Mapping[str, Any]) -> dict[str, float]:
     """The test fold's figures under the names that loggers are told: test/adn_f1, test/caan_auroc, test/floor…
 
-    `validation/adn_…` where images were held out.
+    `validation/adn_…` where images were held out, and nothing of a test fold where there was none.
     """
-    heads = {"test/adn": result, "test/caan": result["caan"], "validation/adn": result.get("validation")}
+    tested = result if "f1" in result else None
+    heads = {"test/adn": tested, "test/caan": result.get("caan"), "validation/adn": result.get("validation")}
     found = {f"{head}_{key}": own[key] for head, own in heads.items() if own for key in ("f1", "auroc", "ap")}
-    return {**found, "test/adn_collapsed": float(result["collapsed"]), "test/floor": result["floor"]}
+    if tested:
+        found |= {"test/adn_collapsed": float(tested["collapsed"]), "test/floor": tested["floor"]}
+    return found

@@ -67,8 +67,9 @@ class LogSettings(Callback):
 def close(logger: Logger, folder: Path, result: Mapping[str, Any]) -> None:
     """Log the test fold's figures and what lies in the run's folder, and end the logger's run."""
     logger.log_metrics(figures(result))
-    if isinstance(logger, TensorBoardLogger):
-        pixels = np.asarray(Image.open(folder / "sheet.png").convert("RGB"))
+    sheet = folder / "sheet.png"  # of test images, where there are any
+    if isinstance(logger, TensorBoardLogger) and sheet.exists():
+        pixels = np.asarray(Image.open(sheet).convert("RGB"))
         logger.experiment.add_image("sheet", pixels, dataformats="HWC")
     logger.finalize("success")
     if not log_folder(logger, folder):

@@ -1,6 +1,7 @@
 """One run and one cell, known before anything heavy is imported: identity, folder, and whether it is done.
 
-A run is one fit of one detector on one fold; a cell is the runs that differ in nothing but the fold.
+A run is one fit of one detector on one fold; a cell is the runs that differ in nothing but the fold. A fit on all
+images, to be used and not to be judged, is a run of fold 0.
 """
 
 import hashlib
@@ -14,9 +15,13 @@ from leanet.errors import LeanetError
 from leanet.settings import AdnSettings, ColorizerSettings, InputSettings, Settings
 from leanet.store import identity, read_json
 
+DETECTORS, MODELS = "detectors", "models"  # where runs lie: those of a fold, and those of all images
 RESULT = "result.json"
 CURVES = "curves.csv"  # of a fit: epoch (from 1), and the losses of each
+CARD = "card.json"  # of a fitted model, written last
+COLORIZER_WEIGHTS = "colorizer.pt"  # in its folder, and in a fitted model's
 COLORIZER_FACTS = "colorizer.json"  # what its training took, in its folder
+ALL = 0  # the fold of a run that trains on all images and tests on none
 SCHEMA = 2  # raised by hand when the program's own changes make earlier numbers incomparable
 
 
@@ -25,6 +30,9 @@ class Run:
     """What identifies a run, and where it lives.
 
     Nothing that leaves the numbers as they are (paths, logger, device, names) is part of its identity.
+
+    Args:
+        fold: 1…folds, whose images are tested on; or `ALL`.
     """
 
     settings: Settings
@@ -74,11 +82,18 @@ class Run:
 
     @property
     def name(self) -> str:
-        return f"{self.settings.dataset_name}-{self.model.replace('@', '-point')}-fold{self.fold}"
+        fold = "" if self.fold == ALL else f"-fold{self.fold}"
+        return f"{self.settings.dataset_name}-{self.model.replace('@', '-point')}{fold}"
+
+    @property
+    def part(self) -> str:
+        """For people: which images it trains on and which it leaves."""
+        return "all images" if self.fold == ALL else f"fold {self.fold}/{self.settings.folds}"
 
     @cached_property
     def folder(self) -> Path:
-        return Path(self.settings.paths.runs) / "detectors" / f"{self.name}-{self.id}"
+        kind = MODELS if self.fold == ALL else DETECTORS
+        return Path(self.settings.paths.runs) / kind / f"{self.name}-{self.id}"
 
     @property
     def result(self) -> dict[str, Any] | None:
@@ -98,7 +113,8 @@ class Run:
     @cached_property
     def colorizer_folder(self) -> Path:
         """Of the colorizer whose maps this run uses; shared with every run that agrees on its facts."""
-        name = f"{self.settings.dataset_name}-fold{self.fold}-{identity(self._colorizer_facts)}"
+        fold = "all" if self.fold == ALL else f"fold{self.fold}"
+        name = f"{self.settings.dataset_name}-{fold}-{identity(self._colorizer_facts)}"
         return Path(self.settings.paths.runs) / "colorizers" / name
 
     @property

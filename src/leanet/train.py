@@ -12,7 +12,11 @@ from leanet.settings import settings_of
 
 def train(config: dict[str, Any]) -> float:
     """Do what is missing of a cell, print its table, and return its mean F1."""
-    cell = Cells().of(settings_of(config))
+    return crossvalidate(Cells().of(settings_of(config)))
+
+
+def crossvalidate(cell: Cell) -> float:
+    """The same for a cell whose settings are checked."""
     for run in cell.runs:
         tidy(run.folder)
     if all(run.result for run in cell.runs):

@@ -19,18 +19,17 @@ from leanet.data.batches import DeviceData
 from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
 from leanet.locks import lock, tidy
 from leanet.loggers import LogSettings, log_folder
-from leanet.runs import COLORIZER_FACTS
+from leanet.runs import COLORIZER_FACTS, COLORIZER_WEIGHTS
 from leanet.seeds import derive
 from leanet.settings import ColorizerSettings, TrainerSettings
 from leanet.store import write_atomically, write_json
+from leanet.weights import give_weights, read_weights
 
 FIXED = 10.0  # `fixed` scaling: a difference that is plain at a glance becomes 1
 FOLD_QUANTILE = 0.999  # `fold` scaling: robust against a single pixel
 
 # By map.name: true L*a*b* of original and recoloured image, (B, 3, S, S) each → (B, 1, S, S).
 DIFFERENCES = {"ciede2000": ciede2000, "legacy": twice_converted_ciede2000, "ab": chroma_difference}
-
-_WEIGHTS = "colorizer.pt"
 
 
 def maps_file(folder: Path, name: str) -> Path:
@@ -40,11 +39,11 @@ def maps_file(folder: Path, name: str) -> Path:
 
 def load_colorizer(folder: Path, settings: ColorizerSettings, image_size: int) -> Colorizer | None:
     """The trained colorizer kept in `folder`, if there is one."""
-    weights = folder / _WEIGHTS
+    weights = folder / COLORIZER_WEIGHTS
     if not weights.exists():
         return None
     colorizer = colorizer_of(settings, image_size)
-    colorizer.load_state_dict(torch.load(weights, weights_only=True))
+    give_weights(colorizer, read_weights(weights), weights)
     return colorizer
 
 
@@ -62,7 +61,7 @@ def train_colorizer(normals: Tensor, settings: ColorizerSettings, plan: Fit, log
     facts = {**asdict(settings), "images": len(normals), "image_size": image_size, "max_epochs": plan.max_epochs}
     seconds = fit(task, data, plan, logger, [stopping, LogSettings(facts)])
     write_json(plan.folder / COLORIZER_FACTS, {**facts, "seconds": seconds})
-    save_tensors(plan.folder / _WEIGHTS, colorizer.state_dict())
+    save_tensors(plan.folder / COLORIZER_WEIGHTS, colorizer.state_dict())
     (plan.folder / CHECKPOINT).unlink(missing_ok=True)
     log_folder(logger, plan.folder)
     return colorizer
@@ -106,8 +105,8 @@ def fold_maps(
     return torch.from_numpy(np.load(file, allow_pickle=False))
 
 
-def map_scales(maps: Tensor, scaling: str, train: Tensor) -> Tensor:
-    """What to multiply each map by before networks see it, (N,) float32.
+def map_divisor(maps: Tensor, scaling: str, train: Tensor) -> float | None:
+    """What to divide all maps by before networks see them; None: each by its own maximum.
 
     Args:
         maps: (N, 1, S, S), in ΔE00 or whatever the maps' unit is.
@@ -116,11 +115,18 @@ def map_scales(maps: Tensor, scaling: str, train: Tensor) -> Tensor:
         train: rows of the fold's training images.
     """
     if scaling == "image_max":
-        maxima = maps.flatten(1).amax(dim=1).float()
-        return torch.where(maxima > 0, 1 / maxima.clamp(min=1e-6), 0)
-    if scaling == "fold":
-        values = maps[train].numpy()
-        # Sorting a few million values is enough for one quantile, whatever the size of the set.
-        divisor = float(np.quantile(values.reshape(-1)[:: max(1, values.size // 4_000_000)], FOLD_QUANTILE))
-        return torch.full((len(maps),), 1 / max(divisor, 1e-6))
-    return torch.full((len(maps),), 1 / FIXED)
+        return None
+    if scaling == "fixed":
+        return FIXED
+    values = maps[train].numpy()
+    # Sorting a few million values is enough for one quantile, whatever the size of the set.
+    quantile = float(np.quantile(values.reshape(-1)[:: max(1, values.size // 4_000_000)], FOLD_QUANTILE))
+    return max(quantile, 1e-6)
+
+
+def map_scales(maps: Tensor, divisor: float | None) -> Tensor:
+    """What to multiply each of the maps (N, 1, S, S) by, (N,) float32; `divisor` as `map_divisor` has it."""
+    if divisor is not None:
+        return maps.new_full(maps.shape[:1], 1 / divisor, dtype=torch.float32)  # by shape, to be exported for any batch
+    maxima = maps.flatten(1).amax(dim=1).float()
+    return torch.where(maxima > 0, 1 / maxima.clamp(min=1e-6), 0)

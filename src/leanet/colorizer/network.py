@@ -5,6 +5,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from leanet.color import scale_lab, unscale_lab
+
 
 class Colorizer(nn.Module):
     """Scaled L*a*b* (0…1, as `color.scale_lab` has it): the channels `sees` → the channels `gives`.
@@ -27,6 +29,11 @@ class Colorizer(nn.Module):
         whole = scaled.clone()
         whole[:, self.gives] = given
         return whole
+
+    def recolored(self, lab: Tensor) -> Tensor:
+        """True L*a*b* (B, 3, S, S) as this network would have it; what it does not give, a U-Net's L*, stays."""
+        scaled = scale_lab(lab)
+        return unscale_lab(self.complete(scaled, self(scaled[:, self.sees])))
 
 
 def down(channels: int, width: int, normalized: bool = True) -> nn.Sequential:

@@ -64,5 +64,4 @@ def recolored(colorizer: Colorizer, images: Tensor, batch_size: int = 32) -> Ite
     device = next(colorizer.parameters()).device
     for batch in batches({"images": images}, batch_size):
         lab = rgb_to_lab(batch["images"].to(device) / 255)
-        scaled = scale_lab(lab)
-        yield lab, unscale_lab(colorizer.complete(scaled, colorizer(scaled[:, colorizer.sees])))
+        yield lab, colorizer.recolored(lab)

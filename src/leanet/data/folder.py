@@ -36,7 +36,7 @@ class ImageFolder:
         negatives, positives = self._classes(root)
         paths, labels = [], []
         for label, folders in ((NEGATIVE, negatives), (POSITIVE, positives)):
-            found = [path for folder in folders for path in _images_in(folder)]
+            found = [path for folder in folders for path in images_in(folder)]
             if not found:
                 where = ", ".join(str(folder) for folder in folders) or f"{root} (no folder of defects beside `good`)"
                 raise LeanetError(f"no images in {where}: put JPEG, PNG, TIFF, BMP or WebP files there")
@@ -96,7 +96,7 @@ def _subfolders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _images_in(folder: Path) -> Iterator[Path]:
+def images_in(folder: Path) -> Iterator[Path]:
     """All image files below `folder`, through links too; hidden files and folders are left out."""
     entered = set()
     for top, folders, files in os.walk(folder, followlinks=True):

@@ -1,12 +1,27 @@
 """Networks out of timm's catalogue, as ADN or as CAAN."""
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import timm
 from torch import nn
 
 from leanet.errors import LeanetError
+
+_WITHOUT_WEIGHTS = ContextVar("without_weights", default=False)
+
+
+@contextmanager
+def without_weights() -> Iterator[None]:
+    """Within it no ImageNet weights are fetched: for networks that are given those of a checkpoint."""
+    token = _WITHOUT_WEIGHTS.set(True)
+    try:
+        yield
+    finally:
+        _WITHOUT_WEIGHTS.reset(token)
 
 
 def timm_network(model: str, channels: int, image_size: int, pretrained: bool = False, **options: Any) -> nn.Module:
@@ -23,6 +38,7 @@ def timm_network(model: str, channels: int, image_size: int, pretrained: bool = 
         close = difflib.get_close_matches(model, timm.list_models(), n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else "timm.list_models() has their names"
         raise LeanetError(f"model={model}: timm has no such network; {hint}")
+    pretrained = pretrained and not _WITHOUT_WEIGHTS.get()
     if _is_of_fixed_size(model):
         options = {"img_size": image_size, **options}
     try:

@@ -72,14 +72,14 @@ def probabilities(task: DetectorTask, tensors: Tensors, batch_size: int = 64) ->
 
 
 def attention_maps(task: DetectorTask, tensors: Tensors, most: int = 32, batch_size: int = 64) -> Tensor | None:
-    """The attention map of each row, (N, h, w) float16 with sides of at most `most`; None without attention."""
+    """The attention map of each row, (N, h, w) float16 with sides of at most `most`; None without attention or rows."""
     maps = []
     for output in _outputs(task, tensors, batch_size):
         if output.attention is None:
             return None
         height, width = (min(side, most) for side in output.attention.shape[-2:])
         maps.append(adaptive_avg_pool2d(output.attention.float(), (height, width))[:, 0].half().cpu())
-    return torch.cat(maps)
+    return torch.cat(maps) if maps else None
 
 
 class LastEpochs(Callback):

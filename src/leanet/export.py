@@ -1,0 +1,98 @@
+"""python -m leanet.export: a trained detector as one file that runs without leanet."""
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from leanet import __version__, command
+from leanet.errors import LeanetError
+from leanet.model.find import Found, find
+from leanet.model.sample import sample_of
+from leanet.model.trust import settings_in
+from leanet.settings import BOOLEAN, TEXT, one_of, read_settings
+from leanet.store import write_bytes
+
+SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
+_NEEDED = ("onnx", "onnxscript", "onnxruntime")  # by format=onnx
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    runs: Annotated[str, TEXT]
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """The whole of conf/export.yaml."""
+
+    run: Annotated[str | None, TEXT]
+    format: Annotated[str, one_of(*SUFFIXES)]
+    out: Annotated[str | None, TEXT]
+    trust: Annotated[bool, BOOLEAN]
+    paths: RunPaths
+
+
+def export(config: dict[str, Any]) -> None:
+    """Write the file, after what it says has been compared to what PyTorch says, and print how fast either is."""
+    settings: ExportSettings = read_settings(ExportSettings, config)
+    if settings.run is None:
+        raise LeanetError("give run=RUN: a run's or a model's folder, name or hash, or a cell's hash")
+    if settings.format == "onnx":
+        _ensure_installed()
+    found = find(settings.run, Path(settings.paths.runs))
+    file = Path(settings.out).expanduser() if settings.out else _default_file(found, settings)
+    if file.suffix != SUFFIXES[settings.format]:
+        raise LeanetError(f"out={settings.out}: format={settings.format} is kept in a file {SUFFIXES[settings.format]}")
+    _write(found, file, settings)
+
+
+def _ensure_installed() -> None:
+    for name in _NEEDED:
+        if importlib.util.find_spec(name) is None:
+            raise LeanetError(f"format=onnx needs {name}, which is not installed: pip install 'leanet[export]'")
+
+
+def _default_file(found: Found, settings: ExportSettings) -> Path:
+    first = found.members[0]
+    name = f"{found.name}-{first.result['cell']}" if found.is_cell else first.folder.name
+    return Path(settings.paths.runs) / "exports" / f"{name}{SUFFIXES[settings.format]}"
+
+
+def _write(found: Found, file: Path, settings: ExportSettings) -> None:
+    sample = sample_of(settings_in(found.members[0].folder, settings.trust), Path(settings.paths.runs))
+
+    # Here, since they import torch: mistakes in the words are told by now.
+    from leanet.model.checking import ensure_equal, images_per_second, threads
+    from leanet.model.pipeline import ensemble_of, pipeline_of
+    from leanet.model.program import Exportable, Facts, asked, program_of
+
+    if settings.format == "onnx":
+        from leanet.model.onnx import opened, to_bytes
+    else:
+        from leanet.model.program import opened, to_bytes
+
+    folders = [member.folder for member in found.members]
+    pipeline = ensemble_of(folders, settings.trust) if found.is_cell else pipeline_of(folders[0], settings.trust)
+    network = Exportable(pipeline)
+    size = sample.images.shape[1]
+    runs = tuple(str(member.result["run"]) for member in found.members)
+    content = to_bytes(program_of(network, size), Facts(found.name, size, runs, __version__))
+    exported, expected = opened(content), asked(network)
+    difference = ensure_equal(exported, expected, sample.images)
+    write_bytes(file, content)
+
+    if found.is_cell:
+        print(f"the mean of {len(folders)} of {found.folds} folds")
+    speeds = [f"{images_per_second(each, sample.images):.0f} images/s" for each in (expected, exported)]
+    print(f"checked  {len(sample.images)} images of {sample.name}: probabilities as PyTorch's to {difference:.1g}")
+    print(f"speed    PyTorch {speeds[0]}, the file {speeds[1]} (CPU, threads: {threads()})")
+    print(f"written  {file}, {len(content) / 1e6:.1f} MB")
+
+
+def main() -> None:
+    command.run(export, "export", ExportSettings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""python -m leanet.fit: cross-validate as leanet.train does, then train on all the images, for use."""
+
+import shlex
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from leanet import command
+from leanet.cells import Cell, Cells, load
+from leanet.errors import LeanetError
+from leanet.locks import lock
+from leanet.model.card import write_card
+from leanet.runs import ALL, COLORIZER_WEIGHTS, Run
+from leanet.settings import BOOLEAN, Settings, read_settings, settings_of
+from leanet.store import write_bytes
+from leanet.train import crossvalidate
+
+
+@dataclass(frozen=True)
+class FitSettings(Settings):
+    """conf/train.yaml's, with what conf/fit.yaml adds."""
+
+    crossvalidate: Annotated[bool, BOOLEAN] = True
+
+
+def fit(config: dict[str, Any]) -> None:
+    """Do what is missing of the cross-validation and of the model, and write the model's card."""
+    first: FitSettings = read_settings(FitSettings, config)
+    settings = settings_of({name: value for name, value in config.items() if name != "crossvalidate"})
+    if settings.fold is not None:
+        raise LeanetError(f"fold={settings.fold}: leanet.fit trains on all images; leave it empty")
+    if settings.map.name == "folder":
+        raise LeanetError("map=folder: a model must make the maps of new images itself; choose another map")
+    cell = Cells().of(settings)
+    if first.crossvalidate:
+        crossvalidate(cell)
+    model = Run(settings, cell.runs[0].fingerprint, ALL)
+    _train(model, cell)
+    with lock(model.folder, lambda: print(f"{model.folder}: another process is at it; waiting")):
+        _keep_colorizer(model)
+        write_card(model, cell)
+    print(f"\nmodel: {model.folder}\ncard:  {model.folder / 'card.md'}")
+    print(f"next:  python -m leanet.predict run={shlex.quote(str(model.folder))} source=FILE_OR_FOLDER")
+
+
+def _train(model: Run, cell: Cell) -> None:
+    if model.is_done:
+        return print(f"{model.model} on all images of {cell.settings.dataset_name}: done before, nothing to train")
+    images, fold_of = load(cell)
+
+    from leanet.experiment import run_fold  # here, since it imports torch: all mistakes of the images are told by now
+
+    run_fold(model, images, fold_of)
+
+
+def _keep_colorizer(model: Run) -> None:
+    """Put the colorizer's weights beside the networks', so that the folder can be moved."""
+    kept, made = model.folder / COLORIZER_WEIGHTS, model.colorizer_folder / COLORIZER_WEIGHTS
+    if not model.has_colorizer or kept.exists():
+        return
+    if not made.exists():
+        raise LeanetError(
+            f"{made} is gone; remove the folders {made.parent} and {model.folder}, and both are made again"
+        )
+    write_bytes(kept, made.read_bytes())
+
+
+def main() -> None:
+    command.run(fit, "fit", FitSettings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A trained model in use: found, loaded, asked about new images, and described."""

@@ -1,0 +1,153 @@
+"""What is known of a fitted model, kept beside it: card.json for programs, card.md for people."""
+
+from collections.abc import Sequence
+from statistics import mean
+from typing import Any
+
+from tabulate import tabulate
+
+from leanet.cells import Cell
+from leanet.report.statistics import mean_sd
+from leanet.runs import CARD, Run
+from leanet.store import write_json, write_text
+
+Facts = dict[str, Any]
+
+INTENDED_USE = (
+    "It ranks photographs by how likely the colour of what they show is anomalous, for a person to look at the first "
+    "of them. They must show the same kind of object as the training images, seen in the same way, by the same kind of "
+    "camera and light."
+)
+LIMITS = (
+    "It has seen the kinds of anomaly that the training images have, and no others; what is wrong in shape alone and "
+    "not in colour may escape it.",
+    "Another camera, light, background or white balance shifts colours, and with them the answers.",
+    "Images are resized to a square of the training's size; an anomaly that vanishes there is not seen.",
+    "The share of anomalous images in the training set is not that of your own photographs: choose the threshold for "
+    "your costs.",
+    "The cross-validated figures are those of networks that each left out one fold; this one was trained on all "
+    "images, and only new images can test it.",
+    "It is no device for diagnosis, and no decision about a person should follow from it alone.",
+)
+_SETTINGS = (
+    "image_size", "adn.name", "adn.lr", "caan.name", "point", "input.name", "map.name", "map.scaling", "colorizer.name",
+    "colorizer.max_epochs", "colorizer.loss", "trainer.max_epochs", "trainer.batch_size", "positive_rate", "validation",
+    "folds", "split_seed", "seed",
+)  # fmt: skip
+_WITHOUT_ATTENTION = ("caan.name", "point")
+
+
+def write_card(model: Run, cell: Cell) -> None:
+    """Write the card of the finished `model` beside it, with the figures of those runs of `cell` that are done.
+
+    The card is what a model ends with: without it, it is not whole.
+    """
+    facts = card_of(model, cell)
+    write_text(model.folder / "card.md", as_text(facts))
+    write_json(model.folder / CARD, facts)
+
+
+def card_of(model: Run, cell: Cell) -> Facts:
+    """The card's facts."""
+    result = model.result or {}
+    dataset = model.settings.dataset
+    return {
+        "name": model.name,
+        "run": model.id,
+        "cell": model.cell,
+        "model": model.model,
+        "dataset": {
+            "name": model.settings.dataset_name,
+            "fingerprint": model.fingerprint,
+            "images": {"negative": cell.normals, "positive": cell.images - cell.normals},
+            "licence": (dataset.get("origin") or {}).get("licence", "unknown"),
+        },
+        "trained_on": result.get("images"),
+        "crossvalidation": _crossvalidation([found for run in cell.runs if (found := run.result)]),
+        "validation": result.get("validation"),
+        "settings": _settings(model),
+        "intended_use": INTENDED_USE,
+        "limits": list(LIMITS),
+        "versions": result.get("versions"),
+    }
+
+
+def _crossvalidation(results: Sequence[Facts]) -> Facts | None:
+    """Mean and sample SD (None of one fold) over the folds that are done, and the floor; None where none is."""
+    if not results:
+        return None
+    figures = {name: mean_sd([result[name] for result in results])._asdict() for name in ("f1", "auroc", "ap")}
+    return {
+        "folds_done": len(results),
+        "folds": results[0]["folds"],
+        **figures,
+        "floor": mean(result["floor"] for result in results),
+        "collapsed": sum(result["collapsed"] for result in results),
+    }
+
+
+def _settings(model: Run) -> Facts:
+    """Those that change the numbers, by the names that people type."""
+    names = [name for name in _SETTINGS if model.has_attention or name not in _WITHOUT_ATTENTION]
+    if not model.needs_maps:
+        names = [name for name in names if not name.startswith(("map.", "colorizer."))]
+    found: Facts = {}
+    for name in names:
+        value: Any = model.settings
+        for part in name.split("."):
+            value = getattr(value, part)
+        found[name] = value
+    return found
+
+
+def as_text(card: Facts) -> str:
+    """The card as Markdown."""
+    dataset, counts = card["dataset"], card["dataset"]["images"]
+    trained = card["trained_on"]["train"]
+    settings = tabulate(
+        card["settings"].items(), headers=("setting", "value"), tablefmt="github", disable_numparse=True
+    )
+    versions = ", ".join(f"{name} {value}" for name, value in card["versions"].items())
+    limits = "\n".join(f"- {sentence}" for sentence in card["limits"])
+    return f"""# {card["name"]}
+
+LEA-Net `{card["model"]}` for images like those of *{dataset["name"]}*. Run `{card["run"]}`, cell `{card["cell"]}`.
+
+## How good it is
+
+{_judged(card["crossvalidation"])}
+
+## Trained on
+
+*{dataset["name"]}*: {counts["negative"]} normal and {counts["positive"]} anomalous images, of which it learned from
+{trained["negative"]} and {trained["positive"]}. Licence of the images: {dataset["licence"]}.
+Fingerprint: `{dataset["fingerprint"]}`.
+
+## Intended use
+
+{card["intended_use"]}
+
+## Limits
+
+{limits}
+
+## Settings
+
+{settings}
+
+Versions: {versions}.
+"""
+
+
+def _judged(found: Facts | None) -> str:
+    if found is None:
+        return "It has not been cross-validated: nothing is known of it."
+    rows = [(label, _spread(found[name])) for label, name in (("F1", "f1"), ("AUROC", "auroc"), ("AP", "ap"))]
+    rows.append(('F1 of always saying "anomalous"', f"{found['floor']:.3f}"))
+    table = tabulate(rows, headers=("", "cross-validated"), tablefmt="github", disable_numparse=True)
+    collapsed = f" In {found['collapsed']} of them all images got the same answer." if found["collapsed"] else ""
+    return f"{table}\n\nMean ± SD over {found['folds_done']} of {found['folds']} folds, threshold 0.5.{collapsed}"
+
+
+def _spread(figure: Facts) -> str:
+    return f"{figure['mean']:.3f}" + (f" ± {figure['sd']:.3f}" if figure["sd"] is not None else "")

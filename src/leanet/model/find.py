@@ -1,0 +1,132 @@
+"""What a person means by run=…: a run or model by its folder, name or hash, a cell by its hash. Imports no torch."""
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leanet.errors import LeanetError
+from leanet.runs import ALL, CARD, DETECTORS, MODELS, RESULT
+from leanet.store import read_json
+
+Result = dict[str, Any]
+
+_NEEDED = ("run", "cell", "dataset", "model", "fold", "folds", "image_size")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A finished run as it lies on disk, wherever that is by now.
+
+    result: its result.json.
+    """
+
+    folder: Path
+    result: Result
+
+    @property
+    def is_model(self) -> bool:
+        """Whether it was fitted on all images, for use."""
+        return bool(self.result["fold"] == ALL)
+
+    @property
+    def colorizer(self) -> Path | None:
+        """The folder of its colorizer's weights; None where it has none of its own."""
+        name = self.result.get("colorizer")
+        if not name:
+            return None
+        return self.folder if self.is_model else self.folder.parents[1] / "colorizers" / Path(name).name
+
+
+@dataclass(frozen=True)
+class Found:
+    """One run or model, or the finished folds of a cell, which answer together.
+
+    folds: how many the cell has; as many as there are members if none is missing.
+    """
+
+    name: str
+    members: tuple[Kept, ...]
+    folds: int
+
+    @property
+    def is_cell(self) -> bool:
+        return self.folds > 1
+
+
+def find(word: str, runs: Path) -> Found:
+    """What `word` means among the results under `runs` (paths.runs), or as a folder anywhere.
+
+    Raises:
+        LeanetError: nothing or more than one thing goes by that name, or it is not finished.
+    """
+    there = _folders(runs)
+    folder = Path(word).expanduser()
+    if (folder / "config.yaml").exists():
+        return _one(folder.resolve())
+    named = [place for place in there if word in _names_of(place)]
+    if len({_names_of(place)[2] for place in named}) > 1:
+        raise LeanetError(f"run={word}: there are several; give one of {', '.join(place.name for place in named)}")
+    if named:
+        return _one(named[0])
+    return _cell(word, there) or _nothing(word, there, runs)
+
+
+def _folders(runs: Path) -> list[Path]:
+    """Of all runs and models, finished or not."""
+    return [file.parent for kind in (MODELS, DETECTORS) for file in sorted(runs.glob(f"{kind}/*/config.yaml"))]
+
+
+def _names_of(folder: Path) -> tuple[str, str, str]:
+    """By which it may be called: whole, without its hash, and the hash alone."""
+    name, _, identity = folder.name.rpartition("-")
+    return folder.name, name, identity
+
+
+def kept_in(folder: Path) -> Kept:
+    """The run or model in `folder`; LeanetError while it is not finished."""
+    kept = _kept(folder)
+    if kept is None:
+        raise LeanetError(
+            f"{folder}: no run is done there; if one was stopped, its command, given again, goes on with it"
+        )
+    return kept
+
+
+def _one(folder: Path) -> Found:
+    kept = kept_in(folder)
+    return Found(f"{kept.result['dataset']}-{kept.result['model']}", (kept,), 1)
+
+
+def _kept(folder: Path) -> Kept | None:
+    """The run in `folder`; None while it is not finished."""
+    try:
+        result = read_json(folder / RESULT)
+        if result is None:
+            return None
+        kept = Kept(folder, {**result, **{name: result[name] for name in _NEEDED}})
+        return None if kept.is_model and not (folder / CARD).exists() else kept
+    except (ValueError, KeyError, TypeError) as error:
+        raise LeanetError(f"{folder / RESULT}: not as leanet writes it ({type(error).__name__})") from None
+
+
+def _cell(word: str, there: list[Path]) -> Found | None:
+    """The finished folds of the cell with that hash; the same images under two names are the same fold."""
+    every = [kept for folder in there if folder.parent.name == DETECTORS and (kept := _kept(folder))]
+    folds = {int(kept.result["fold"]): kept for kept in every if kept.result["cell"] == word}
+    if not folds:
+        return None
+    members = tuple(folds[fold] for fold in sorted(folds))
+    first = members[0].result
+    return Found(f"{first['dataset']}-{first['model']}", members, int(first["folds"]))
+
+
+def _nothing(word: str, there: list[Path], runs: Path) -> Found:
+    if not there:
+        raise LeanetError(f"run={word}: no such folder, and no run in {runs}; paths.runs=DIR names another")
+    cells = {str(kept.result["cell"]) for folder in there if (kept := _kept(folder))}
+    names = sorted({name for folder in there for name in _names_of(folder)} | cells)
+    near = (
+        difflib.get_close_matches(Path(word).name, names, n=3, cutoff=0.5) or sorted(place.name for place in there)[:3]
+    )
+    raise LeanetError(f"run={word}: no such folder, run, model or cell in {runs}; near to it: {', '.join(near)}")

@@ -1,0 +1,180 @@
+"""A model in memory: images in, probabilities and decisions out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from leanet.data.decode import decode, resized
+from leanet.errors import LeanetError
+from leanet.model.calibration import at_temperature
+from leanet.model.decision import Decision, Rule, decide
+from leanet.model.find import Found, find
+from leanet.model.pipeline import pipeline_of
+from leanet.model.stream import BATCH
+
+Picture = str | PathLike[str] | NDArray[np.uint8]
+
+
+class Look(NamedTuple):
+    """What the folds' networks see in a batch of B images.
+
+    Args:
+        per_fold: (B, F) float64, P(anomalous) by each, calibrated where the model is.
+        maps: (B, S, S) float32, the mean anomaly map in its own unit, ΔE00; None where no map is needed or asked for.
+        attention: (B, h, w) float32 in 0…1, the mean attention map; None without attention or where not asked for.
+    """
+
+    per_fold: NDArray[np.float64]
+    maps: NDArray[np.float32] | None = None
+    attention: NDArray[np.float32] | None = None
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """(B,), the mean over the folds."""
+        mean: NDArray[np.float64] = self.per_fold.mean(axis=1)
+        return mean
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of N images.
+
+    probabilities: (N,) float64, P(anomalous); of several folds the mean.
+    per_fold: (N, F), by each fold's network.
+    decisions: (N,) bool, whether an image is called anomalous.
+    maps, attention: as in `Look`, with N images; None where not asked for.
+    """
+
+    probabilities: NDArray[np.float64]
+    per_fold: NDArray[np.float64]
+    decisions: NDArray[np.bool_]
+    maps: NDArray[np.float32] | None = None
+    attention: NDArray[np.float32] | None = None
+
+
+class Model:
+    """A run, a fitted model, or the folds of a cell together, to be asked about images.
+
+    Attributes:
+        found: which it is, and where it lies.
+        decision: its threshold, and its temperature where it is calibrated.
+        image_size: S, to which images are resized.
+    """
+
+    def __init__(self, found: Found, decision: Decision, accelerator: str = "auto", trust: bool = False) -> None:
+        """`accelerator` and `trust`: as for `load`; LeanetError as there."""
+        self.found = found
+        self.decision = decision
+        self.image_size = int(found.members[0].result["image_size"])
+        self._device = _device(accelerator)
+        self._members = [pipeline_of(member.folder, trust).to(self._device) for member in found.members]
+
+    @property
+    def folds(self) -> list[int]:
+        """Whose networks answer; [0] for a model that was fitted on all images."""
+        return [int(member.result["fold"]) for member in self.found.members]
+
+    @torch.inference_mode()
+    def look(self, images: NDArray[np.uint8], details: bool = False) -> Look:
+        """What is seen in images (B, 3, S, S), sRGB; with maps and attention where `details`."""
+        batch = torch.from_numpy(images).to(self._device)
+        seen = [member(batch) for member in self._members]
+        answers = torch.stack([member.probability for member in seen], dim=1).double().cpu().numpy()
+        per_fold = at_temperature(answers, self.decision.temperature)
+        if not details:
+            return Look(per_fold)
+        return Look(per_fold, _mean([member.map for member in seen]), _mean([member.attention for member in seen]))
+
+    def predict(self, images: Sequence[Picture], details: bool = False) -> Predictions:
+        """Ask about images, each a file or an sRGB array (H, W, 3) uint8 of any size.
+
+        Args:
+            details: whether to give maps and attention as well.
+
+        Raises:
+            UnreadableError: a file that gives no image; a LeanetError.
+            ValueError: no images, or an array of another shape or kind.
+        """
+        if len(images) == 0:
+            raise ValueError("there are no images to ask about")
+        looks = []
+        for start in range(0, len(images), BATCH):
+            batch = np.stack([self._pixels(image) for image in images[start : start + BATCH]])
+            looks.append(self.look(batch, details))
+        per_fold = np.concatenate([look.per_fold for look in looks])
+        probabilities = per_fold.mean(axis=1)
+        decisions = probabilities > self.decision.threshold.value
+        maps, attention = _joined([look.maps for look in looks]), _joined([look.attention for look in looks])
+        return Predictions(probabilities, per_fold, decisions, maps, attention)
+
+    def _pixels(self, image: Picture) -> NDArray[np.uint8]:
+        if not isinstance(image, np.ndarray):
+            return resized(decode(Path(image)), self.image_size)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"images are (H, W, 3) uint8, not {image.shape} {image.dtype}")
+        return resized(Image.fromarray(image), self.image_size)
+
+
+def load(
+    run: str | PathLike[str],
+    runs: str | PathLike[str] = "runs",
+    *,
+    threshold: float | str = 0.5,
+    recall: float = 0.95,
+    false_alarm: float = 1.0,
+    miss: float = 1.0,
+    calibrated: bool = False,
+    accelerator: str = "auto",
+    trust: bool = False,
+) -> Model:
+    """The model that `run` means, ready to be asked.
+
+    >>> import leanet
+    >>> model = leanet.load("leaves-resnet18+mobilenet-point4", threshold="f1")
+    >>> found = model.predict(["new/one.png", "new/two.png"], details=True)
+    >>> found.probabilities.shape, found.decisions.dtype, found.maps.shape
+    ((2,), dtype('bool'), (2, 32, 32))
+
+    Args:
+        run: a run's or model's folder, name or hash; or a cell's hash, for all its finished folds together.
+        runs: the folder to look in (`paths.runs`).
+        threshold: a number, above which an image is called anomalous; or `f1`, `recall` or `cost`, to have it chosen on
+            the images that were held out with `validation=0.2`.
+        recall: the share of anomalous images to find, of `threshold="recall"`.
+        false_alarm, miss: what each costs, of `threshold="cost"`.
+        calibrated: whether to divide logits by a temperature that was fitted on those images.
+        accelerator: `auto`, `cpu`, `gpu` or `mps`.
+        trust: whether networks that are not leanet's own may be run.
+
+    Raises:
+        LeanetError: no such run, none that is finished, or none that can do what is asked.
+    """
+    found = find(str(run), Path(runs))
+    rule = Rule(threshold, recall, false_alarm, miss, calibrated)
+    return Model(found, decide(rule, found), accelerator, trust)
+
+
+def _device(accelerator: str) -> torch.device:
+    there = {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    name = next(name for name, is_there in there.items() if is_there) if accelerator == "auto" else accelerator
+    if not there.get(name):
+        raise LeanetError(f"accelerator={accelerator}: this machine has none; accelerator=auto takes what there is")
+    return torch.device("cuda" if name == "gpu" else name)
+
+
+def _mean(parts: Sequence[Tensor | None]) -> NDArray[np.float32] | None:
+    there = [part for part in parts if part is not None]
+    return torch.stack(there).mean(dim=0)[:, 0].float().cpu().numpy() if there else None
+
+
+def _joined(parts: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there) if there else None

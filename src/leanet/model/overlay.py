@@ -1,0 +1,92 @@
+"""What a model saw, laid over the photograph: where the colour surprised, and what it attended to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import ListedColormap, Normalize
+from numpy.typing import NDArray
+from PIL import Image
+
+from leanet.canvas import FAINT, Page, Scale, attention_scale, printable
+from leanet.data.decode import decode
+from leanet.model.load import Look
+from leanet.store import write_atomically
+
+FOLDER = "overlays"
+_DPI, _SIDE = 100, 4.0  # inches of the longer side of a photograph
+_GAP, _MARGIN, _TOP, _BOTTOM = 0.2, 0.2, 0.62, 0.62
+_LEAST = 2.0  # ΔE00 that is at the upper end at least: what can hardly be seen must not look like much
+_MAP, _ATTENTION = 0.85, 0.6  # how much of the photograph the strongest value covers; attention is in large pieces
+
+
+@dataclass(frozen=True)
+class _Layer:
+    title: str
+    values: NDArray[np.float32]  # (h, w)
+    scale: Scale
+
+
+def draw_overlays(root: Path, names: Sequence[str], look: Look, threshold: float, folder: Path) -> None:
+    """Write a picture of each of the files `names` under `root` to `folder`/overlays, with their names and `.jpg`.
+
+    The photograph, and over it in grey the anomaly map and the attention map, as far as the model has them.
+    """
+    for place, name in enumerate(names):
+        photograph = decode(root / name)
+        photograph.thumbnail((round(_SIDE * _DPI),) * 2)
+        page = _page(photograph, name, float(look.probabilities[place]), threshold, _layers(look, place))
+        target = folder / FOLDER / f"{name}.jpg"
+        write_atomically(target, lambda out: page.figure.savefig(out, format="jpeg", pil_kwargs={"quality": 90}))  # noqa: B023
+
+
+def sweep(folder: Path) -> None:
+    """Remove from `folder`/overlays what a killed process was still writing."""
+    for leftover in (folder / FOLDER).rglob(".*.part"):
+        leftover.unlink(missing_ok=True)
+
+
+def _layers(look: Look, place: int) -> list[_Layer]:
+    layers = []
+    if look.maps is not None:
+        values = look.maps[place]
+        most = max(float(np.percentile(values, 99.8)), _LEAST)  # a few wild pixels must not pale all others
+        layers.append(_Layer("anomaly map", values, Scale(_veil("inferno", _MAP), Normalize(0, most), "max", "ΔE00")))
+    if look.attention is not None:
+        values = look.attention[place]
+        layers.append(
+            _Layer("attention M", values, replace(attention_scale([values]), colormap=_veil("viridis", _ATTENTION)))
+        )
+    return layers
+
+
+def _page(photograph: Image.Image, name: str, probability: float, threshold: float, layers: Sequence[_Layer]) -> Page:
+    width, height = (_SIDE * side / max(photograph.size) for side in photograph.size)
+    column = max(width, 1.6)
+    page = Page(2 * _MARGIN + (1 + len(layers)) * (column + _GAP) - _GAP, _TOP + height + _BOTTOM, _DPI)
+    called = "anomalous" if probability > threshold else "normal"
+    verdict = f"{called}   P(anomalous) {probability:.3f}, threshold {threshold:.3g}"
+    page.text(_MARGIN, 0.26, printable(name, int(page.width * 10)), size=10, color=FAINT, va="baseline")
+    page.text(_MARGIN, 0.48, verdict, size=11, weight="bold", va="baseline")
+    pixels = np.asarray(photograph).transpose(2, 0, 1)
+    page.picture(pixels, _MARGIN, _TOP, width, height, None)
+    grey = np.repeat(np.asarray(photograph.convert("L"))[None], 3, axis=0)
+    for number, layer in enumerate(layers, start=1):
+        left = _MARGIN + number * (column + _GAP)
+        page.picture(grey, left, _TOP, width, height, None)
+        page.picture(layer.values, left, _TOP, width, height, layer.scale)
+        page.text(left, _TOP + height + 0.18, layer.title, size=9, va="baseline")
+        page.text(left + width, _TOP + height + 0.18, layer.scale.unit, size=9, color=FAINT, ha="right", va="baseline")
+        page.colorbar(layer.scale, left, _TOP + height + 0.25, width, 0.1, size=8)
+    return page
+
+
+@cache
+def _veil(name: str, strongest: float) -> ListedColormap:
+    """The colours of matplotlib's `name`, the less of them the lower the value: what is usual stays a photograph."""
+    colors = matplotlib.colormaps[name](np.linspace(0, 1, 256))
+    colors[:, 3] = strongest * np.linspace(0, 1, 256) ** 0.7
+    return ListedColormap(colors, name=f"veil of {name}")

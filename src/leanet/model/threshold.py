@@ -1,0 +1,88 @@
+"""Above which probability an image is called anomalous: as in the paper, or chosen on validation images."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+RULES = ("f1", "recall", "cost")
+
+
+class Threshold(NamedTuple):
+    """What was chosen.
+
+    Args:
+        value: an image is anomalous if its probability is above it.
+        by: the rule in words.
+        images: how many validation answers it was chosen on; 0 for a number that was given.
+        reached: what the rule's figure is on those; None for a number.
+    """
+
+    value: float
+    by: str
+    images: int = 0
+    reached: float | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What happens at each of T thresholds, from the lowest to the highest, each (T,).
+
+    Thresholds lie halfway between neighbouring probabilities, where they are farthest from what they divide.
+    """
+
+    thresholds: NDArray[np.float64]
+    hits: NDArray[np.int64]
+    false_alarms: NDArray[np.int64]
+    misses: NDArray[np.int64]
+
+
+def given(value: float) -> Threshold:
+    """A threshold that nobody had to choose."""
+    return Threshold(value, "given" if value != 0.5 else "0.5, as in the paper")
+
+
+def best_f1(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> Threshold:
+    """The threshold of the largest F1; the highest of several."""
+    found = counts(probabilities, labels)
+    f1 = 2 * found.hits / (2 * found.hits + found.false_alarms + found.misses)
+    return _chosen(found, _last_best(f1), f1, "largest F1", len(labels))
+
+
+def for_recall(probabilities: NDArray[np.float64], labels: NDArray[np.int64], recall: float) -> Threshold:
+    """The highest threshold above which at least the share `recall` of the anomalous images lies."""
+    found = counts(probabilities, labels)
+    reached = found.hits / (found.hits + found.misses)
+    place = int(np.flatnonzero(reached >= recall)[-1])  # the lowest threshold finds all
+    return _chosen(found, place, reached, f"recall of at least {recall:g}", len(labels))
+
+
+def least_cost(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], false_alarm: float, miss: float
+) -> Threshold:
+    """The threshold of the least mean cost of an image; the highest of several."""
+    found = counts(probabilities, labels)
+    cost = (false_alarm * found.false_alarms + miss * found.misses) / len(labels)
+    words = f"least cost of false alarms ({false_alarm:g} each) and misses ({miss:g} each)"
+    return _chosen(found, _last_best(-cost), cost, words, len(labels))
+
+
+def counts(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> Counts:
+    """The counts at every threshold that makes a difference; both (N,), with an anomalous image at least."""
+    values, place = np.unique(probabilities, return_inverse=True)
+    positives = np.bincount(place, labels, len(values)).astype(np.int64)
+    every = np.bincount(place, minlength=len(values))
+    # One below all probabilities, one between each two, and one above all.
+    thresholds = np.concatenate([[values[0] / 2], (values[1:] + values[:-1]) / 2, [(values[-1] + 1) / 2]])
+    misses = np.concatenate([[0], np.cumsum(positives)])
+    normals_below = np.concatenate([[0], np.cumsum(every - positives)])
+    return Counts(thresholds, misses[-1] - misses, normals_below[-1] - normals_below, misses)
+
+
+def _last_best(figure: NDArray[np.float64]) -> int:
+    return len(figure) - 1 - int(np.argmax(figure[::-1]))
+
+
+def _chosen(found: Counts, place: int, figure: NDArray[np.float64], by: str, images: int) -> Threshold:
+    return Threshold(float(found.thresholds[place]), by, images, float(figure[place]))

@@ -1,0 +1,62 @@
+"""What a model said of images that were held out when it was trained: thresholds and calibration come from these."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanet.errors import LeanetError
+
+FILE = "validation.csv"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Answers about validation images, of one network or, pooled, of the folds' networks, each about its own images.
+
+    probabilities: (N,) float64, P(anomalous).
+    labels: (N,) int64, 0 or 1.
+    images: N digests; equal ones are one image, which two folds' networks may have been asked about.
+    """
+
+    probabilities: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    images: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def validation_of(folders: Sequence[Path], purpose: str) -> Validation:
+    """The validation images of the runs in `folders`, pooled; `purpose` says to people what they are needed for.
+
+    Raises:
+        LeanetError: a run that held out none, or whose file is not as leanet writes it.
+    """
+    rows = [row for folder in folders for row in _rows(folder, purpose)]
+    images, labels, probabilities = zip(*rows, strict=True)
+    found = Validation(np.array(probabilities, np.float64), np.array(labels, np.int64), tuple(images))
+    if not (found.labels == 0).any() or not (found.labels == 1).any():
+        raise LeanetError(f"{purpose}: the validation images are all of one class")
+    return found
+
+
+def _rows(folder: Path, purpose: str) -> list[tuple[str, int, float]]:
+    file = folder / FILE
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            rows = [(row["sha256"], int(row["label"]), float(row["adn"])) for row in csv.DictReader(lines)]
+    except FileNotFoundError:
+        rows = []
+    except (ValueError, KeyError, TypeError, csv.Error):
+        raise LeanetError(f"{file}: not as leanet writes it") from None
+    if any(label not in (0, 1) or not 0 <= probability <= 1 for _, label, probability in rows):
+        raise LeanetError(f"{file}: not as leanet writes it")
+    if not rows:
+        raise LeanetError(
+            f"{purpose} needs images that were held out, and {folder.name} held out none; train it with validation=0.2"
+        )
+    return rows

@@ -1,0 +1,104 @@
+"""python -m leanet.predict: ask a run, a model or a whole cell about image files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from leanet import command
+from leanet.errors import LeanetError
+from leanet.model.decision import Rule, decide
+from leanet.model.find import find
+from leanet.model.prediction import PREDICTIONS, UNREADABLE, Prediction, done_or_do
+from leanet.model.stream import Source
+from leanet.model.threshold import RULES
+from leanet.settings import BOOLEAN, POSITIVE, SHARE, TEXT, one_of, read_settings
+from leanet.settings import Rule as Value
+
+THRESHOLD = Value(
+    lambda v: v in RULES or (type(v) in (int, float) and 0 <= v <= 1), f"a number from 0 to 1, {', '.join(RULES)}"
+)
+
+
+@dataclass(frozen=True)
+class CostSettings:
+    """What each mistake costs, in any unit."""
+
+    false_alarm: Annotated[float, POSITIVE]
+    miss: Annotated[float, POSITIVE]
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    runs: Annotated[str, TEXT]
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """The whole of conf/predict.yaml."""
+
+    run: Annotated[str | None, TEXT]
+    source: Annotated[str | None, TEXT]
+    out: Annotated[str | None, TEXT]
+    threshold: Annotated[float | str, THRESHOLD]
+    recall: Annotated[float, SHARE]
+    cost: CostSettings
+    calibration: Annotated[str, one_of("none", "temperature")]
+    overlays: Annotated[bool, BOOLEAN]
+    accelerator: Annotated[str, one_of("auto", "cpu", "gpu", "mps")]
+    trust: Annotated[bool, BOOLEAN]
+    paths: RunPaths
+
+    @property
+    def rule(self) -> Rule:
+        calibrated = self.calibration == "temperature"
+        return Rule(self.threshold, self.recall, self.cost.false_alarm, self.cost.miss, calibrated)
+
+
+def predict(config: dict[str, Any]) -> None:
+    """Do what is missing of a prediction, and say what came of it."""
+    settings: PredictSettings = read_settings(PredictSettings, config)
+    if settings.run is None or settings.source is None:
+        missing = "run" if settings.run is None else "source"
+        raise LeanetError(f"{missing}= is missing: give run=RUN_OR_CELL source=FILE_OR_FOLDER, or --help for more")
+    runs = Path(settings.paths.runs).expanduser()
+    found = find(settings.run, runs)
+    source = Source.of(Path(settings.source).expanduser())
+    out = Path(settings.out).expanduser() if settings.out else None
+    prediction = Prediction(found, source, decide(settings.rule, found), settings.overlays, runs, out)
+    if len(found.members) < found.folds:
+        print(f"{found.name}: {len(found.members)} of {found.folds} folds are done, and answer together")
+    _report(prediction, done_or_do(prediction, settings.accelerator, settings.trust))
+
+
+def _report(prediction: Prediction, done: dict[str, Any]) -> None:
+    threshold, counts = done["threshold"], done["images"]
+    print(f"\n{prediction.found.name}: {counts['anomalous']} anomalous, {counts['normal']} normal")
+    print(f"threshold {threshold['value']:.4g} ({_how(threshold)})")
+    if done["calibration"]:
+        print(_calibrated(done["calibration"]))
+    print(f"written: {prediction.folder / PREDICTIONS}")
+    if counts["unreadable"]:
+        print(f"{counts['unreadable']} files cannot be read; which, and why: {prediction.folder / UNREADABLE}")
+
+
+def _how(threshold: dict[str, Any]) -> str:
+    if not threshold["images"]:
+        return str(threshold["by"])
+    return f"{threshold['by']}, {threshold['reached']:.3g} on {threshold['images']} validation answers"
+
+
+def _calibrated(found: dict[str, Any]) -> str:
+    how = "by cross-fitting" if found["crossfitted"] else "on the images it was fitted on"
+    return (
+        f"calibrated: temperature {found['temperature']:.3g} from {found['images']} validation answers; expected "
+        f"calibration error {found['error_before']:.3f} before, {found['error_after']:.3f} after ({how})"
+    )
+
+
+def main() -> None:
+    command.take_literally("run", "source", "out")
+    command.run(predict, "predict", PredictSettings)
+
+
+if __name__ == "__main__":
+    main()

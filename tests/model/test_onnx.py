@@ -1,0 +1,102 @@
+"""An ONNX file must say what PyTorch says, and be an ONNX file for others than ONNX Runtime."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from leanet.colorizer.build import colorizer_of
+from leanet.colorizer.maps import DIFFERENCES
+from leanet.data.synthetic import SyntheticLeaves
+from leanet.detector.build import detector_of
+from leanet.errors import LeanetError
+from leanet.model import onnx as exporting
+from leanet.model.pipeline import Ensemble, Pipeline
+from leanet.model.program import Exportable, Facts, asked, program_of
+from leanet.settings import settings_of
+
+Configure = Callable[..., dict[str, Any]]
+
+FACTS = Facts("leaves", 32, ("0123456789ab",), "0.1.0")
+WORDS = {
+    "resnet18 and MobileNet's CAAN": ["adn=resnet18", "caan=mobilenet", "point=4"],
+    "VGG16": ["adn=vgg16", "caan=direct", "point=5", "map=ab", "map.scaling=image_max"],
+    "direct attention, resized": ["adn=cnn", "caan=direct", "point=3", "map=legacy"],
+    "no attention": ["adn=resnet18", "caan=none"],
+    "the map alone": ["adn=cnn", "caan=none", "input=map", "colorizer=autoencoder"],
+}
+
+
+def untrained(configure: Configure, *words: str) -> Pipeline:
+    """A pipeline with weights that are drawn, since what is compared are two ways to compute with them."""
+    settings = settings_of(configure(Path("unused"), *words))
+    network = detector_of(settings, fold=1)
+    if settings.caan.network is None and settings.input.name == "rgb":
+        return Pipeline(network).eval()
+    divisor = None if settings.map.scaling == "image_max" else 30.0
+    colorizer = colorizer_of(settings.colorizer, settings.image_size)
+    return Pipeline(network, colorizer, DIFFERENCES[settings.map.name], divisor).eval()
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    found = SyntheticLeaves(image_size=32, negatives=4, positives=3).load(Path("unused")).images
+    return np.ascontiguousarray(np.moveaxis(found, 1, -1))
+
+
+@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
+def test_says_what_pytorch_says(words: list[str], configure: Configure, images: np.ndarray) -> None:
+    network = Exportable(untrained(configure, *words))
+    content = exporting.to_bytes(program_of(network, 32), FACTS)
+    onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+    ask = exporting.opened(content)
+    for some in (images, images[:1]):
+        found, expected = ask(some), asked(network)(some)
+        assert list(found) == list(expected)
+        for name, value in expected.items():
+            # Half precision, in which maps are kept, rounds the last bits of either to neighbours at times.
+            np.testing.assert_allclose(found[name], value, atol=1e-4, rtol=2e-3 if name == "anomaly_map" else 0)
+
+
+def test_an_ensemble_says_the_mean(configure: Configure, images: np.ndarray) -> None:
+    folds = [untrained(configure, "adn=cnn", "caan=none", f"seed={seed}") for seed in (0, 1)]
+    program = program_of(Exportable(Ensemble(folds).eval()), 32)
+    found = exporting.opened(exporting.to_bytes(program, FACTS))(images)
+    apart = [asked(Exportable(fold))(images)["probability"] for fold in folds]
+    np.testing.assert_allclose(found["probability"], np.mean(apart, axis=0), atol=1e-5)
+
+
+def test_the_file_says_what_it_is_and_nothing_of_where_it_was_made(configure: Configure) -> None:
+    content = exporting.to_bytes(program_of(Exportable(untrained(configure, "adn=cnn", "caan=none")), 32), FACTS)
+    model = onnx.load_from_string(content)
+    assert {entry.key: entry.value for entry in model.metadata_props} == {
+        "name": "leaves",
+        "image_size": "32",
+        "runs": '["0123456789ab"]',
+        "version": "0.1.0",
+        "classes": '["normal", "anomalous"]',
+        "threshold": "0.5",
+    }
+    shape = [dim.dim_param or dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
+    assert shape == ["N", 32, 32, 3]
+    assert str(Path(exporting.__file__).parents[2]).encode() not in content
+
+
+def test_networks_too_large_for_a_file_are_told_at_once(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "MOST_BYTES", 1000)
+    program = program_of(Exportable(untrained(configure, "adn=cnn", "caan=none")), 32)
+    with pytest.raises(LeanetError, match="GB of weights: an ONNX file holds 2 GB"):
+        exporting.to_bytes(program, FACTS)
+
+
+def test_the_program_takes_any_number_of_images(configure: Configure, images: np.ndarray) -> None:
+    network = Exportable(untrained(configure, "adn=cnn", "caan=direct"))
+    program = program_of(network, 32).module()
+    for some in (images, images[:1]):
+        pixels = torch.from_numpy(some)
+        with torch.no_grad():
+            torch.testing.assert_close(program(pixels), network(pixels))

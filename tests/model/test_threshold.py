@@ -1,0 +1,87 @@
+"""Chosen thresholds against every other threshold there is, and against scikit-learn."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score, precision_recall_curve, recall_score
+
+from leanet.model.threshold import best_f1, counts, for_recall, given, least_cost
+
+Answers = tuple[NDArray[np.float64], NDArray[np.int64]]
+
+
+def answers(seed: int, ties: bool) -> Answers:
+    """Forty answers that are right more often than not; with ties, as by a network that collapses."""
+    rng = np.random.default_rng(seed)
+    labels = (rng.random(40) < 0.3).astype(np.int64)
+    labels[:2] = 0, 1
+    probabilities = np.clip(0.3 * labels + 0.7 * rng.random(40), 0, 1)
+    return (np.round(probabilities, 1) if ties else probabilities), labels
+
+
+CASES = [answers(seed, ties) for seed in range(20) for ties in (False, True)]
+EVERY = np.linspace(-0.01, 1, 2021)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_threshold_has_a_larger_f1(case: Answers) -> None:
+    probabilities, labels = case
+    found = best_f1(probabilities, labels)
+    precision, recall, _ = precision_recall_curve(labels, probabilities)
+    best = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12))
+    assert found.reached == pytest.approx(best)
+    assert f1_score(labels, probabilities > found.value) == pytest.approx(best)
+    assert found.images == 40
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.95, 1])
+@pytest.mark.parametrize("case", CASES[:20])
+def test_the_highest_threshold_that_finds_the_share(case: Answers, share: float) -> None:
+    probabilities, labels = case
+    found = for_recall(probabilities, labels, share)
+    assert recall_score(labels, probabilities > found.value) >= share
+    # The next image that would be left out is one that is needed.
+    above = np.min(probabilities[probabilities > found.value])
+    assert recall_score(labels, probabilities > above) < share
+
+
+@pytest.mark.parametrize(("false_alarm", "miss"), [(1, 1), (1, 10), (7, 1)])
+@pytest.mark.parametrize("case", CASES[:20])
+def test_no_threshold_costs_less(case: Answers, false_alarm: float, miss: float) -> None:
+    probabilities, labels = case
+    found = least_cost(probabilities, labels, false_alarm, miss)
+
+    def cost(threshold: float) -> float:
+        called = probabilities > threshold
+        return float(np.mean(false_alarm * (called & (labels == 0)) + miss * (~called & (labels == 1))))
+
+    assert found.reached == pytest.approx(cost(found.value))
+    assert all(cost(other) >= cost(found.value) - 1e-12 for other in EVERY)
+
+
+def test_a_gap_between_the_classes_is_halved() -> None:
+    probabilities, labels = np.array([0.1, 0.2, 0.6, 0.9]), np.array([0, 0, 1, 1])
+    for found in (
+        best_f1(probabilities, labels),
+        for_recall(probabilities, labels, 1),
+        least_cost(probabilities, labels, 1, 1),
+    ):
+        assert found.value == pytest.approx(0.4)
+
+
+def test_dear_misses_lower_the_threshold_and_dear_alarms_raise_it() -> None:
+    probabilities, labels = CASES[0]
+    cheap, even, dear = (
+        least_cost(probabilities, labels, alarm, miss).value for alarm, miss in ((1, 99), (1, 1), (99, 1))
+    )
+    assert cheap <= even <= dear and cheap < dear
+
+
+def test_counts_at_both_ends() -> None:
+    found = counts(np.array([0.2, 0.2, 1.0]), np.array([0, 1, 1]))
+    assert (found.hits[0], found.false_alarms[0], found.misses[0]) == (2, 1, 0)
+    assert (found.hits[-1], found.false_alarms[-1], found.misses[-1]) == (0, 0, 2)
+
+
+def test_a_number_is_taken_as_it_is() -> None:
+    assert given(0.5).by == "0.5, as in the paper" and given(0.3)[:3] == (0.3, "given", 0)
