@@ -111,8 +111,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             file = home / folder / ("Positive" if label else "Negative") / f"{number}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.moveaxis(pixels, 0, -1)).save(file)
-    for words in ("caan=none", "caan=mobilenet point=1", "caan=mobilenet point=4", "caan=none adn=cnn"):
-        given = ["dataset=strawberry", *words.split()]
+    for words in ("caan=none", "caan=mobilenet point=1", "caan=mobilenet point=4"):
+        given = ["dataset=strawberry", "adn=cnn", *words.split()]
         run_python(["-m", "leanet.train", *given, *(f"{name}={value}" for name, value in SMALL.items())], home)
     return home
 
@@ -135,6 +135,10 @@ def smaller(words: list[str], home: Path) -> list[str]:
     kept = [re.sub("^point=.*", "point=1", word) for word in kept]
     if REAL_GRID in command:
         kept = [re.sub("^dataset=.*", "dataset=strawberry", word) for word in kept]
+    if not any(word.startswith("adn=") for word in words):
+        kept.append("adn=cnn")
+    if "dataset=synthetic" in words or not any(word.startswith("dataset=") for word in words):
+        kept += ["dataset.negatives=12", "dataset.positives=6"]
     if "logger=wandb" in words and "logger.offline=true" not in words:
         kept.append("logger.offline=true")
     return [*kept, *(f"{name}={value}" for name, value in SMALL.items())]
