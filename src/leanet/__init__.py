@@ -2,6 +2,11 @@
 
 For programs: `leanet.load` gives a trained model to ask about images, `leanet.ciede2000` is the colour difference, and
 `leanet.ExternalAttention` puts an attention map into any network.
+
+>>> import leanet, torch
+>>> lab1, lab2 = torch.tensor([50, 2.5, 0]), torch.tensor([50, 0, -2.5])
+>>> print(f"{leanet.ciede2000(lab1[:, None, None], lab2[:, None, None]).item():.4f}")
+4.3065
 """
 
 from importlib import import_module

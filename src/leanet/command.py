@@ -60,8 +60,9 @@ def take_literally(*names: str) -> None:
     for place, word in enumerate(sys.argv):
         name, equals, value = word.partition("=")
         if equals and name in names and value and value[0] not in "'\"" and value != "null":
-            escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-            sys.argv[place] = f"{name}='{escaped}'"
+            # Hydra takes backslashes for themselves but before a quote, and OmegaConf ${…} unless it has one.
+            quoted = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + (found[2] and "\\'"), value)
+            sys.argv[place] = f"{name}='{quoted}'".replace("${", "\\${")
 
 
 def _main(job: Callable[[DictConfig], object], config_name: str) -> None:

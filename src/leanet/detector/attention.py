@@ -31,9 +31,13 @@ def resized(maps: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
 class ExternalAttention:
     """Makes one module of a network obey an attention map from outside.
 
-    >>> attention = ExternalAttention(network, "layer3")
-    >>> with attention.using(maps):       # (B, 1, h, w) in 0…1
-    ...     logits = network(images)      # the output of layer3 is multiplied by 1 + M
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(2))
+    >>> attention = ExternalAttention(network, "1")
+    >>> maps = torch.rand(4, 1, 6, 6)                  # (B, 1, h, w) in 0…1
+    >>> with attention.using(maps):
+    ...     logits = network(torch.rand(4, 3, 8, 8))   # what module 1 gives is multiplied by 1 + M
+    >>> logits.shape
+    torch.Size([4, 2])
 
     Args:
         network: any network with features as maps.

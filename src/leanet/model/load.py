@@ -137,8 +137,11 @@ def load(
 ) -> Model:
     """The model that `run` means, ready to be asked.
 
-        model = leanet.load("runs/models/strawberry-resnet18+mobilenet-point4-0123456789ab")
-        model.predict(["leaf.jpg"]).probabilities
+    >>> import leanet
+    >>> model = leanet.load("leaves-resnet18+mobilenet-point4", threshold="f1")
+    >>> found = model.predict(["new/one.png", "new/two.png"], details=True)
+    >>> found.probabilities.shape, found.decisions.dtype, found.maps.shape
+    ((2,), dtype('bool'), (2, 32, 32))
 
     Args:
         run: a run's or model's folder, name or hash; or a cell's hash, for all its finished folds together.

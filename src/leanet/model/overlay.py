@@ -20,7 +20,7 @@ FOLDER = "overlays"
 _DPI, _SIDE = 100, 4.0  # inches of the longer side of a photograph
 _GAP, _MARGIN, _TOP, _BOTTOM = 0.2, 0.2, 0.62, 0.62
 _LEAST = 2.0  # ΔE00 that is at the upper end at least: what can hardly be seen must not look like much
-_FULL = 0.85  # how much of the photograph the strongest value covers
+_MAP, _ATTENTION = 0.85, 0.6  # how much of the photograph the strongest value covers; attention is in large pieces
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,12 @@ def _layers(look: Look, place: int) -> list[_Layer]:
     if look.maps is not None:
         values = look.maps[place]
         most = max(float(np.percentile(values, 99.8)), _LEAST)  # a few wild pixels must not pale all others
-        layers.append(_Layer("anomaly map", values, Scale(_veil("inferno"), Normalize(0, most), "max", "ΔE00")))
+        layers.append(_Layer("anomaly map", values, Scale(_veil("inferno", _MAP), Normalize(0, most), "max", "ΔE00")))
     if look.attention is not None:
         values = look.attention[place]
-        layers.append(_Layer("attention M", values, replace(attention_scale([values]), colormap=_veil("viridis"))))
+        layers.append(
+            _Layer("attention M", values, replace(attention_scale([values]), colormap=_veil("viridis", _ATTENTION)))
+        )
     return layers
 
 
@@ -77,8 +79,8 @@ def _page(photograph: Image.Image, name: str, probability: float, threshold: flo
 
 
 @cache
-def _veil(name: str) -> ListedColormap:
+def _veil(name: str, strongest: float) -> ListedColormap:
     """The colours of matplotlib's `name`, the less of them the lower the value: what is usual stays a photograph."""
     colors = matplotlib.colormaps[name](np.linspace(0, 1, 256))
-    colors[:, 3] = _FULL * np.linspace(0, 1, 256) ** 0.7
+    colors[:, 3] = strongest * np.linspace(0, 1, 256) ** 0.7
     return ListedColormap(colors, name=f"veil of {name}")

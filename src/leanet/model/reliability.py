@@ -29,7 +29,9 @@ def draw_reliability(decision: Decision, file: Path) -> None:
         )
         for probabilities, color, marker, line, label in parts:
             bins = reliability(probabilities, validation.labels)
-            above.plot(bins.predicted, bins.observed, color=color, marker=marker, linestyle=line, label=label)
+            above.plot(bins.predicted, bins.observed, color=color, linestyle=line, linewidth=0.7)
+            sizes = 8 + 90 * bins.counts / len(validation)  # a bin of few answers says little
+            above.scatter(bins.predicted, bins.observed, sizes, color, marker, label=label, zorder=3)
             _histogram(below, probabilities, color, line)
         above.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="share that is anomalous")
         above.legend(loc="upper left", bbox_to_anchor=(0, 1.16), borderaxespad=0)
