@@ -19,6 +19,7 @@ from leanet.data.synthetic import SyntheticLeaves
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 EXAMPLES = [file.read_text() for file in (ROOT / "examples").glob("*.py")]
 
 NOT_RUN = {  # commands by how they begin
@@ -32,7 +33,11 @@ COMPOSED = {  # commands by a word in them
     "download=true": "has no network",
     "source=archive.zip": "needs the publisher's archive",
     "trainer.devices=4": "needs four devices",
+    "leanet.fit": "is run by tests/test_predict_page.py, with all of docs/predict.md",
+    "leanet.predict": "as well",
+    "run=folder-resnet18+mobilenet-point4": "as well",
 }
+SLOW = {"docs/export.md", "docs/wandb.md"}  # quick tests of the commands themselves do the same
 REAL_GRID = "hydra/sweeper=grid dataset=strawberry,hurricane caan=none,direct"  # all others are planned
 
 SMALL = {
@@ -196,9 +201,12 @@ def check_launcher(command: str, name: str) -> None:
     assert given and set(given) <= {*known, "partition"}  # submitit's own
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_page(page: Path, home: Path) -> None:
-    for block in blocks(page):
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in NAMES if "predict" not in name],
+)
+def test_page(name: str, home: Path) -> None:
+    for block in blocks(ROOT / name):
         if block.file:
             file = home / block.file
             file.parent.mkdir(parents=True, exist_ok=True)
