@@ -1,4 +1,4 @@
-"""ΔE00, a core against a core: ours compiled and as it is, scikit-image and colour-science; and on a GPU, if there is one.
+"""ΔE00, a core against a core: ours compiled and as it is, scikit-image and colour-science; and on a GPU.
 
     python benchmarks/colour_difference.py
 
@@ -35,9 +35,7 @@ def main() -> None:
         [name, pixels(median(times, name)), *(against(times, other, name) for other in SCIKIT.values())]
         for name in times
     ]
-    print(
-        f"ΔE00 of {SIDE}×{SIDE} pixels, one core ({torch.backends.cpu.get_cpu_capability()}), median of {ROUNDS} turns\n"
-    )
+    print(f"ΔE00 of {SIDE}×{SIDE} pixels, one core ({torch.backends.cpu.get_cpu_capability()}), {ROUNDS} turns\n")
     headers = ["", "Mpixel/s", *(f"× {name}" for name in SCIKIT.values())]
     print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True))
     if torch.cuda.is_available():

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from leanet.colorizer.network import Colorizer, down, up
+from leanet.colorizer.network import Colorizer, Doubling, down, up
 
 FILTERS = (64, 128, 256, 512, 512, 512, 512, 512)
 
@@ -42,11 +42,11 @@ class UNet(Colorizer):
         for level, width in enumerate(reversed(filters[:-1])):
             self.up.append(up(channels, width, dropout if level < 3 else 0.0))
             channels = 2 * width
-        self.last = nn.ConvTranspose2d(channels, 2, 2, 2)
+        self.last = Doubling(channels, 2)
 
     def logits(self, seen: Tensor) -> Tensor:
         skips = []
-        features = seen
+        features = seen.contiguous(memory_format=torch.channels_last)
         for layer in self.down:
             features = layer(features)
             skips.append(features)

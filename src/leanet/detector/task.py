@@ -23,11 +23,13 @@ class DetectorTask(lightning.LightningModule):
 
     def forward(self, batch: Tensors) -> Output:
         """A batch of images (B, 3, S, S) uint8, and where there is attention maps (B, 1, S, S) with scales (B,)."""
-        images = batch["images"] / 255
-        if "maps" not in batch:
-            output: Output = self.network(images)
-        else:
-            output = self.network(images, batch["maps"].float() * batch["scales"][:, None, None, None])
+        # Channels last: a CPU trains the MobileNet CAAN half as fast again so, and a GPU convolves that way.
+        images = batch["images"].contiguous(memory_format=torch.channels_last) / 255
+        maps = None
+        if "maps" in batch:
+            maps = batch["maps"].float() * batch["scales"][:, None, None, None]
+            maps = maps.contiguous(memory_format=torch.channels_last)
+        output: Output = self.network(images, maps)
         return output
 
     def training_step(self, batch: Tensors, batch_idx: int) -> Tensor:
