@@ -1,5 +1,6 @@
 """Colour as pure functions of tensors: CIEDE2000, the network's view of L*a*b*, and Fancy PCA."""
 
+import math
 from cmath import rect
 from collections.abc import Iterator
 from math import factorial, pi, radians
@@ -38,10 +39,9 @@ def ciede2000(lab1: Tensor, lab2: Tensor) -> Tensor:
 
 def _tiles(lab1: Tensor, lab2: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Rows of both, few enough for what is computed of them on the way to stay in a CPU's cache."""
-    lab1, lab2 = torch.broadcast_tensors(lab1, lab2)
-    pixels_a_row = max(1, lab1[..., 0, :1, :].numel())
-    rows = max(1, _TILE * torch.get_num_threads() // pixels_a_row)
-    return zip(lab1.split(rows, dim=-2), lab2.split(rows, dim=-2), strict=True)
+    shape = torch.broadcast_shapes(lab1.shape, lab2.shape)  # type: ignore[no-untyped-call]
+    tiles = math.ceil(math.prod(shape) / 3 / (_TILE * torch.get_num_threads()))
+    return zip(*(lab.expand(shape).chunk(max(1, tiles), dim=-2) for lab in (lab1, lab2)), strict=True)
 
 
 def _ciede2000(lab1: Tensor, lab2: Tensor) -> Tensor:
