@@ -46,7 +46,7 @@ class UNet(Colorizer):
 
     def logits(self, seen: Tensor) -> Tensor:
         skips = []
-        features = seen.contiguous(memory_format=torch.channels_last)
+        features = seen.to(memory_format=torch.channels_last)  # `contiguous` leaves one channel as it is
         for layer in self.down:
             features = layer(features)
             skips.append(features)

@@ -24,11 +24,11 @@ class DetectorTask(lightning.LightningModule):
     def forward(self, batch: Tensors) -> Output:
         """A batch of images (B, 3, S, S) uint8, and where there is attention maps (B, 1, S, S) with scales (B,)."""
         # Channels last: a CPU trains the MobileNet CAAN half as fast again so, and a GPU convolves that way.
-        images = batch["images"].contiguous(memory_format=torch.channels_last) / 255
+        images = batch["images"].to(memory_format=torch.channels_last) / 255
         maps = None
         if "maps" in batch:
             maps = batch["maps"].float() * batch["scales"][:, None, None, None]
-            maps = maps.contiguous(memory_format=torch.channels_last)
+            maps = maps.to(memory_format=torch.channels_last)  # `contiguous` leaves one channel as it is
         output: Output = self.network(images, maps)
         return output
 
