@@ -22,7 +22,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.flop_counter import FlopCounterMode
 
 from leanet.allocator import keep_freed_memory
-from leanet.colorizer.network import Doubling
+from leanet.colorizer.network import ConvTranspose2x2
 from leanet.colorizer.unet import UNet
 from leanet.detector.adn import basic_cnn, resnet18, vgg
 from leanet.detector.caan import mobilenet_caan
@@ -117,7 +117,7 @@ def colorizing(work: str, arm: str, size: int) -> Callable[[], object]:
 def with_library_convolutions(unet: UNet) -> None:
     """PyTorch's own transposed convolutions, with the default layout before them."""
     for layer in unet.modules():
-        if isinstance(layer, Doubling):
+        if isinstance(layer, ConvTranspose2x2):
             layer.forward = lambda features, layer=layer: nn.ConvTranspose2d.forward(layer, features)  # type: ignore
     unet.down[0].register_forward_pre_hook(
         lambda layer, inputs: (inputs[0].clone(memory_format=torch.contiguous_format),)

@@ -128,8 +128,8 @@ def _half_difference_and_mean(hues: _Hues) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _sign(x: Tensor) -> Tensor:
-    """1 or -1, never 0."""
-    return torch.copysign(torch.ones((), dtype=x.dtype, device=x.device), x)
+    """1 or -1, never 0. (Not `copysign`, which ONNX does not have.)"""
+    return torch.sign(torch.sign(x) + 0.5)
 
 
 def _hue_weight(hues: _Hues, x: Tensor, y: Tensor) -> Tensor:

@@ -1,12 +1,12 @@
 import torch
 from torch.nn.functional import conv_transpose2d
 
-from leanet.colorizer.network import Doubling
+from leanet.colorizer.network import ConvTranspose2x2
 
 
-def test_doubling_is_the_transposed_convolution_with_its_gradients() -> None:
+def test_is_the_transposed_convolution_with_its_gradients() -> None:
     torch.manual_seed(0)
-    layer = Doubling(5, 3).double()
+    layer = ConvTranspose2x2(5, 3).double()
     features = torch.randn(2, 5, 4, 6, dtype=torch.double, requires_grad=True)
     found, expected = layer(features), conv_transpose2d(features, layer.weight, layer.bias, stride=2)
     torch.testing.assert_close(found, expected)

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from leanet.colorizer.network import Colorizer, Doubling, down, up
+from leanet.colorizer.network import Colorizer, ConvTranspose2x2, down, up
 
 FILTERS = (64, 128, 256, 512)
 
@@ -35,7 +35,7 @@ class Autoencoder(Colorizer):
             decoder.append(up(channels, width, dropout if level < 3 else 0.0))
             channels = width
         self.encoder = nn.Sequential(*encoder, nn.Conv2d(FILTERS[-1], bottleneck, 1))
-        self.decoder = nn.Sequential(*decoder, Doubling(channels, 3))
+        self.decoder = nn.Sequential(*decoder, ConvTranspose2x2(channels, 3))
 
     def logits(self, seen: Tensor) -> Tensor:
         out: Tensor = self.decoder(self.encoder(seen))

@@ -37,7 +37,7 @@ class Colorizer(nn.Module):
         return unscale_lab(self.complete(scaled, self(scaled[:, self.sees])))
 
 
-class Doubling(nn.ConvTranspose2d):
+class ConvTranspose2x2(nn.ConvTranspose2d):
     """2×2 transposed convolution of stride 2: (B, C, H, W) → (B, C', 2H, 2W).
 
     Its windows do not overlap, so it is one matrix product; a CPU's library takes up to twice as long without knowing.
@@ -67,4 +67,4 @@ def down(channels: int, width: int, normalized: bool = True) -> nn.Sequential:
 def up(channels: int, width: int, dropout: float = 0.0) -> nn.Sequential:
     """Table 9's decoder layer: 2×2 transposed convolution that doubles the size, batch norm, ReLU."""
     drop = [nn.Dropout(dropout)] if dropout else []
-    return nn.Sequential(Doubling(channels, width), nn.BatchNorm2d(width), *drop, nn.ReLU())
+    return nn.Sequential(ConvTranspose2x2(channels, width), nn.BatchNorm2d(width), *drop, nn.ReLU())

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from leanet.colorizer.network import Colorizer, Doubling, down, up
+from leanet.colorizer.network import Colorizer, ConvTranspose2x2, down, up
 
 FILTERS = (64, 128, 256, 512, 512, 512, 512, 512)
 
@@ -42,7 +42,7 @@ class UNet(Colorizer):
         for level, width in enumerate(reversed(filters[:-1])):
             self.up.append(up(channels, width, dropout if level < 3 else 0.0))
             channels = 2 * width
-        self.last = Doubling(channels, 2)
+        self.last = ConvTranspose2x2(channels, 2)
 
     def logits(self, seen: Tensor) -> Tensor:
         skips = []
