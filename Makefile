@@ -6,7 +6,7 @@ RUN = .venv/bin/python
 # Ray and Slurm's launcher, in an environment of their own: Ray wants other versions than requirements.lock has.
 ENGINES = .venv-engines/bin/python
 
-.PHONY: demo test test-slow test-engines check docs lock wheel clean
+.PHONY: demo test test-slow test-engines check bench docs lock wheel clean
 
 demo: .venv/installed  ## the main job on painted leaves: ResNet18 alone and with LEA-Net's attention
 	$(RUN) -m leanet.train experiment=demo
@@ -24,6 +24,13 @@ check: .venv/installed  ## style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+bench: .venv/installed  ## tables of speed, each against its limit; docs/performance.md explains them
+	$(RUN) benchmarks/start_up.py
+	OMP_NUM_THREADS=1 $(RUN) benchmarks/colour_difference.py
+	OMP_NUM_THREADS=1 $(RUN) benchmarks/training.py
+	$(RUN) benchmarks/loop.py
+	$(RUN) benchmarks/grid_planning.py
 
 wheel: .venv/installed  ## dist/leanet-*.whl, with conf/ inside
 	$(UV) build --wheel --python $(RUN)
