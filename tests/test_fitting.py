@@ -27,15 +27,14 @@ class Line(lightning.LightningModule):
         self.die_in, self.die_with = die_in, die_with
         self.seen: list[tuple[int, list[float]]] = []
 
-    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> dict[str, Tensor]:
         self.seen.append((self.current_epoch, batch["y"].flatten().tolist()))
         loss = (self.layers(batch["x"]) - batch["y"]).square().mean()
         if self.die_in == (self.current_epoch, batch_idx):
             if self.die_with is not None:
                 raise self.die_with
             loss = loss * float("nan")
-        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch["x"]))
-        return loss
+        return {"loss": loss}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters(), lr=1e-2)

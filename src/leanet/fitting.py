@@ -1,10 +1,10 @@
 """One fit that can be killed at any moment: Lightning's Trainer, resumed from the last whole checkpoint."""
 
-import csv
 import io
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,17 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, Checkpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from torch import Tensor
-from tqdm import tqdm
 
 from leanet import distributed
 from leanet.allocator import keep_freed_memory
 from leanet.data.batches import DeviceData
+from leanet.epochs import Curves, EpochBar, EpochMeans, EpochSeed
 from leanet.errors import LeanetError
 from leanet.locks import ensure_held
 from leanet.quiet import quiet
 from leanet.runs import CURVES, RESULT
-from leanet.seeds import derive
 from leanet.settings import TrainerSettings
-from leanet.store import write_atomically, write_text
+from leanet.store import write_atomically
 from leanet.weights import give_weights, read_weights
 
 CHECKPOINT = "last.ckpt"
@@ -73,7 +71,8 @@ def _train(
     task: lightning.LightningModule, data: DeviceData, plan: Fit, logger: Logger | None, callbacks: list[Callback]
 ) -> None:
     checkpoint = plan.folder / CHECKPOINT
-    trainer = _trainer(plan, logger, [*callbacks, EpochSeed(plan.seed), EpochBar(plan.label)])
+    means = EpochMeans(partial(_not_finite, plan))
+    trainer = _trainer(plan, logger, [means, *callbacks, EpochSeed(plan.seed), EpochBar(plan.label)])
     try:
         with distributed.errors_told():
             trainer.fit(task, datamodule=data, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
@@ -147,6 +146,15 @@ def save_tensors(file: Path, value: Any) -> None:
     write_atomically(file, lambda out: out.write(buffer.getbuffer()))
 
 
+def _not_finite(plan: Fit, epoch: int, batch: int) -> LeanetError:
+    kept = plan.folder / CHECKPOINT
+    told = f"the checkpoint before it is kept in {kept}" if kept.exists() else "no checkpoint was made before it"
+    return LeanetError(
+        f"{plan.label}: the loss is not finite in epoch {epoch}, batch {batch}; {told}; "
+        "try a lower learning rate or trainer.precision=32-true"
+    )
+
+
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Checkpoints that are never seen half-written, and are read without pickle's powers."""
 
@@ -160,26 +168,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return loaded
 
 
-class EpochSeed(Callback):
-    """Draws whatever an epoch draws (order, dropout, augmentation) from the seed and the epoch's number."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def on_train_epoch_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
-        others: list[str | int] = [] if trainer.is_global_zero else ["process", trainer.global_rank]
-        torch.manual_seed(derive(self.seed, "epoch", trainer.current_epoch, *others))
-        trainer.datamodule.batches.epoch = trainer.current_epoch  # type: ignore[attr-defined]
-
-
 class Resumable(Checkpoint):
-    """Checks the losses of each epoch, then keeps a checkpoint: at most every so many seconds, and at the end."""
+    """Keeps a checkpoint after an epoch: at most every so many seconds, and at the end."""
 
     def __init__(self, plan: Fit) -> None:
         self.plan = plan
         self.stopped = False
         self.seconds = 0.0
-        self._losses: list[Tensor] = []
         self._saved = self._clock = time.monotonic()
 
     def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
@@ -187,14 +182,8 @@ class Resumable(Checkpoint):
         # A fit that early stopping had ended must not begin another epoch.
         trainer.should_stop = self.stopped
 
-    def on_train_batch_end(
-        self, trainer: lightning.Trainer, task: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        self._losses.append(outputs["loss"].detach())
-
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         ensure_held(self.plan.folder)  # more often than at a checkpoint: loggers write here too
-        self._check_losses(trainer.current_epoch + 1)
         now = time.monotonic()
         self.seconds += now - self._clock
         self._clock = now
@@ -205,79 +194,8 @@ class Resumable(Checkpoint):
             trainer.save_checkpoint(self.plan.folder / CHECKPOINT)
             self._saved = time.monotonic()
 
-    def _check_losses(self, epoch: int) -> None:
-        finite = torch.stack(self._losses).isfinite()
-        self._losses.clear()
-        if not finite.all():
-            batch = int((~finite).nonzero()[0]) + 1
-            kept = self.plan.folder / CHECKPOINT
-            told = (
-                f"the checkpoint before it is kept in {kept}" if kept.exists() else "no checkpoint was made before it"
-            )
-            raise LeanetError(
-                f"{self.plan.label}: the loss is not finite in epoch {epoch}, batch {batch}; {told}; "
-                "try a lower learning rate or trainer.precision=32-true"
-            )
-
     def state_dict(self) -> dict[str, Any]:
         return {"stopped": self.stopped, "seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.stopped, self.seconds = state_dict["stopped"], state_dict["seconds"]
-
-
-class Curves(Callback):
-    """Keeps what each epoch logged, in the checkpoint, so that a fit that went on has every epoch once."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self.rows.append({"epoch": trainer.current_epoch + 1, **figures})
-
-    def write(self, file: Path) -> None:
-        """As CSV, a row for each epoch."""
-        out = io.StringIO()
-        writer = csv.DictWriter(out, list(self.rows[0]) if self.rows else ["epoch"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in self.rows)
-        write_text(file, out.getvalue())
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows = state_dict["rows"]
-
-
-class EpochBar(Callback):
-    """One progress bar for the fit: which, which epoch, the loss, and the time that remains."""
-
-    def __init__(self, label: str) -> None:
-        self.label = label
-        self.bar: tqdm[Any] | None = None
-
-    def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
-        if trainer.is_global_zero:
-            whole, done = trainer.max_epochs, trainer.current_epoch
-            self.bar = tqdm(desc=self.label, total=whole, initial=done, unit="epoch", disable=None)
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
-        figures = _figures(trainer.callback_metrics)  # by all processes, since they gather them together
-        if self.bar is not None:
-            self.bar.set_postfix_str(figures, refresh=False)
-            self.bar.update()
-
-    def teardown(self, trainer: lightning.Trainer, task: lightning.LightningModule, stage: str) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def on_exception(
-        self, trainer: lightning.Trainer, task: lightning.LightningModule, exception: BaseException
-    ) -> None:
-        self.teardown(trainer, task, "fit")
-
-
-def _figures(metrics: Mapping[str, Tensor]) -> str:
-    return ", ".join(f"{name} {float(value):.4g}" for name, value in metrics.items() if "/" not in name)

@@ -18,7 +18,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from PIL import Image
 
-from leanet.fitting import Curves
+from leanet.epochs import Curves
 from leanet.logged import COLORIZER, FOLD, figures
 from leanet.runs import Run
 

@@ -31,14 +31,13 @@ class ColorizerTask(lightning.LightningModule):
         self.settings = settings
         self.register_buffer("principal", principal_colors(normals / 255), persistent=False)
 
-    def training_step(self, batch: Tensors, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Tensors, batch_idx: int) -> Tensors:
+        """`loss`, which is minimised; epochs.py logs its mean."""
         rgb = batch["images"] / 255
         if self.settings.fancy_pca:
             draws = torch.randn(len(rgb), 3, device=rgb.device)
             rgb = fancy_pca(rgb, self.principal, self.settings.fancy_pca * draws)
-        loss = self._loss(rgb_to_lab(rgb))
-        self.log("loss", loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(rgb))
-        return loss
+        return {"loss": self._loss(rgb_to_lab(rgb))}
 
     def _loss(self, lab: Tensor) -> Tensor:
         scaled = scale_lab(lab)

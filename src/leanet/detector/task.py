@@ -32,16 +32,15 @@ class DetectorTask(lightning.LightningModule):
         output: Output = self.network(images, maps)
         return output
 
-    def training_step(self, batch: Tensors, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Tensors, batch_idx: int) -> Tensors:
+        """`loss`, which is minimised, and what it is made of; epochs.py logs their means."""
         output = self(batch)
         loss = head_loss(output.adn, batch["labels"])
         losses = {"adn_loss": loss}
         if output.caan is not None:
             losses["caan_loss"] = head_loss(output.caan, batch["labels"])
             loss = loss + losses["caan_loss"]
-        rows = len(batch["labels"])
-        self.log_dict({"loss": loss, **losses}, on_step=False, on_epoch=True, sync_dist=True, batch_size=rows)
-        return loss
+        return {"loss": loss, **losses}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters(), lr=self.lr, fused=True)
