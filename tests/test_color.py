@@ -226,6 +226,13 @@ def test_lab_agrees_with_scikit_image_and_comes_back() -> None:
     assert scale_lab(lab).min() >= 0 and scale_lab(lab).max() <= 1
 
 
+def test_principal_colors_of_bytes_are_those_of_their_pixels_at_once() -> None:
+    images = torch.randint(0, 256, (7, 3, 5, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    values, vectors = np.linalg.eigh(np.cov(images.movedim(1, 0).reshape(3, -1).double() / 255))
+    found = principal_colors(images, at_once=3).numpy()
+    np.testing.assert_allclose(np.abs(found), np.abs(vectors * values), rtol=1e-5)
+
+
 def test_fancy_pca_moves_each_image_along_the_principal_colors() -> None:
     generator = torch.Generator().manual_seed(0)
     grey = torch.rand(4, 1, 8, 8, generator=generator) * 0.4 + 0.3

@@ -35,6 +35,7 @@ NOT_OURS = (
     "trainer.accelerator=cpu",
     "trainer.devices=2",
     "trainer.checkpoint_seconds=9",
+    "trainer.compile=true",
     "dataset.name=other",
     "adn.name=other",
     "caan.name=other",

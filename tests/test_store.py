@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import pytest
 
 from leanet.locks import lock
-from leanet.store import identity, read_json, write_atomically, write_json
+from leanet.store import identity, read_array, read_json, write_array, write_atomically, write_json
 
 HALF_WRITTEN = """
 import sys, time
@@ -90,3 +91,22 @@ def test_identity_changes_with_every_fact(other: dict[str, Any]) -> None:
 def test_what_is_no_json_has_no_identity(value: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
         identity({"lr": value})
+
+
+def test_an_array_is_filled_in_its_file_and_read_without_changing_it(tmp_path: Path) -> None:
+    def fill(array: Any) -> None:
+        array[:] = np.arange(24, dtype=np.float16).reshape(2, 3, 4)
+
+    write_array(tmp_path / "kept.npy", (2, 3, 4), np.float16, fill)
+    np.testing.assert_array_equal(np.load(tmp_path / "kept.npy"), np.arange(24).reshape(2, 3, 4))
+    read_array(tmp_path / "kept.npy")[:] = 0
+    assert read_array(tmp_path / "kept.npy").dtype == np.float16
+    assert read_array(tmp_path / "kept.npy").sum() == 276
+    write_array(tmp_path / "none.npy", (0, 3), np.uint8, lambda array: None)
+    assert np.load(tmp_path / "none.npy").shape == (0, 3)
+
+
+def test_an_array_for_which_there_is_no_room_is_an_error_before_it_is_filled(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"large\.npy"):
+        write_array(tmp_path / "large.npy", (1 << 58,), np.uint8, lambda array: pytest.fail("filled"))
+    assert not list(tmp_path.iterdir())

@@ -207,12 +207,20 @@ def unscale_lab(scaled: Tensor) -> Tensor:
     return torch.cat([scaled[..., :1, :, :] * 100, scaled[..., 1:, :, :] * 255 - 128], dim=-3)
 
 
-def principal_colors(rgb: Tensor) -> Tensor:
-    """Columns λᵢ·pᵢ of the 3×3 covariance of all pixels of (N, 3, H, W) sRGB images in 0…1."""
-    pixels = rgb.movedim(-3, -1).reshape(-1, 3).double()
-    eigenvalues, eigenvectors = torch.linalg.eigh(torch.cov(pixels.T))
-    components: Tensor = eigenvectors * eigenvalues
-    return components.to(rgb.dtype)
+def principal_colors(images: Tensor, at_once: int = 256) -> Tensor:
+    """Columns λᵢ·pᵢ of the 3×3 covariance of all pixels of (N, 3, H, W) sRGB images: uint8, or in 0…1.
+
+    Exact for uint8 however many there are: some images are read at a time, and the sums are in float64.
+    """
+    whole = 255 if images.dtype == torch.uint8 else 1
+    count, total, products = 0, images.new_zeros(3, dtype=torch.float64), images.new_zeros(3, 3, dtype=torch.float64)
+    for start in range(0, len(images), at_once):
+        pixels = images[start : start + at_once].movedim(1, -1).reshape(-1, 3).double()
+        count, total, products = count + len(pixels), total + pixels.sum(0), products + pixels.T @ pixels
+    covariance = (products - total.outer(total) / count) / (count - 1) / whole**2
+    eigenvalues, eigenvectors = torch.linalg.eigh(covariance)
+    components: Tensor = (eigenvectors * eigenvalues).float()
+    return components
 
 
 def fancy_pca(rgb: Tensor, components: Tensor, alpha: Tensor) -> Tensor:

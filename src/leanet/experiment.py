@@ -20,7 +20,7 @@ from torch import Tensor
 from leanet.color import lab_to_rgb
 from leanet.colorizer.maps import fold_maps, load_colorizer, map_divisor, map_scales
 from leanet.colorizer.task import recolored
-from leanet.data.batches import DeviceData, Tensors
+from leanet.data.batches import DeviceData, Parts, Tensors, choose
 from leanet.data.folds import held_out, thinned
 from leanet.data.images import NEGATIVE, POSITIVE, ImageSet
 from leanet.data.map_folder import MapFolder
@@ -60,7 +60,9 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         task = DetectorTask(network, run.settings.adn.lr)
         rows = split_of(run, images, fold_of)
         tensors = tensors_of(run, images, rows, label, say)
-        train, test, validation = (_rows(tensors, part) for part in (rows.train, rows.test, rows.validation))
+        train, test, validation = (
+            choose(tensors, torch.from_numpy(part)) for part in (rows.train, rows.test, rows.validation)
+        )
 
         last_epochs = LastEpochs(_unlabelled(test), _unlabelled(validation))
         logger = logger_of(run)
@@ -159,11 +161,7 @@ def _maps(run: Run, images: ImageSet, rows: Split, label: str, say: Callable[[st
     )
 
 
-def _rows(tensors: Tensors, rows: Rows) -> Tensors:
-    return {key: value[torch.from_numpy(rows)] for key, value in tensors.items()}
-
-
-def _unlabelled(tensors: Tensors) -> Tensors:
+def _unlabelled(tensors: Parts) -> Parts:
     return {key: value for key, value in tensors.items() if key != "labels"}
 
 
@@ -172,11 +170,13 @@ def trainable(network: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
-def _fit(run: Run, task: DetectorTask, train: Tensors, last_epochs: LastEpochs, logger: Logger, label: str) -> float:
+def _fit(run: Run, task: DetectorTask, train: Parts, last_epochs: LastEpochs, logger: Logger, label: str) -> float:
     settings = run.settings.trainer
     seed = derive(run.settings.seed, "fold", run.fold)
     plan = Fit(run.folder, f"{label} · {run.model}", settings.max_epochs, seed, settings)
     data = DeviceData(train, settings.batch_size, seed)
+    if settings.compile:
+        task.network.compile(mode="reduce-overhead" if torch.cuda.is_available() else "default")  # with CUDA graphs
     return fit(task, data, plan, logger, [last_epochs, LogSettings(_config(run))])
 
 
@@ -251,7 +251,7 @@ def _head_result(epochs: list[Tensor], labels: Tensor) -> dict[str, Any]:
     return {**scores(epochs[-1], labels), "last_epochs": {"f1": f1, "mean": statistics.mean(f1), "sd": sd}}
 
 
-def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, tensors: Tensors, found: Tensor) -> None:
+def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, tensors: Parts, found: Tensor) -> None:
     """sheet.png: some test images with everything that was made of them."""
     chosen = choose_rows(images.labels[test], found.numpy(), rows=8)
     batch = {key: value[chosen] for key, value in tensors.items()}

@@ -18,6 +18,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from leanet import distributed
 from leanet.allocator import keep_freed_memory
 from leanet.data.batches import DeviceData
+from leanet.device import UseDevice
 from leanet.epochs import Curves, EpochBar, EpochMeans, EpochSeed
 from leanet.errors import LeanetError
 from leanet.locks import ensure_held
@@ -72,7 +73,7 @@ def _train(
 ) -> None:
     checkpoint = plan.folder / CHECKPOINT
     means = EpochMeans(partial(_not_finite, plan))
-    trainer = _trainer(plan, logger, [means, *callbacks, EpochSeed(plan.seed), EpochBar(plan.label)])
+    trainer = _trainer(plan, logger, [UseDevice(), means, *callbacks, EpochSeed(plan.seed), EpochBar(plan.label)])
     try:
         with distributed.errors_told():
             trainer.fit(task, datamodule=data, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)

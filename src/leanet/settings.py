@@ -112,6 +112,7 @@ class TrainerSettings:
     devices: Annotated[int, whole(1)]
     precision: Annotated[str, one_of("32-true", "16-mixed", "bf16-mixed")]
     checkpoint_seconds: Annotated[float, number(0, 86400)]
+    compile: Annotated[bool, BOOLEAN] = False  # not in the config.yaml of older runs
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from leanet.locks import ensure_held
 
@@ -56,6 +60,34 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     write_atomically(path, lambda file: file.write(content))
+
+
+def write_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike, fill: Callable[[NDArray[Any]], object]) -> None:
+    """Let `fill` write an array of `shape` into a memory-mapped .npy file, which may be larger than the memory.
+
+    Its room on the disk is taken first: a full disk is an OSError, and not a signal while it is being filled.
+    """
+    numbers = np.dtype(dtype)
+
+    def write(file: BinaryIO) -> None:
+        header = {"descr": np.lib.format.dtype_to_descr(numbers), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.flush()
+        start, size = file.tell(), numbers.itemsize * math.prod(shape)
+        if not size:
+            return
+        os.posix_fallocate(file.fileno(), start, size)
+        array = np.memmap(file, numbers, "r+", start, shape)
+        fill(array)
+        array.flush()
+
+    write_atomically(path, write)
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """The array in a .npy file, memory-mapped: what is never asked for is never read. Writing to it changes no file."""
+    array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
+    return array
 
 
 def write_text(path: Path, text: str) -> None:

@@ -29,7 +29,7 @@ class ColorizerTask(lightning.LightningModule):
         super().__init__()
         self.colorizer = colorizer
         self.settings = settings
-        self.register_buffer("principal", principal_colors(normals / 255), persistent=False)
+        self.register_buffer("principal", principal_colors(normals), persistent=False)
 
     def training_step(self, batch: Tensors, batch_idx: int) -> Tensors:
         """`loss`, which is minimised; epochs.py logs its mean."""

@@ -64,21 +64,20 @@ def resized(image: Image.Image, size: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
 
 
-def read_images(paths: Sequence[Path], image_size: int, label: str) -> Decoded:
-    """Decode `paths` in parallel, in their order, to (image_size, image_size), under a progress bar named `label`.
+def read_images(paths: Sequence[Path], images: NDArray[np.uint8], label: str) -> Decoded:
+    """Decode `paths` in parallel, in their order, into `images` (N, 3, S, S), under a progress bar named `label`.
 
     Raises:
         LeanetError: naming every file that cannot be read, with its reason.
     """
-    images = np.empty((len(paths), 3, image_size, image_size), np.uint8)
 
     def read(position: int, path: Path) -> tuple[str, tuple[int, int]]:
         image = decode(path)
-        images[position] = resized(image, image_size)
+        images[position] = resized(image, images.shape[-1])
         return hashlib.sha256(f"{image.width}x{image.height}".encode() + image.tobytes()).hexdigest(), image.size
 
     pixels, sizes = zip(*each(read, paths, label), strict=True)
-    return Decoded(images, pixels, np.array(sizes, dtype=np.int64))
+    return Decoded(pixels, np.array(sizes, dtype=np.int64))
 
 
 def each(job: Callable[[int, Path], T], paths: Sequence[Path], label: str, kind: str = "images") -> tuple[T, ...]:

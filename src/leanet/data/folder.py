@@ -59,8 +59,8 @@ class ImageFolder:
         """
         index, root = self.index(), self._root()
         paths = [root / name for name in index.names]
-        kept = cache / f"{self.name}-{self.image_size}-{index.fingerprint[:12]}.npz"
-        return load_cached(kept, index, lambda: read_images(paths, self.image_size, f"decode {self.name}"))
+        kept = cache / f"{self.name}-{self.image_size}-{index.fingerprint[:12]}.npy"
+        return load_cached(kept, index, self.image_size, lambda out: read_images(paths, out, f"decode {self.name}"))
 
     def _root(self) -> Path:
         if not self.root:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from leanet.store import write_atomically
+from leanet.store import read_array, write_array, write_atomically
 
 NEGATIVE, POSITIVE = 0, 1
 THRESHOLD = 0.5  # an image is called anomalous above this probability
@@ -50,7 +50,7 @@ class Index:
 class ImageSet:
     """The images of an index, in its order.
 
-    images: (N, 3, S, S) uint8, sRGB.
+    images: (N, 3, S, S) uint8, sRGB; may lie in a memory-mapped file.
     pixels: SHA-256 of each image's decoded pixels before resizing; equal where two files show the same picture.
     sizes: (N, 2), width and height before resizing.
     """
@@ -79,22 +79,33 @@ class Dataset(Protocol):
     def load(self, cache: Path) -> ImageSet: ...
 
 
-DECODER = 2  # raised by hand when decoding changes, so that no older cache is read
+DECODER = 3  # raised by hand when decoding changes, so that no older cache is read
 
 
 class Decoded(NamedTuple):
-    """What an image set has beside its index."""
+    """What is known of images once they are decoded, see `ImageSet`."""
 
-    images: NDArray[np.uint8]
     pixels: tuple[str, ...]
     sizes: NDArray[np.int64]
 
 
-def load_cached(file: Path, index: Index, decode: Callable[[], Decoded]) -> ImageSet:
-    """The image set kept beside `file` (.npz), decoded and written there first if it is missing."""
-    file = file.with_name(f"{file.stem}-v{DECODER}{file.suffix}")
-    if not file.exists():
-        decoded = decode()._asdict()
-        write_atomically(file, lambda out: np.savez(out, **decoded))
-    with np.load(file, allow_pickle=False) as kept:
-        return ImageSet(index, kept["images"], tuple(str(digest) for digest in kept["pixels"]), kept["sizes"])
+def load_cached(file: Path, index: Index, image_size: int, decode: Callable[[NDArray[np.uint8]], Decoded]) -> ImageSet:
+    """The image set kept in `file` (.npy) and beside it, decoded and written there first if it is missing.
+
+    It is memory-mapped: a set may be larger than the memory.
+
+    Args:
+        decode: writes the images into the array (N, 3, S, S) that it is given.
+    """
+    file = file.with_name(f"{file.stem}-v{DECODER}.npy")
+    beside = file.with_suffix(".npz")  # both depend on the files' contents alone, so either may be the older
+
+    def fill(images: NDArray[np.uint8]) -> None:
+        decoded = decode(images)
+        write_atomically(beside, lambda out: np.savez(out, **decoded._asdict()))
+
+    if not file.exists() or not beside.exists():
+        write_array(file, (len(index), 3, image_size, image_size), np.uint8, fill)
+    with np.load(beside, allow_pickle=False) as kept:
+        pixels = tuple(str(digest) for digest in kept["pixels"])
+        return ImageSet(index, read_array(file), pixels, kept["sizes"])

@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits, one_hot
 
-from leanet.data.batches import Tensors, batches
+from leanet.data.batches import Parts, Tensors, batches
 from leanet.detector.network import LeaNet, Output, evidence
 
 
@@ -52,7 +52,7 @@ def head_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def _outputs(task: DetectorTask, tensors: Tensors, batch_size: int) -> Iterator[Output]:
+def _outputs(task: DetectorTask, tensors: Parts, batch_size: int) -> Iterator[Output]:
     """What the network in evaluation mode says of each batch."""
     training = task.training
     task.eval()
@@ -61,7 +61,7 @@ def _outputs(task: DetectorTask, tensors: Tensors, batch_size: int) -> Iterator[
     task.train(training)
 
 
-def probabilities(task: DetectorTask, tensors: Tensors, batch_size: int = 64) -> Tensors:
+def probabilities(task: DetectorTask, tensors: Parts, batch_size: int = 64) -> Tensors:
     """P(anomalous) of each row by each head: {"adn": (N,)} and, with a CAAN, {"caan": (N,)}, on the CPU."""
     heads: dict[str, list[Tensor]] = {"adn": [], "caan": []}
     for output in _outputs(task, tensors, batch_size):
@@ -72,7 +72,7 @@ def probabilities(task: DetectorTask, tensors: Tensors, batch_size: int = 64) ->
     return {head: torch.cat(parts) for head, parts in heads.items() if parts}
 
 
-def attention_maps(task: DetectorTask, tensors: Tensors, most: int = 32, batch_size: int = 64) -> Tensor | None:
+def attention_maps(task: DetectorTask, tensors: Parts, most: int = 32, batch_size: int = 64) -> Tensor | None:
     """The attention map of each row, (N, h, w) float16 with sides of at most `most`; None without attention or rows."""
     maps = []
     for output in _outputs(task, tensors, batch_size):
@@ -97,7 +97,7 @@ class LastEpochs(Callback):
         attention: the test images' attention maps, after the last; None where there is none.
     """
 
-    def __init__(self, test: Tensors, validation: Tensors, epochs: int = 5) -> None:
+    def __init__(self, test: Parts, validation: Parts, epochs: int = 5) -> None:
         self.test = test
         self.validation = validation
         self.epochs = epochs
