@@ -175,8 +175,8 @@ def _fit(run: Run, task: DetectorTask, train: Parts, last_epochs: LastEpochs, lo
     seed = derive(run.settings.seed, "fold", run.fold)
     plan = Fit(run.folder, f"{label} · {run.model}", settings.max_epochs, seed, settings)
     data = DeviceData(train, settings.batch_size, seed)
-    if settings.compile:
-        task.network.compile(mode="reduce-overhead" if torch.cuda.is_available() else "default")  # with CUDA graphs
+    if settings.compile and torch.cuda.is_available():
+        task.network.compile(mode="reduce-overhead")  # with CUDA graphs
     return fit(task, data, plan, logger, [last_epochs, LogSettings(_config(run))])
 
 
