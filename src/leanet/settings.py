@@ -70,6 +70,21 @@ class CaanSettings:
 
 
 @dataclass(frozen=True)
+class AttentionSettings:
+    """How the external network's features become the attention (`leanet.detector.attention.Attention`).
+
+    The defaults are the paper's, and what older runs had.
+    """
+
+    reduce: Annotated[str, one_of("mean", "max", "conv")] = "mean"
+    standardized: Annotated[bool, BOOLEAN] = False
+    squash: Annotated[str, one_of("sigmoid", "tanh", "none")] = "sigmoid"
+    centred: Annotated[bool, BOOLEAN] = False
+    gain: Annotated[float, POSITIVE] = 1.0
+    learned_gain: Annotated[bool, BOOLEAN] = False
+
+
+@dataclass(frozen=True)
 class InputSettings:
     """What the ADN sees."""
 
@@ -139,7 +154,9 @@ class Settings:
     trainer: TrainerSettings
     logger: Annotated[Node, NODE]
     paths: PathSettings
-    validation: Annotated[float, number(0, 0.5)] = 0.0  # not in the config.yaml of older runs
+    # Not in the config.yaml of older runs:
+    validation: Annotated[float, number(0, 0.5)] = 0.0
+    attention: AttentionSettings = AttentionSettings()
 
     @property
     def dataset_name(self) -> str:
@@ -200,6 +217,8 @@ def _value(path: str, hint: Any, value: Any) -> Any:
     if value is MISSING:
         raise LeanetError(f"{path} is missing from the configuration")
     if is_dataclass(hint):
+        if isinstance(value, hint):  # type: ignore[arg-type]  # a class, not an instance
+            return value  # a default
         if not isinstance(value, Mapping):
             raise LeanetError(f"{path}={value}: no such choice; see --help for those there are")
         return _read(hint, value, path + ".")  # type: ignore[arg-type]  # a class, not an instance

@@ -1,12 +1,16 @@
 """The detector that a configuration describes."""
 
+from dataclasses import asdict
+
 import torch
 from hydra.utils import instantiate
 
+from leanet.detector.attention import Attention
+from leanet.detector.caan import ExternalNetwork, channels_at
 from leanet.detector.inputs import CHANNELS
 from leanet.detector.network import LeaNet
 from leanet.seeds import derive
-from leanet.settings import Settings
+from leanet.settings import AttentionSettings, Settings
 
 
 def detector_of(settings: Settings, fold: int) -> LeaNet:
@@ -20,4 +24,12 @@ def detector_of(settings: Settings, fold: int) -> LeaNet:
     adn = instantiate(settings.adn.network, channels=channels, image_size=settings.image_size)
     torch.manual_seed(derive(settings.seed, "caan", fold))
     caan = instantiate(settings.caan.network) if settings.caan.network is not None else None
-    return LeaNet(adn, caan, settings.point if caan is not None else None, settings.input.name)
+    if caan is None:
+        return LeaNet(adn, sees=settings.input.name)
+    attention = _attention(settings.attention, caan, settings.point, settings.image_size)
+    return LeaNet(adn, caan, settings.point, settings.input.name, attention)
+
+
+def _attention(settings: AttentionSettings, caan: ExternalNetwork, point: int, image_size: int) -> Attention:
+    channels = channels_at(caan, point, image_size) if settings.reduce == "conv" else None
+    return Attention(**asdict(settings), channels=channels)

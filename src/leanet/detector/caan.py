@@ -1,4 +1,4 @@
-"""The external networks that turn an anomaly map into an attention map (Table 1), and direct attention."""
+"""The external networks whose features become the attention (Table 1), and the anomaly map in their place."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -6,19 +6,19 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from leanet.detector.attention import attention_map, resized
+from leanet.detector.attention import resized
 from leanet.detector.catalogue import is_channels_last, timm_network
 from leanet.detector.points import find_points, module_at
 
 
 class ExternalNetwork(Protocol):
-    """(B, 1, S, S) anomaly map and a point 1…5 → the point's attention map (B, 1, h, w), and two logits or None."""
+    """(B, 1, S, S) anomaly maps and a point 1…5 → features (B, C, h, w) at the point, and (B, 2) logits or None."""
 
     def __call__(self, maps: Tensor, point: int) -> tuple[Tensor, Tensor | None]: ...
 
 
 class Caan(nn.Module):
-    """A classifier of anomaly maps in five blocks, each of which can give the attention map.
+    """A classifier of anomaly maps in five blocks, each of which can give the features for the attention.
 
     Args:
         blocks: five modules that halve the size one after the other: S/2, S/4, S/8, S/16, S/32.
@@ -31,24 +31,24 @@ class Caan(nn.Module):
         self.head = head
 
     def forward(self, maps: Tensor, point: int) -> tuple[Tensor, Tensor]:
-        features, attention = maps, maps
+        features, found = maps, maps
         for number, block in enumerate(self.blocks, start=1):
             features = block(features)
             if number == point:
-                attention = attention_map(features)
-        return attention, self.head(features)
+                found = features
+        return found, self.head(features)
 
 
 class DirectAttention(nn.Module):
-    """Baseline (v) of §4-3, attention without CAAN: M = σ(anomaly map at the point's size); no parameters."""
+    """Baseline (v) of §4-3, attention without CAAN: the anomaly map at the point's size, one channel; no parameters."""
 
     def forward(self, maps: Tensor, point: int) -> tuple[Tensor, None]:
         size = maps.shape[-1] // 2**point
-        return torch.sigmoid(resized(maps, (size, size))), None
+        return resized(maps, (size, size)), None
 
 
 class TimmCaan(nn.Module):
-    """A network of timm's catalogue as the external network: its features at a point give the attention map.
+    """A network of timm's catalogue as the external network.
 
     Args:
         network: (B, 1, S, S) → (B, 2) logits.
@@ -69,7 +69,18 @@ class TimmCaan(nn.Module):
         with self.network.get_submodule(module_at(self.points, point)).register_forward_hook(keep):
             logits: Tensor = self.network(maps)
         features = found[-1].movedim(-1, 1) if is_channels_last(self.network) else found[-1]
-        return attention_map(features), logits
+        return features, logits
+
+
+@torch.no_grad()
+def channels_at(caan: ExternalNetwork, point: int, image_size: int) -> int:
+    """How many channels the external network's features have at the point."""
+    network = caan if isinstance(caan, nn.Module) else nn.Module()
+    training = network.training
+    network.eval()  # for one pass that leaves its statistics as they are
+    features, _ = caan(torch.zeros(1, 1, image_size, image_size), point)
+    network.train(training)
+    return features.shape[1]
 
 
 def timm_caan(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from leanet.detector.adn import Adn
-from leanet.detector.attention import ExternalAttention
+from leanet.detector.attention import Attention, ExternalAttention
 from leanet.detector.caan import ExternalNetwork
 from leanet.detector.catalogue import is_channels_last
 from leanet.detector.inputs import adn_input
@@ -17,21 +17,27 @@ class Output(NamedTuple):
 
     adn: Tensor
     caan: Tensor | None = None
-    attention: Tensor | None = None  # (B, 1, h, w) in 0…1
+    attention: Tensor | None = None  # (B, 1, h, w), what is added to one; in 0…1 as in the paper
 
 
 class LeaNet(nn.Module):
-    """An ADN whose features at one point are multiplied by 1 + the attention map of an external network.
+    """An ADN whose features at one point are multiplied by 1 + the attention of an external network.
 
     Args:
         adn: the classifier.
         caan: the external network; None for the plain classifier.
         point: 1…5, the same for the external network's output and the ADN's input; None with `caan=None`.
         sees: what the ADN gets, of `CHANNELS`.
+        attention: what the external network's features become; without, that of Eq. 2.
     """
 
     def __init__(
-        self, adn: Adn, caan: ExternalNetwork | None = None, point: int | None = None, sees: str = "rgb"
+        self,
+        adn: Adn,
+        caan: ExternalNetwork | None = None,
+        point: int | None = None,
+        sees: str = "rgb",
+        attention: Attention | None = None,
     ) -> None:
         super().__init__()
         self.adn = adn
@@ -42,7 +48,8 @@ class LeaNet(nn.Module):
             if point is None:
                 raise ValueError("an external network needs an attention point, 1 to 5")
             module = module_at(adn.points, point)
-            self.attention = ExternalAttention(adn.network, module, is_channels_last(adn.network))
+            self.attention = attention or Attention()
+            self.entrance = ExternalAttention(adn.network, module, is_channels_last(adn.network))
 
     def forward(self, images: Tensor, maps: Tensor | None = None) -> Output:
         """images (B, 3, S, S) in 0…1; maps (B, 1, S, S), the scaled anomaly maps, where something needs them."""
@@ -51,8 +58,9 @@ class LeaNet(nn.Module):
             return Output(self.adn(seen))
         if maps is None:
             raise ValueError("an external network needs anomaly maps")
-        attention, caan_logits = self.caan(maps, self.point)
-        with self.attention.using(attention):
+        features, caan_logits = self.caan(maps, self.point)
+        attention = self.attention(features)
+        with self.entrance.using(attention):
             return Output(self.adn(seen), caan_logits, attention)
 
 

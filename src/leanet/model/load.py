@@ -29,7 +29,8 @@ class Look(NamedTuple):
     Args:
         per_fold: (B, F) float64, P(anomalous) by each, calibrated where the model is.
         maps: (B, S, S) float32, the mean anomaly map in its own unit, ΔE00; None where no map is needed or asked for.
-        attention: (B, h, w) float32 in 0…1, the mean attention map; None without attention or where not asked for.
+        attention: (B, h, w) float32, the mean attention, what is added to one (in 0…1 as in the paper); None without
+            attention or where not asked for.
     """
 
     per_fold: NDArray[np.float64]

@@ -100,7 +100,7 @@ def points_table(network: LeaNet, adn: Part, caan: Part | None, image_size: int)
 
 
 def _attention(caan: ExternalNetwork | None, maps: Tensor, point: int) -> Shape | None:
-    """(h, w) of the external network's attention map; None if it has none for that point."""
+    """(h, w) of the attention map, which is that of the external network's features; None if it has none there."""
     if caan is None:
         return None
     try:
