@@ -174,6 +174,7 @@ def test_plain_runs_need_no_colorizer(configure: Configure, tmp_path: Path) -> N
     assert not (tmp_path / "colorizers").exists()
     result = read_json(next(tmp_path.glob("detectors/*/result.json")))
     assert result["caan"] is None and len(result["last_epochs"]["f1"]) == 2
+    assert result["attention_sd"] is None
 
 
 SHORT = ("trainer.max_epochs=2", "colorizer.max_epochs=1")
@@ -252,6 +253,9 @@ def test_curves_and_attention_are_kept(home: Path) -> None:
     assert [row["epoch"] for row in rows_of(next(home.glob("colorizers/*/curves.csv")))] == ["1", "2", "3"]
     attention = np.load(folder / "attention.npy")
     assert attention.shape == (18, 2, 2) and 0 < attention.min() <= attention.max() < 1
+    found = read_json(folder / "result.json")["attention_sd"]
+    assert found == pytest.approx(attention.astype(float).std((1, 2)).mean(), abs=3e-4)  # maps are kept in halves
+    assert found > 0 and all(0 < float(row["attention_sd"]) < 0.5 for row in rows)
 
 
 def test_a_wrong_network_is_told_before_a_colorizer_trains(configure: Configure, tmp_path: Path) -> None:

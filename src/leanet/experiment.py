@@ -208,6 +208,7 @@ def _result(
     return {
         **(_tested(last_epochs.history, torch.from_numpy(labels[rows.test])) if len(rows.test) else {}),
         "validation": _validated(last_epochs, labels[rows.validation]),
+        "attention_sd": last_epochs.attention_sd,
         "run": run.id,
         "cell": run.cell,
         "colorizer": run.colorizer_folder.name if run.has_colorizer else None,

@@ -16,4 +16,6 @@ def figures(result: Mapping[str, Any]) -> dict[str, float]:
     found = {f"{head}_{key}": own[key] for head, own in heads.items() if own for key in ("f1", "auroc", "ap")}
     if tested:
         found |= {"test/adn_collapsed": float(tested["collapsed"]), "test/floor": tested["floor"]}
+        if tested.get("attention_sd") is not None:
+            found["test/attention_sd"] = tested["attention_sd"]
     return found

@@ -2,12 +2,13 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leanet.report import layout
+from leanet.report import layout, written
 from leanet.report.finished import finished_cells, pooled, rows_of, tables_of
 from leanet.report.paper import paper_table
 from leanet.runs import RESULT
@@ -96,6 +97,20 @@ def test_best_and_second_best_are_marked_if_they_are_whole(finish: Finish, tmp_p
     tex = layout.latex(table, ["f1", "auroc"])
     assert r"\textbf{0.700 $\pm$ 0.016}" in tex and r"\underline{0.600 $\pm$ 0.016}" in tex
     assert tex.count(r"\\") == 1 + 16
+
+
+def test_figures_that_only_some_runs_have(finish: Finish, tmp_path: Path) -> None:
+    """Runs without attention, and those that were made before it was kept, have no attention_sd."""
+    finish(folds(0.5), *POTATO, "caan=none")
+    finish(folds(0.5), *POTATO, "caan=direct")
+    run = finish(folds(0.6), *POTATO, "caan=mobilenet")
+    for fold, value in {1: 0.02, 2: 0.04}.items():
+        file = replace(run, fold=fold).folder / RESULT
+        write_json(file, {**read_json(file), "attention_sd": value})
+    rows = [line.split("|") for line in written.all_cells(finished_cells(tmp_path), ["attention_sd"]).splitlines()]
+    column = [cell.strip() for cell in rows[0]].index("attention_sd")
+    texts = {row[2].strip(): row[column].strip() for row in rows[2:] if len(row) > column}
+    assert texts == {"resnet18": "–", "resnet18+direct@4": "–", "resnet18+mobilenet@4": "0.030 ± 0.014"}
 
 
 @pytest.mark.parametrize("word", ["trainer.max_epochs=7", "seed=1", "split_seed=1", "dataset.image_size=64"])

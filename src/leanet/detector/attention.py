@@ -36,6 +36,11 @@ _SQUASHES: Mapping[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+def spatial_sd(attention: Tensor) -> Tensor:
+    """(B, 1, h, w) → (B,), the SD over h and w: 0 is an attention that is the same everywhere, a mere gain."""
+    return attention.float().std((1, 2, 3), correction=0)
+
+
 class Attention(nn.Module):
     """What is added to one: features (B, C, h, w) of an external network → A (B, 1, h, w).
 

@@ -110,13 +110,15 @@ class FinishedCell:
         return [[value for (split, _), value in found.items() if split == wanted] for wanted in self.splits]
 
     def by_fold(self, name: str) -> dict[Fold, float]:
-        """The figure of each fold; its mean over the seeds where a fold was trained from several.
+        """The figure of each fold that has it; its mean over the seeds where a fold was trained from several.
 
         Such scores share their test images: as values of their own they would make five folds look like ten.
         """
         found: dict[Fold, list[float]] = {}
         for result in self.results:
-            found.setdefault(_fold(result), []).append(float(result[name]))
+            value = _figure(result, name)
+            if value is not None:
+                found.setdefault(_fold(result), []).append(value)
         return {fold: mean(values) for fold, values in found.items()}
 
     def validated(self) -> dict[Fold, float]:
@@ -199,6 +201,12 @@ def differences(all_facts: Iterable[Facts]) -> list[str]:
     every = list(all_facts)
     names = dict.fromkeys(name for facts in every for name in facts)
     return [name for name in names if any(facts.get(name) != every[0].get(name) for facts in every)]
+
+
+def _figure(result: Result, name: str) -> float | None:
+    """None where the run has no such figure: it has no attention, or was made before it was kept."""
+    value = result.get(name)
+    return None if value is None else float(value)
 
 
 def _fold(result: Result) -> Fold:

@@ -16,7 +16,19 @@ from leanet.report.paper import PaperTable, Published
 from leanet.report.statistics import left_out_point, nested_point, repeated
 from leanet.report.tables import pooled_spread
 
-FIGURES = ("f1", "left_out", "nested", "lift", "auroc", "ap", "floor", "collapsed", "seconds", "between")
+FIGURES = (
+    "f1",
+    "left_out",
+    "nested",
+    "lift",
+    "auroc",
+    "ap",
+    "floor",
+    "collapsed",
+    "seconds",
+    "between",
+    "attention_sd",
+)
 NOTES = {
     "f1": "f1: mean ± SD over folds at the point in parentheses, chosen on these same test folds as in the paper.",
     "left_out": "left_out: F1 with each fold's point chosen by the other folds' test scores.",
@@ -26,6 +38,7 @@ NOTES = {
     "collapsed": "collapsed: folds in which all images got the same answer.",
     "floor": "floor: F1 of always answering positive.",
     "seconds": "seconds: training of the detector, a fold.",
+    "attention_sd": "attention_sd: SD over an image of what the attention adds to one, the mean over test images.",
     "between": "between: SD between the means of repeats with other splits.",
 }
 NOTHING = "–"
@@ -69,7 +82,10 @@ class Entry:
             return str(sum(result["collapsed"] for result in self.cell.results))
         if figure == "seconds":
             return f"{mean(self.cell.values(figure)):.0f}"
-        text = pooled_spread(self.cell.repeats(figure))
+        repeats = [values for values in self.cell.repeats(figure) if values]
+        if not repeats:
+            return NOTHING
+        text = pooled_spread(repeats)
         if figure != "f1":
             return text
         point = f" ({self.cell.point})" if self.cell.point else ""
