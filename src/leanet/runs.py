@@ -17,6 +17,7 @@ from leanet.store import identity, read_json
 
 DETECTORS, MODELS = "detectors", "models"  # where runs lie: those of a fold, and those of all images
 RESULT = "result.json"
+ABLATION = "ablation.json"  # in a run's folder once leanet.ablate was there
 CURVES = "curves.csv"  # of a fit: epoch (from 1), and the losses of each
 CARD = "card.json"  # of a fitted model, written last
 COLORIZER_WEIGHTS = "colorizer.pt"  # in its folder, and in a fitted model's

@@ -51,15 +51,20 @@ class LeaNet(nn.Module):
             self.attention = attention or Attention()
             self.entrance = ExternalAttention(adn.network, module, is_channels_last(adn.network))
 
-    def forward(self, images: Tensor, maps: Tensor | None = None) -> Output:
-        """images (B, 3, S, S) in 0…1; maps (B, 1, S, S), the scaled anomaly maps, where something needs them."""
+    def forward(self, images: Tensor, maps: Tensor | None = None, attention: Tensor | None = None) -> Output:
+        """images (B, 3, S, S) in 0…1; maps (B, 1, S, S), the scaled anomaly maps, where something needs them.
+
+        `attention` (B, 1, h, w) takes the place of what the external network gives, which is then not asked.
+        """
         seen = adn_input(self.sees, images, maps)
         if self.caan is None or self.point is None:
             return Output(self.adn(seen))
         if maps is None:
             raise ValueError("an external network needs anomaly maps")
-        features, caan_logits = self.caan(maps, self.point)
-        attention = self.attention(features)
+        caan_logits = None
+        if attention is None:
+            features, caan_logits = self.caan(maps, self.point)
+            attention = self.attention(features)
         with self.entrance.using(attention):
             return Output(self.adn(seen), caan_logits, attention)
 

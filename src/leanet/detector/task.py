@@ -24,14 +24,17 @@ class DetectorTask(lightning.LightningModule):
         self.lr = lr
 
     def forward(self, batch: Tensors) -> Output:
-        """A batch of images (B, 3, S, S) uint8, and where there is attention maps (B, 1, S, S) with scales (B,)."""
+        """A batch of images (B, 3, S, S) uint8, and where there is attention maps (B, 1, S, S) with scales (B,).
+
+        With `attention` in the batch, that takes the place of the external network's.
+        """
         # Channels last: a CPU trains the MobileNet CAAN half as fast again so, and a GPU convolves that way.
         images = batch["images"].to(memory_format=torch.channels_last) / 255
         maps = None
         if "maps" in batch:
             maps = batch["maps"].float() * batch["scales"][:, None, None, None]
             maps = maps.to(memory_format=torch.channels_last)  # `contiguous` leaves one channel as it is
-        output: Output = self.network(images, maps)
+        output: Output = self.network(images, maps, batch.get("attention"))
         return output
 
     def training_step(self, batch: Tensors, batch_idx: int) -> Tensor:
@@ -57,7 +60,7 @@ def head_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def _outputs(task: DetectorTask, tensors: Tensors, batch_size: int) -> Iterator[Output]:
+def outputs(task: DetectorTask, tensors: Tensors, batch_size: int) -> Iterator[Output]:
     """What the network in evaluation mode says of each batch."""
     training = task.training
     task.eval()
@@ -89,7 +92,7 @@ def answers(task: DetectorTask, tensors: Tensors, batch_size: int = 64) -> Answe
     """What the network in evaluation mode says of each row."""
     heads: dict[str, list[Tensor]] = {"adn": [], "caan": []}
     maps, deviations = [], []
-    for output in _outputs(task, tensors, batch_size):
+    for output in outputs(task, tensors, batch_size):
         for head in heads:
             logits = getattr(output, head)
             if logits is not None:

@@ -75,7 +75,7 @@ class Model:
         self.found = found
         self.decision = decision
         self.image_size = int(found.members[0].result["image_size"])
-        self._device = _device(accelerator)
+        self._device = device_of(accelerator)
         self._members = [pipeline_of(member.folder, trust).to(self._device) for member in found.members]
 
     @property
@@ -163,7 +163,7 @@ def load(
     return Model(found, decide(rule, found), accelerator, trust)
 
 
-def _device(accelerator: str) -> torch.device:
+def device_of(accelerator: str) -> torch.device:
     there = {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     name = next(name for name, is_there in there.items() if is_there) if accelerator == "auto" else accelerator
     if not there.get(name):

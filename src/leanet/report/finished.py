@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from leanet.runs import RESULT
+from leanet.runs import ABLATION, RESULT
 from leanet.store import read_json
 
 Result = dict[str, Any]
@@ -20,6 +20,13 @@ Facts = dict[str, Any]  # settings by their names: {"trainer.max_epochs": 100}
 # What runs of one table have in common; other settings belong to their networks, and so to their rows.
 _SHARED = ("folds", "validation", "trainer.max_epochs", "trainer.batch_size", "trainer.precision")
 _ROWS = ("adn", "caan", "colorizer", "map")
+# Figures by their names where they lie deeper in a result.
+_PLACES = {
+    "constant": ("ablation", "constant", "drops", "f1"),
+    "shuffled": ("ablation", "shuffled", "drops", "f1"),
+    "constant_auroc": ("ablation", "constant", "drops", "auroc"),
+    "shuffled_auroc": ("ablation", "shuffled", "drops", "auroc"),
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,8 @@ class FinishedCell:
     """The finished runs that differ in nothing but the fold; if pooled, in nothing but fold and seeds.
 
     config: the resolved configuration of one of them.
-    results: of each finished run, its result.json with its `seed`, its `split_seed` and its `folder`.
+    results: of each finished run, its result.json with its `seed`, its `split_seed`, its `folder` and, if there is one,
+        its `ablation`.
     """
 
     id: str
@@ -143,7 +151,7 @@ def cell_of(name: str, runs: list[tuple[Path, Result]]) -> FinishedCell:
     """The cell of that id: its finished runs' folders and results."""
     config = yaml.load((runs[0][0] / "config.yaml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     seeds = {"seed": config["seed"], "split_seed": config["split_seed"]}
-    results = ({**result, **seeds, "folder": str(folder)} for folder, result in runs)
+    results = ({**result, **seeds, "folder": str(folder), **_ablation(folder)} for folder, result in runs)
     return FinishedCell(name, config, tuple(sorted(results, key=_order)))
 
 
@@ -203,9 +211,16 @@ def differences(all_facts: Iterable[Facts]) -> list[str]:
     return [name for name in names if any(facts.get(name) != every[0].get(name) for facts in every)]
 
 
+def _ablation(folder: Path) -> Result:
+    found = read_json(folder / ABLATION)
+    return {"ablation": found} if found else {}
+
+
 def _figure(result: Result, name: str) -> float | None:
     """None where the run has no such figure: it has no attention, or was made before it was kept."""
-    value = result.get(name)
+    value: Any = result
+    for key in _PLACES.get(name, (name,)):
+        value = None if value is None else value.get(key)
     return None if value is None else float(value)
 
 

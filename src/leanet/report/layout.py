@@ -17,17 +17,8 @@ from leanet.report.statistics import left_out_point, nested_point, repeated
 from leanet.report.tables import pooled_spread
 
 FIGURES = (
-    "f1",
-    "left_out",
-    "nested",
-    "lift",
-    "auroc",
-    "ap",
-    "floor",
-    "collapsed",
-    "seconds",
-    "between",
-    "attention_sd",
+    *("f1", "left_out", "nested", "lift", "auroc", "ap", "floor", "collapsed", "seconds", "between"),
+    *("attention_sd", "constant", "shuffled", "constant_auroc", "shuffled_auroc"),
 )
 NOTES = {
     "f1": "f1: mean ± SD over folds at the point in parentheses, chosen on these same test folds as in the paper.",
@@ -39,6 +30,10 @@ NOTES = {
     "floor": "floor: F1 of always answering positive.",
     "seconds": "seconds: training of the detector, a fold.",
     "attention_sd": "attention_sd: SD over an image of what the attention adds to one, the mean over test images.",
+    "constant": "constant: F1 less that with the attention's mean in its place (leanet.ablate).",
+    "constant_auroc": "constant_auroc: the same of AUROC.",
+    "shuffled": "shuffled: F1 less that with other images' attention, the mean of five shufflings (leanet.ablate).",
+    "shuffled_auroc": "shuffled_auroc: the same of AUROC.",
     "between": "between: SD between the means of repeats with other splits.",
 }
 NOTHING = "–"
