@@ -11,7 +11,7 @@ import pytest
 from leanet.report import layout, written
 from leanet.report.finished import finished_cells, pooled, rows_of, tables_of
 from leanet.report.paper import paper_table
-from leanet.runs import RESULT
+from leanet.runs import ABLATION, RESULT
 from leanet.store import read_json, write_json
 
 Finish = Any  # see conftest.py
@@ -111,6 +111,23 @@ def test_figures_that_only_some_runs_have(finish: Finish, tmp_path: Path) -> Non
     column = [cell.strip() for cell in rows[0]].index("attention_sd")
     texts = {row[2].strip(): row[column].strip() for row in rows[2:] if len(row) > column}
     assert texts == {"resnet18": "–", "resnet18+direct@4": "–", "resnet18+mobilenet@4": "0.030 ± 0.014"}
+
+
+def test_both_heads_and_what_is_lost_without_the_attention(finish: Finish, tmp_path: Path) -> None:
+    """Figures that lie deeper in result.json, and in ablation.json beside it; old results lack them."""
+    run = finish({1: 0.6, 2: 0.8}, *POTATO, "caan=mobilenet")
+    [cell] = finished_cells(tmp_path)
+    names = ("caan", "combined", "weighted", "caan_auroc", "combined_auroc", "constant", "shuffled_auroc")
+    assert [layout.Entry(cell, [cell]).text(name) for name in names] == ["–"] * len(names)
+    file = run.folder / RESULT
+    heads = {"caan": (0.1, 0.2), "combined": (0.3, 0.4), "weighted": (0.5, 0.6)}
+    told = {head: {"f1": f1, "auroc": auroc} for head, (f1, auroc) in heads.items()}
+    write_json(file, {**read_json(file), **told})
+    drops = {"constant": {"drops": {"f1": -0.01}}, "shuffled": {"drops": {"auroc": 0.02}}}
+    write_json(run.folder / ABLATION, drops)
+    [cell] = finished_cells(tmp_path)
+    found = [layout.Entry(cell, [cell]).text(name) for name in names]
+    assert found == ["0.100", "0.300", "0.500", "0.200", "0.400", "-0.010", "0.020"]
 
 
 @pytest.mark.parametrize("word", ["trainer.max_epochs=7", "seed=1", "split_seed=1", "dataset.image_size=64"])

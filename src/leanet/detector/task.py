@@ -119,7 +119,7 @@ def probabilities(task: DetectorTask, tensors: Tensors, batch_size: int = 64) ->
     return answers(task, tensors, batch_size).probabilities
 
 
-_KEPT = frozenset({"validated", "attention", "attention_sd"})
+_KEPT = frozenset({"validated", "evidence", "attention", "attention_sd"})
 
 
 class LastEpochs(Callback):
@@ -133,6 +133,7 @@ class LastEpochs(Callback):
     Attributes:
         history: the test images' probabilities by head, of each of the last epochs.
         validated: those of the validation images, after the last.
+        evidence: both heads' logits of the `test` and the `validation` images, after the last.
         attention: the test images' attention maps, after the last; None where there is none.
         attention_sd: their SDs over h and w, the mean over the images.
     """
@@ -143,6 +144,7 @@ class LastEpochs(Callback):
         self.epochs = epochs
         self.history: list[Tensors] = []
         self.validated: Tensors = {}
+        self.evidence: dict[str, Tensors] = {"test": {}, "validation": {}}
         self.attention: Tensor | None = None
         self.attention_sd: float | None = None
 
@@ -153,7 +155,9 @@ class LastEpochs(Callback):
         tested = answers(task, self.test)
         self.history.append(tested.probabilities)
         if trainer.current_epoch + 1 == trainer.max_epochs:
-            self.validated = probabilities(task, self.validation)
+            validated = answers(task, self.validation)
+            self.validated = validated.probabilities
+            self.evidence = {"test": tested.evidence, "validation": validated.evidence}
             self.attention = tested.attention
             self.attention_sd = None if tested.attention_sd is None else float(tested.attention_sd.mean())
 

@@ -22,6 +22,8 @@ _SHARED = ("folds", "validation", "trainer.max_epochs", "trainer.batch_size", "t
 _ROWS = ("adn", "caan", "colorizer", "map")
 # Figures by their names where they lie deeper in a result.
 _PLACES = {
+    **{head: (head, "f1") for head in ("caan", "combined", "weighted")},
+    **{f"{head}_auroc": (head, "auroc") for head in ("caan", "combined")},
     "constant": ("ablation", "constant", "drops", "f1"),
     "shuffled": ("ablation", "shuffled", "drops", "f1"),
     "constant_auroc": ("ablation", "constant", "drops", "auroc"),

@@ -18,6 +18,7 @@ from leanet.report.tables import pooled_spread
 
 FIGURES = (
     *("f1", "left_out", "nested", "lift", "auroc", "ap", "floor", "collapsed", "seconds", "between"),
+    *("caan", "combined", "weighted", "caan_auroc", "combined_auroc"),
     *("attention_sd", "constant", "shuffled", "constant_auroc", "shuffled_auroc"),
 )
 NOTES = {
@@ -30,6 +31,9 @@ NOTES = {
     "floor": "floor: F1 of always answering positive.",
     "seconds": "seconds: training of the detector, a fold.",
     "attention_sd": "attention_sd: SD over an image of what the attention adds to one, the mean over test images.",
+    "caan": "caan: F1 of CAAN's own head.",
+    "combined": "combined: F1 of the mean of both heads' logits.",
+    "weighted": "weighted: F1 of both heads' logits, weighed by a logistic regression on the validation images.",
     "constant": "constant: F1 less that with the attention's mean in its place (leanet.ablate).",
     "constant_auroc": "constant_auroc: the same of AUROC.",
     "shuffled": "shuffled: F1 less that with other images' attention, the mean of five shufflings (leanet.ablate).",
