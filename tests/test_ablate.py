@@ -24,7 +24,7 @@ SHORT = ("adn=cnn", "trainer.max_epochs=2", "colorizer.max_epochs=1", "fold=null
 def home(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where two folds with attention and one without are done."""
     home = tmp_path_factory.mktemp("ablated")
-    train(configure(home, *SHORT, "attention=standardized", "attention.gain=3"))
+    train(configure(home, *SHORT, "attention=standardized", "attention.gain=3", "attention.points=[1,2]"))
     train(configure(home, *SHORT, "caan=none", "fold=1"))
     return home
 
@@ -56,11 +56,11 @@ def test_all_that_are_done_each_once(home: Path, capsys: pytest.CaptureFixture[s
         for kind in KINDS:
             for name in ("f1", "auroc", "ap"):
                 assert found[kind]["drops"][name] == pytest.approx(result[name] - found[kind][name])
-    [cell] = [cell for cell in finished_cells(home) if cell.point]
+    [cell] = [cell for cell in finished_cells(home) if "@" in cell.model]
     drops = [read_json(folder / "ablation.json")["shuffled"]["drops"]["auroc"] for folder in attended(home)]
     assert cell.values("shuffled_auroc") == drops
     assert "±" in Entry(cell, [cell]).text("constant")
-    [plain] = [cell for cell in finished_cells(home) if not cell.point]
+    [plain] = [cell for cell in finished_cells(home) if "@" not in cell.model]
     assert Entry(plain, [plain]).text("constant") == "–"
 
 

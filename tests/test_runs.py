@@ -44,6 +44,7 @@ AMPLITUDE = (
     "attention.centred=true",
     "attention.gain=4",
     "attention.learned_gain=true",
+    "attention.points=[2,3]",
 )
 NOT_OURS = (
     "paths.runs=elsewhere",
@@ -228,6 +229,13 @@ def test_peculiarities_are_in_the_name() -> None:
 )
 def test_so_is_another_attention(words: tuple[str, ...], name: str | None) -> None:
     assert run(groups=words).model == ("resnet18" if name is None else f"resnet18+mobilenet@4{name}")
+
+
+def test_several_points_take_the_place_of_the_one() -> None:
+    made = run("attention.points=[2,3,4]")
+    assert made.model == "resnet18+mobilenet@2+3+4"
+    assert run("attention.points=[2,3,4]", "point=1").id == made.id != run("attention.points=[2,3]").id
+    assert made.folder.name == f"synthetic-resnet18+mobilenet-point2+3+4-fold1-{made.id}"
 
 
 def test_a_folds_file_counts_by_its_content(tmp_path: Path) -> None:

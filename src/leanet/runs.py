@@ -70,7 +70,8 @@ class Run:
         """
         settings = self.settings
         seen = "" if settings.input.name == "rgb" else f"-{settings.input.name}"
-        attention = f"+{settings.caan.name}@{settings.point}" if self.has_attention else ""
+        points = "+".join(map(str, settings.points))  # 2+3+4 for several
+        attention = f"+{settings.caan.name}@{points}" if self.has_attention else ""
         return f"{settings.adn.name}{seen}{attention}{''.join(f'-{word}' for word in self._peculiarities)}"
 
     @property
@@ -164,11 +165,8 @@ class Run:
         if self.needs_maps:
             facts |= {"input": settings.input.name, "map": self._map_facts}
         if self.has_attention:
-            facts["attention"] = {
-                "caan": settings.caan.network,
-                "point": settings.point,
-                **_changed(settings.attention),
-            }
+            point = {} if settings.attention.points else {"point": settings.point}
+            facts["attention"] = {"caan": settings.caan.network, **point, **_changed(settings.attention)}
         return facts
 
 

@@ -44,6 +44,10 @@ BETAS = Rule(
 DATASET_TEXT = Rule(
     lambda v: v is None or isinstance(v, str), "a text; a number takes quotes within quotes, as in \"dataset.root='7'\""
 )
+SEVERAL = Rule(
+    lambda v: isinstance(v, list) and len(v) > 1 and v == sorted({n for n in v if type(n) is int and 1 <= n <= 5}),
+    "several points of 1 to 5, from shallow to deep, as in [2,3,4]",
+)
 NODE = Rule(lambda v: isinstance(v, dict) and "_target_" in v, "a group with a _target_")
 REST = Rule(lambda v: NODE.holds(v), NODE.words)  # for what else is in a group: _target_ and its arguments
 IMAGE_SIZE = Rule(
@@ -82,6 +86,7 @@ class AttentionSettings:
     centred: Annotated[bool, BOOLEAN] = False
     gain: Annotated[float, POSITIVE] = 1.0
     learned_gain: Annotated[bool, BOOLEAN] = False
+    points: Annotated[list[int] | None, SEVERAL] = None
 
 
 @dataclass(frozen=True)
@@ -165,6 +170,11 @@ class Settings:
     @property
     def image_size(self) -> int:
         return int(self.dataset["image_size"])
+
+    @property
+    def points(self) -> list[int]:
+        """Where the attention enters: the one point, or the several that take its place."""
+        return self.attention.points or [self.point]
 
     @property
     def selected_folds(self) -> list[int]:

@@ -22,8 +22,8 @@ def test_table_1() -> None:
 def test_sizes_at_the_points(make: type, point: int) -> None:
     caan = make().eval()
     with torch.no_grad():
-        features, logits = caan(torch.rand(2, 1, 64, 64), point)
-    assert features.shape == (2, channels_at(caan, point, 64), 64 // 2**point, 64 // 2**point)
+        (features,), logits = caan(torch.rand(2, 1, 64, 64), [point])
+    assert features.shape == (2, *channels_at(caan, [point], 64), 64 // 2**point, 64 // 2**point)
     assert logits is None if make is DirectAttention else logits.shape == (2, 2)
 
 
@@ -33,21 +33,21 @@ def test_each_point_shows_its_own_block() -> None:
     features = maps
     for point, block in enumerate(caan.blocks, start=1):
         features = block(features)
-        torch.testing.assert_close(caan(maps, point)[0], features)
+        torch.testing.assert_close(caan(maps, [point])[0][0], features)
 
 
 def test_direct_attention_is_the_sigmoid_of_the_map() -> None:
     maps = torch.full((1, 1, 64, 64), 0.25)
-    features, _ = DirectAttention()(maps, 2)
+    (features,), _ = DirectAttention()(maps, [2])
     torch.testing.assert_close(Attention()(features), torch.full((1, 1, 16, 16), 0.25).sigmoid())
 
 
 def test_counting_channels_leaves_the_network_as_it_is() -> None:
     caan = mobilenet_caan()
     before = {name: value.clone() for name, value in caan.state_dict().items()}
-    assert [channels_at(caan, point, 64) for point in range(1, 6)] == [16, 16, 24, 48, 96]
+    assert channels_at(caan, range(1, 6), 64) == [16, 16, 24, 48, 96]
     assert caan.training and all(torch.equal(before[name], value) for name, value in caan.state_dict().items())
-    assert channels_at(lambda maps, point: (maps.repeat(1, 7, 1, 1), None), 1, 32) == 7  # no module at all
+    assert channels_at(lambda maps, points: ([maps.repeat(1, 7, 1, 1)], None), [1], 32) == [7]  # no module at all
 
 
 def test_relu_as_in_the_authors_code() -> None:

@@ -50,8 +50,8 @@ def test_any_network_as_caan(model: str) -> None:
     caan = timm_caan(model, 64).eval()
     maps = torch.rand(2, 1, 64, 64)
     with torch.no_grad():
-        features, logits = caan(maps, 3)
-    assert features.shape == (2, channels_at(caan, 3, 64), 8, 8) and logits.shape == (2, 2)
+        (features,), logits = caan(maps, [3])
+    assert features.shape == (2, *channels_at(caan, [3], 64), 8, 8) and logits.shape == (2, 2)
 
 
 def test_features_are_those_of_timms_own_extractor() -> None:
@@ -64,7 +64,7 @@ def test_features_are_those_of_timms_own_extractor() -> None:
     maps = torch.rand(2, 1, 64, 64)
     with torch.no_grad():
         for point, features in enumerate(extractor(maps), start=1):
-            torch.testing.assert_close(caan(maps, point)[0], features)
+            torch.testing.assert_close(caan(maps, [point])[0][0], features)
 
 
 def test_points_by_name() -> None:

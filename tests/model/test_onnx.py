@@ -31,6 +31,7 @@ WORDS = {
         "attention.learned_gain=true",
     ],
     "a weighed attention": ["adn=cnn", "point=2", "attention=conv", "attention.squash=tanh", "attention.gain=2"],
+    "several points": ["adn=cnn", "attention.points=[1,3]"],
     "the largest channel": ["adn=cnn", "point=2", "attention=max"],
     "no attention": ["adn=resnet18", "caan=none"],
     "the map alone": ["adn=cnn", "caan=none", "input=map", "colorizer=autoencoder"],

@@ -113,6 +113,18 @@ def test_figures_that_only_some_runs_have(finish: Finish, tmp_path: Path) -> Non
     assert texts == {"resnet18": "–", "resnet18+direct@4": "–", "resnet18+mobilenet@4": "0.030 ± 0.014"}
 
 
+def test_several_points_are_a_row_of_their_own(finish: Finish, tmp_path: Path) -> None:
+    """Not one of the points that the paper chooses from, though its `point` is one of them."""
+    finish(folds(0.6), *POTATO, "caan=mobilenet", "point=4")
+    finish(folds(0.9), *POTATO, "caan=mobilenet", "point=4", "attention.points=[2,3]", "attention=centred")
+    cells = finished_cells(tmp_path)
+    assert {cell.row: cell.point for cell in cells} == {
+        "resnet18+mobilenet": 4,
+        "resnet18+mobilenet@2+3-centred": None,
+    }
+    assert filled(tmp_path)["ResNet18 + MobileNet-small CAAN"]["potato f1"].startswith("0.600")
+
+
 def test_both_heads_and_what_is_lost_without_the_attention(finish: Finish, tmp_path: Path) -> None:
     """Figures that lie deeper in result.json, and in ablation.json beside it; old results lack them."""
     run = finish({1: 0.6, 2: 0.8}, *POTATO, "caan=mobilenet")

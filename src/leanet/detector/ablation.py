@@ -8,7 +8,7 @@ from torch import Tensor
 
 from leanet.data.batches import Tensors
 from leanet.detector.scores import scores
-from leanet.detector.task import DetectorTask, outputs, probabilities
+from leanet.detector.task import ATTENTION, DetectorTask, outputs, probabilities
 from leanet.seeds import derive
 
 KINDS = ("constant", "shuffled")
@@ -21,15 +21,19 @@ def ablated(task: DetectorTask, tensors: Tensors, kind: str) -> dict[str, float]
 
     Args:
         tensors: all test images, with labels, maps and scales.
-        kind: `constant`: every value by the mean over all images and positions, so that a gain is left of the
+        kind: `constant`: every value by its point's mean over all images and positions, so that a gain is left of the
             attention; `shuffled`: each image's attention by another one's, the mean of five derangements.
     """
-    attention = torch.cat([_attention(output.attention).cpu() for output in outputs(task, tensors, 64)])
+    by_batch = zip(*(output.attentions for output in outputs(task, tensors, 64)), strict=True)
+    attentions = [torch.cat([part.cpu() for part in of_point]) for of_point in by_batch]
+    if not attentions:
+        raise ValueError("a network without attention has none to replace")
     if kind == "constant":
-        replaced = [attention.mean().expand_as(attention)]
+        replaced = [[attention.mean().expand_as(attention) for attention in attentions]]
     else:
-        replaced = [attention[derangement(len(attention), number)] for number in range(SHUFFLES)]
-    found = [_scores(task, {**tensors, "attention": other}) for other in replaced]
+        others = [derangement(len(tensors["labels"]), number) for number in range(SHUFFLES)]
+        replaced = [[attention[rows] for attention in attentions] for rows in others]
+    found = [_scores(task, tensors | _named(instead)) for instead in replaced]
     return {name: mean(result[name] for result in found) for name in FIGURES}
 
 
@@ -46,7 +50,5 @@ def _scores(task: DetectorTask, tensors: Tensors) -> dict[str, Any]:
     return scores(probabilities(task, tensors)["adn"], tensors["labels"])
 
 
-def _attention(attention: Tensor | None) -> Tensor:
-    if attention is None:
-        raise ValueError("a network without attention has none to replace")
-    return attention
+def _named(attentions: list[Tensor]) -> Tensors:
+    return {f"{ATTENTION} {place}": attention for place, attention in enumerate(attentions)}

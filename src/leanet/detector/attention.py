@@ -82,7 +82,7 @@ class Attention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         reduced = self._reduced(features)
-        if not self.is_equation_2:  # which stays in the features' precision: bfloat16 has ten values in .48 to .52
+        if not self.is_equation_2:  # which stays in the features' precision: bfloat16 has fifteen values in .48 to .52
             reduced = reduced.to(torch.promote_types(reduced.dtype, torch.float32))
         if self.standardized:
             reduced = _centred(reduced) * (reduced.var((-2, -1), correction=0, keepdim=True) + _EPSILON).rsqrt()

@@ -26,10 +26,14 @@ def detector_of(settings: Settings, fold: int) -> LeaNet:
     caan = instantiate(settings.caan.network) if settings.caan.network is not None else None
     if caan is None:
         return LeaNet(adn, sees=settings.input.name)
-    attention = _attention(settings.attention, caan, settings.point, settings.image_size)
-    return LeaNet(adn, caan, settings.point, settings.input.name, attention)
+    attentions = _attentions(settings.attention, caan, settings.points, settings.image_size)
+    return LeaNet(adn, caan, settings.points, settings.input.name, attentions)
 
 
-def _attention(settings: AttentionSettings, caan: ExternalNetwork, point: int, image_size: int) -> Attention:
-    channels = channels_at(caan, point, image_size) if settings.reduce == "conv" else None
-    return Attention(**asdict(settings), channels=channels)
+def _attentions(
+    settings: AttentionSettings, caan: ExternalNetwork, points: list[int], image_size: int
+) -> list[Attention]:
+    """One for each point."""
+    channels = channels_at(caan, points, image_size) if settings.reduce == "conv" else [None] * len(points)
+    options = {name: value for name, value in asdict(settings).items() if name != "points"}
+    return [Attention(**options, channels=count) for count in channels]

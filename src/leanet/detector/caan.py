@@ -1,6 +1,7 @@
 """The external networks whose features become the attention (Table 1), and the anomaly map in their place."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 import torch
@@ -12,9 +13,9 @@ from leanet.detector.points import find_points, module_at
 
 
 class ExternalNetwork(Protocol):
-    """(B, 1, S, S) anomaly maps and a point 1…5 → features (B, C, h, w) at the point, and (B, 2) logits or None."""
+    """(B, 1, S, S) anomaly maps and points 1…5 → features (B, C, h, w) at each of them, and (B, 2) logits or None."""
 
-    def __call__(self, maps: Tensor, point: int) -> tuple[Tensor, Tensor | None]: ...
+    def __call__(self, maps: Tensor, points: Sequence[int]) -> tuple[list[Tensor], Tensor | None]: ...
 
 
 class Caan(nn.Module):
@@ -30,21 +31,19 @@ class Caan(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.head = head
 
-    def forward(self, maps: Tensor, point: int) -> tuple[Tensor, Tensor]:
-        features, found = maps, maps
-        for number, block in enumerate(self.blocks, start=1):
-            features = block(features)
-            if number == point:
-                found = features
-        return found, self.head(features)
+    def forward(self, maps: Tensor, points: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+        features = [maps]
+        for block in self.blocks:
+            features.append(block(features[-1]))
+        return [features[point] for point in points], self.head(features[-1])
 
 
 class DirectAttention(nn.Module):
     """Baseline (v) of §4-3, attention without CAAN: the anomaly map at the point's size, one channel; no parameters."""
 
-    def forward(self, maps: Tensor, point: int) -> tuple[Tensor, None]:
-        size = maps.shape[-1] // 2**point
-        return resized(maps, (size, size)), None
+    def forward(self, maps: Tensor, points: Sequence[int]) -> tuple[list[Tensor], None]:
+        sizes = [maps.shape[-1] // 2**point for point in points]
+        return [resized(maps, (size, size)) for size in sizes], None
 
 
 class TimmCaan(nn.Module):
@@ -60,27 +59,31 @@ class TimmCaan(nn.Module):
         self.network = network
         self.points = find_points(network, points)
 
-    def forward(self, maps: Tensor, point: int) -> tuple[Tensor, Tensor]:
-        found: list[Tensor] = []
-
-        def keep(module: nn.Module, inputs: Any, features: Tensor) -> None:
-            found.append(features)
-
-        with self.network.get_submodule(module_at(self.points, point)).register_forward_hook(keep):
+    def forward(self, maps: Tensor, points: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+        found: dict[int, Tensor] = {}
+        with ExitStack() as hooks:
+            for point in points:
+                module = self.network.get_submodule(module_at(self.points, point))
+                hooks.enter_context(module.register_forward_hook(self._keeper(found, point)))
             logits: Tensor = self.network(maps)
-        features = found[-1].movedim(-1, 1) if is_channels_last(self.network) else found[-1]
-        return features, logits
+        return [found[point] for point in points], logits
+
+    def _keeper(self, found: dict[int, Tensor], point: int) -> Callable[[nn.Module, Any, Tensor], None]:
+        def keep(module: nn.Module, inputs: Any, features: Tensor) -> None:
+            found[point] = features.movedim(-1, 1) if is_channels_last(self.network) else features
+
+        return keep
 
 
 @torch.no_grad()
-def channels_at(caan: ExternalNetwork, point: int, image_size: int) -> int:
-    """How many channels the external network's features have at the point."""
+def channels_at(caan: ExternalNetwork, points: Sequence[int], image_size: int) -> list[int]:
+    """How many channels the external network's features have at each point."""
     network = caan if isinstance(caan, nn.Module) else nn.Module()
     training = network.training
     network.eval()  # for one pass that leaves its statistics as they are
-    features, _ = caan(torch.zeros(1, 1, image_size, image_size), point)
+    features, _ = caan(torch.zeros(1, 1, image_size, image_size), points)
     network.train(training)
-    return features.shape[1]
+    return [of_point.shape[1] for of_point in features]
 
 
 def timm_caan(

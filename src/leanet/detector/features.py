@@ -27,7 +27,7 @@ class Features:
 
 @torch.inference_mode()
 def attended_features(task: DetectorTask, batch: Tensors) -> Features:
-    """The features of a batch with maps and scales, in one pass in evaluation mode.
+    """The features of a batch with maps and scales, at the deepest point, in one pass in evaluation mode.
 
     Raises:
         ValueError: the network has no attention.
@@ -36,7 +36,7 @@ def attended_features(task: DetectorTask, batch: Tensors) -> Features:
     if network.caan is None or network.point is None:
         raise ValueError("a network without attention has no features before and after it")
     module = network.adn.network.get_submodule(module_at(network.adn.points, network.point))
-    channel = -1 if network.entrance.channels_last else 1
+    channel = -1 if network.entrances[-1].channels_last else 1
     seen: list[Tensor] = []
 
     def note(module: Any, inputs: Any, features: Tensor) -> None:

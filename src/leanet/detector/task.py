@@ -14,6 +14,8 @@ from leanet.data.batches import Tensors, batches
 from leanet.detector.attention import spatial_sd
 from leanet.detector.network import LeaNet, Output, evidence
 
+ATTENTION = "attention"
+
 
 class DetectorTask(lightning.LightningModule):
     """L = BCE(CAAN) + BCE(ADN), over two sigmoid units each, on one-hot labels (Eq. 1, Table 1)."""
@@ -26,7 +28,7 @@ class DetectorTask(lightning.LightningModule):
     def forward(self, batch: Tensors) -> Output:
         """A batch of images (B, 3, S, S) uint8, and where there is attention maps (B, 1, S, S) with scales (B,).
 
-        With `attention` in the batch, that takes the place of the external network's.
+        Under `attention 0`, `attention 1` … a batch may have others than the external network's, a point each.
         """
         # Channels last: a CPU trains the MobileNet CAAN half as fast again so, and a GPU convolves that way.
         images = batch["images"].to(memory_format=torch.channels_last) / 255
@@ -34,7 +36,7 @@ class DetectorTask(lightning.LightningModule):
         if "maps" in batch:
             maps = batch["maps"].float() * batch["scales"][:, None, None, None]
             maps = maps.to(memory_format=torch.channels_last)  # `contiguous` leaves one channel as it is
-        output: Output = self.network(images, maps, batch.get("attention"))
+        output: Output = self.network(images, maps, [batch[key] for key in sorted(batch) if ATTENTION in key] or None)
         return output
 
     def training_step(self, batch: Tensors, batch_idx: int) -> Tensor:

@@ -55,14 +55,18 @@ class FinishedCell:
 
     @cached_property
     def row(self) -> str:
-        """The model without its point: resnet18+mobilenet of resnet18+mobilenet@4, and -pos0.5 if there was one."""
+        """The model without its point: resnet18+mobilenet of resnet18+mobilenet@4, and -pos0.5 if there was one.
+
+        Several points belong to the model: resnet18+mobilenet@2+3+4.
+        """
         name, at, rest = self.model.partition("@")
-        return name + rest.removeprefix(str(self.point)) if at else name
+        return name + rest.removeprefix(str(self.point)) if at and self.point else self.model
 
     @cached_property
     def point(self) -> int | None:
-        """Where the attention enters; None without attention."""
-        return int(self.config["point"]) if "@" in self.model else None
+        """Where the attention enters; None without attention, or if it enters at several points."""
+        several = self.config.get("attention", {}).get("points")
+        return int(self.config["point"]) if "@" in self.model and not several else None
 
     @property
     def splits(self) -> list[int]:
@@ -107,7 +111,7 @@ class FinishedCell:
     @cached_property
     def own(self) -> Facts:
         """The settings of the cell's networks, of which only those matter that it has."""
-        used = _ROWS if self.point is not None or self.config["input"]["name"] != "rgb" else ("adn",)
+        used = _ROWS if "@" in self.model or self.config["input"]["name"] != "rgb" else ("adn",)
         return _flat({part: self.config[part] for part in used if self.config.get(part)})
 
     def values(self, name: str) -> list[float]:
