@@ -65,7 +65,9 @@ def test_an_input_has_no_attention_unless_it_is_asked_for(name: str) -> None:
 @pytest.mark.parametrize("name", choices("attention"))
 def test_attentions_are_ones_of_their_own(name: str) -> None:
     """Each choice differs from the paper's in its numbers, once what is learned has moved."""
-    attention = Attention(**asdict(settings(f"attention={name}").attention), channels=5)
+    options = asdict(settings(f"attention={name}").attention)
+    assert options.pop("points") is None
+    attention = Attention(**options, channels=5)
     features = torch.randn(2, 5, 8, 8)
     with torch.no_grad():
         for parameter in attention.parameters():
