@@ -5,7 +5,7 @@ from sklearn.metrics import log_loss
 from leanet.detector.adn import Adn
 from leanet.detector.adn import resnet18 as make_resnet18
 from leanet.detector.attention import attention_map
-from leanet.detector.caan import DirectAttention, mobilenet_caan, resnet_caan
+from leanet.detector.caan import Caan, DirectAttention, mobilenet_caan, resnet_caan
 from leanet.detector.inputs import CHANNELS, adn_input
 from leanet.detector.network import LeaNet, evidence
 from leanet.detector.task import DetectorTask, head_loss
@@ -39,6 +39,33 @@ def test_lea_net_is_the_adn_with_its_features_multiplied() -> None:
         features = features * (1 + output.attention)
         expected = trunk.forward_head(trunk.layer4(trunk.layer3(features)))
     torch.testing.assert_close(output.adn, expected)
+
+
+def test_the_papers_attention_trains_as_it_always_did_to_the_last_bit() -> None:
+    """Eq. 2 was taken between the external network's blocks; later, gradients would be summed in another order."""
+
+    class Between(Caan):
+        def forward(self, maps: torch.Tensor, points: list[int]) -> tuple[list[torch.Tensor], torch.Tensor]:
+            features = maps
+            for number, block in enumerate(self.blocks, start=1):
+                features = block(features)
+                if number in points:
+                    attention = attention_map(features)
+            return [attention], self.head(features)
+
+    gradients = []
+    for between in (True, False):
+        torch.manual_seed(0)
+        caan = mobilenet_caan()
+        network = LeaNet(make_resnet18(3, 32), Between([*caan.blocks], caan.head) if between else caan, 3)
+        if between:
+            network.attention[0] = torch.nn.Identity()
+        torch.manual_seed(1)
+        images, maps = torch.rand(8, 3, 32, 32), torch.rand(8, 1, 32, 32)
+        output = network(*(given.to(memory_format=torch.channels_last) for given in (images, maps)))
+        (head_loss(output.adn, torch.tensor([0, 1] * 4)) + head_loss(output.caan, torch.tensor([0, 1] * 4))).backward()
+        gradients.append([parameter.grad for parameter in network.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
 
 
 def test_at_several_points_each_attention_has_a_share_of_one() -> None:

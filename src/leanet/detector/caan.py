@@ -32,10 +32,14 @@ class Caan(nn.Module):
         self.head = head
 
     def forward(self, maps: Tensor, points: Sequence[int]) -> tuple[list[Tensor], Tensor]:
-        features = [maps]
-        for block in self.blocks:
-            features.append(block(features[-1]))
-        return [features[point] for point in points], self.head(features[-1])
+        features, found = maps, {}
+        for number, block in enumerate(self.blocks, start=1):
+            features = block(features)
+            if number in points:
+                # A node of its own here, before the next block's, settles in which order gradients are summed: that of
+                # older runs, to the last bit.
+                found[number] = features.view_as(features)
+        return [found[point] for point in points], self.head(features)
 
 
 class DirectAttention(nn.Module):
