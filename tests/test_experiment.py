@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from hydra.errors import InstantiationException
+from scipy.special import logit
 from sklearn.metrics import f1_score, roc_auc_score
 
 from leanet.data.synthetic import SyntheticLeaves
@@ -142,6 +143,10 @@ def test_the_result_is_what_the_predictions_say(home: Path) -> None:
         assert found["f1"] == pytest.approx(f1_score(labels, [p > 0.5 for p in probabilities]))
         assert found["auroc"] == pytest.approx(roc_auc_score(labels, probabilities))
         assert len(found["last_epochs"]["f1"]) == 5 and found["last_epochs"]["f1"][-1] == found["f1"]
+    both = [logit(float(row["adn"])) + logit(float(row["caan"])) for row in rows]  # twice their mean
+    assert result["combined"]["f1"] == pytest.approx(f1_score(labels, [evidence > 0 for evidence in both]))
+    assert result["combined"]["auroc"] == pytest.approx(roc_auc_score(labels, both))
+    assert result["weighted"] is None  # without validation images
     share = sum(labels) / len(labels)
     assert result["floor"] == pytest.approx(2 * share / (1 + share))
     assert len(rows) == 18 and sum(labels) == 6
@@ -174,6 +179,7 @@ def test_plain_runs_need_no_colorizer(configure: Configure, tmp_path: Path) -> N
     assert not (tmp_path / "colorizers").exists()
     result = read_json(next(tmp_path.glob("detectors/*/result.json")))
     assert result["caan"] is None and len(result["last_epochs"]["f1"]) == 2
+    assert result["attention_sd"] is None and result["combined"] is None and result["weighted"] is None
 
 
 SHORT = ("trainer.max_epochs=2", "colorizer.max_epochs=1")
@@ -240,6 +246,7 @@ def test_validation_images_are_held_out_of_everything(configure: Configure, tmp_
     assert not {row["sha256"] for row in validated} & {row["sha256"] for row in tested}
     labels, chances = ([float(row[name]) for row in validated] for name in ("label", "adn"))
     assert result["validation"]["auroc"] == pytest.approx(roc_auc_score(labels, chances))
+    assert 0 <= result["weighted"]["f1"] <= 1
 
 
 def test_curves_and_attention_are_kept(home: Path) -> None:
@@ -252,6 +259,9 @@ def test_curves_and_attention_are_kept(home: Path) -> None:
     assert [row["epoch"] for row in rows_of(next(home.glob("colorizers/*/curves.csv")))] == ["1", "2", "3"]
     attention = np.load(folder / "attention.npy")
     assert attention.shape == (18, 2, 2) and 0 < attention.min() <= attention.max() < 1
+    found = read_json(folder / "result.json")["attention_sd"]
+    assert found == pytest.approx(attention.astype(float).std((1, 2)).mean(), abs=3e-4)  # maps are kept in halves
+    assert found > 0 and all(0 < float(row["attention_sd"]) < 0.5 for row in rows)
 
 
 def test_a_wrong_network_is_told_before_a_colorizer_trains(configure: Configure, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from leanet.data.batches import DeviceData
 from leanet.errors import LeanetError
-from leanet.fitting import CHECKPOINT, Fit, fit
+from leanet.fitting import CHECKPOINT, Curves, Fit, fit
 from leanet.locks import lock
 from leanet.settings import TrainerSettings
 
@@ -111,6 +111,13 @@ def test_checkpoints_are_read_without_pickles_powers(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="nothing in it was executed"):
         run(Line(), tmp_path)
     assert not (tmp_path / "owned").exists()
+
+
+def test_curves_that_an_older_version_began_go_on(tmp_path: Path) -> None:
+    curves = Curves()
+    curves.load_state_dict({"rows": [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "attention_sd": 0.5}]})
+    curves.write(tmp_path / "curves.csv")
+    assert (tmp_path / "curves.csv").read_text() == "epoch,loss,attention_sd\n1,2,nan\n2,1,0.5\n"
 
 
 def test_nothing_is_printed_but_what_is_ours(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:

@@ -1,4 +1,4 @@
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,16 @@ from omegaconf import DictConfig, OmegaConf
 from leanet.command import CONF
 from leanet.errors import LeanetError
 from leanet.runs import Run
-from leanet.settings import ColorizerSettings, MapSettings, PathSettings, Settings, TrainerSettings, settings_of
+from leanet.settings import (
+    AttentionSettings,
+    ColorizerSettings,
+    MapSettings,
+    PathSettings,
+    Settings,
+    TrainerSettings,
+    kept_settings,
+    settings_of,
+)
 from leanet.store import write_json
 
 COLORIZER = (
@@ -28,6 +37,15 @@ COLORIZER = (
 IMAGES = ("dataset.image_size=32", "folds=4", "split_seed=9", "validation=0.25")
 DETECTOR = ("adn.lr=9", "adn.extra_conv=true", "trainer.max_epochs=9", "trainer.batch_size=9", "positive_rate=0.5")
 ATTENTION = ("point=1", "map.scaling=fixed", "map.name=ab", "caan.hard_swish=false", "input.name=map")
+AMPLITUDE = (
+    "attention.reduce=max",
+    "attention.standardized=true",
+    "attention.squash=tanh",
+    "attention.centred=true",
+    "attention.gain=4",
+    "attention.learned_gain=true",
+    "attention.points=[2,3]",
+)
 NOT_OURS = (
     "paths.runs=elsewhere",
     "paths.data=elsewhere",
@@ -73,18 +91,29 @@ def test_what_leaves_the_numbers_alone_leaves_the_identity(change: str) -> None:
     assert (run(change).id, run(change).cell, colorizer(run(change))) == (run().id, run().cell, colorizer(run()))
 
 
-@pytest.mark.parametrize("change", [*COLORIZER, *IMAGES, *DETECTOR, *ATTENTION, "seed=9"])
+@pytest.mark.parametrize("change", [*COLORIZER, *IMAGES, *DETECTOR, *ATTENTION, *AMPLITUDE, "seed=9"])
 def test_what_changes_the_numbers_changes_run_and_cell(change: str) -> None:
     assert run(change).id != run().id
     assert run(change).cell != run().cell
 
 
 def test_no_setting_is_forgotten() -> None:
-    tried = {change.split("=")[0] for change in (*NOT_OURS, *COLORIZER, *IMAGES, *DETECTOR, *ATTENTION, "seed=9")}
+    changes = (*NOT_OURS, *COLORIZER, *IMAGES, *DETECTOR, *ATTENTION, *AMPLITUDE, "seed=9")
+    tried = {change.split("=")[0] for change in changes}
     parts = {"colorizer": ColorizerSettings, "trainer": TrainerSettings, "map": MapSettings, "paths": PathSettings}
+    parts |= {"attention": AttentionSettings}
     names = {f"{part}.{entry.name}" for part, schema in parts.items() for entry in fields(schema)}
     names |= {entry.name for entry in fields(Settings) if not isinstance(composed()[entry.name], DictConfig)}
     assert names - {"colorizer.network", "map.root"} <= tried  # the first has no name; the second has tests below
+
+
+def test_runs_from_before_there_were_other_attentions_are_found_again() -> None:
+    """Their hashes; their config.yaml has no `attention`."""
+    assert (run().id, run().cell) == ("b0b09722effd", "ec25db1770a7")
+    assert run("point=2", groups=("caan=direct",)).id == "6ae63678b762"
+    kept = asdict(run().settings)
+    del kept["attention"]
+    assert replace(run(), settings=kept_settings(kept)).id == run().id
 
 
 @pytest.mark.parametrize("group", ["caan=direct", "caan=resnet", "caan=none"])
@@ -114,7 +143,7 @@ def test_the_same_goes_without_attention(change: str) -> None:
     assert plain(change).cell != plain().cell
 
 
-@pytest.mark.parametrize("change", ["point=1", "map.scaling=fixed", "map.name=ab", *COLORIZER[:-1]])
+@pytest.mark.parametrize("change", ["point=1", "map.scaling=fixed", "map.name=ab", *AMPLITUDE, *COLORIZER[:-1]])
 def test_without_attention_its_settings_do_not_matter(change: str) -> None:
     assert (plain(change).id, plain(change).folder) == (plain().id, plain().folder)
 
@@ -185,6 +214,29 @@ def test_peculiarities_are_in_the_name() -> None:
     assert run(groups=("map=ab", "colorizer=autoencoder")).model == "resnet18+mobilenet@4-ab-autoencoder"
     assert run("positive_rate=0.25").model == "resnet18+mobilenet@4-pos0.25"
     assert plain("positive_rate=0.25", "map.name=ab").model == "resnet18-pos0.25"
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    {
+        (): "",
+        ("attention=standardized", "attention.gain=4"): "-standardized-gain4",
+        ("attention=gain", "attention.gain=0.5"): "-gain0.5-learned",
+        ("attention=gain",): "-learned",
+        ("attention=tanh", "attention.centred=true"): "-tanh-centred",
+        ("attention=linear", "attention.reduce=conv", "map=ab"): "-conv-linear-ab",
+        ("attention=max", "caan=none"): None,
+    }.items(),
+)
+def test_so_is_another_attention(words: tuple[str, ...], name: str | None) -> None:
+    assert run(groups=words).model == ("resnet18" if name is None else f"resnet18+mobilenet@4{name}")
+
+
+def test_several_points_take_the_place_of_the_one() -> None:
+    made = run("attention.points=[2,3,4]")
+    assert made.model == "resnet18+mobilenet@2+3+4"
+    assert run("attention.points=[2,3,4]", "point=1").id == made.id != run("attention.points=[2,3]").id
+    assert made.folder.name == f"synthetic-resnet18+mobilenet-point2+3+4-fold1-{made.id}"
 
 
 def test_a_folds_file_counts_by_its_content(tmp_path: Path) -> None:

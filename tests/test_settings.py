@@ -55,6 +55,10 @@ def checked_leaves() -> list[str]:
 @pytest.mark.parametrize(
     ("path", "value", "told"),
     [
+        ("attention.points", [3, 2], "attention.points=[3, 2]: must be several points of 1 to 5, from shallow to deep"),
+        ("attention.points", [2], "attention.points=[2]: must be several points"),
+        ("attention.points", [2, 6], "attention.points=[2, 6]: must be several points"),
+        ("attention.points", 2, "attention.points=2: must be several points"),
         ("point", 0, "point=0: must be a whole number from 1 to 5"),
         ("point", 9, "point=9: must be a whole number from 1 to 5"),
         ("point", "foo", "point=foo: must be a whole number from 1 to 5"),

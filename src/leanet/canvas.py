@@ -15,6 +15,7 @@ from matplotlib.font_manager import findfont, get_font
 from numpy.typing import NDArray
 
 INK, FAINT = "#222222", "#6b6b6b"
+ADDED = "added to 1"  # what attention maps show
 FONT = "DejaVu Sans"  # comes with matplotlib, so a page is the same on every machine
 
 
@@ -36,11 +37,17 @@ def difference_scale(maps: Iterable[NDArray[np.floating]]) -> Scale:
 
 
 def attention_scale(maps: Iterable[NDArray[np.floating]]) -> Scale:
-    """Of attention maps, from the least value to the largest: they hardly vary in space."""
+    """Of what is added to one, from the least value to the largest: the paper's maps hardly vary in space.
+
+    Where some of it is taken away, the scale has two colours that meet at 0.
+    """
     every = list(maps)
     least = min((float(values.min()) for values in every), default=0.0)
-    span = max((float(values.max()) for values in every), default=0.0) - least
-    return Scale("viridis", Normalize(least, least + max(span, 0.02)))
+    most = max((float(values.max()) for values in every), default=0.0)
+    if least < 0:
+        reach = max(-least, most, 0.01)
+        return Scale("PuOr_r", Normalize(-reach, reach), unit=ADDED)
+    return Scale("viridis", Normalize(least, least + max(most - least, 0.02)), unit=ADDED)
 
 
 class Page:

@@ -74,7 +74,9 @@ class Curves(Callback):
     def write(self, file: Path) -> None:
         """As CSV, a row for each epoch."""
         out = io.StringIO()
-        writer = csv.DictWriter(out, list(self.rows[0]) if self.rows else ["epoch"], lineterminator="\n")
+        names = list(dict.fromkeys(name for row in self.rows for name in row)) or ["epoch"]
+        # What an epoch lacks: a fit that an older version began logged less.
+        writer = csv.DictWriter(out, names, restval="nan", lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in self.rows)
         write_text(file, out.getvalue())

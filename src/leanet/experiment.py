@@ -26,6 +26,7 @@ from leanet.data.images import NEGATIVE, POSITIVE, ImageSet
 from leanet.data.map_folder import MapFolder
 from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
+from leanet.detector.heads import combined, weighted
 from leanet.detector.scores import floor, scores
 from leanet.detector.task import DetectorTask, LastEpochs
 from leanet.errors import LeanetError
@@ -207,7 +208,9 @@ def _result(
 ) -> dict[str, Any]:
     return {
         **(_tested(last_epochs.history, torch.from_numpy(labels[rows.test])) if len(rows.test) else {}),
+        **_together(last_epochs.evidence, *(torch.from_numpy(labels[part]) for part in (rows.test, rows.validation))),
         "validation": _validated(last_epochs, labels[rows.validation]),
+        "attention_sd": last_epochs.attention_sd,
         "run": run.id,
         "cell": run.cell,
         "colorizer": run.colorizer_folder.name if run.has_colorizer else None,
@@ -228,6 +231,15 @@ def _tested(history: list[Tensors], labels: Tensor) -> dict[str, Any]:
     """Scores on the test images, after each of the last epochs."""
     heads = {head: _head_result([epoch[head] for epoch in history], labels) for head in history[-1]}
     return {**heads["adn"], "floor": floor(labels), "caan": heads.get("caan")}
+
+
+def _together(evidence: dict[str, Tensors], test: Tensor, validation: Tensor) -> dict[str, Any]:
+    """Scores on the test images by both heads' evidence: its mean, and weighed as the validation images say."""
+    found = {
+        "combined": combined(evidence["test"]),
+        "weighted": weighted(evidence["test"], evidence["validation"], validation),
+    }
+    return {name: None if values is None else scores(values, test) for name, values in found.items()}
 
 
 def _validated(last_epochs: LastEpochs, labels: NDArray[np.int64]) -> dict[str, Any] | None:

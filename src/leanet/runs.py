@@ -12,11 +12,12 @@ from typing import Any
 
 from leanet.data.map_folder import map_fingerprint
 from leanet.errors import LeanetError
-from leanet.settings import AdnSettings, ColorizerSettings, InputSettings, Settings
+from leanet.settings import AdnSettings, AttentionSettings, ColorizerSettings, InputSettings, Settings
 from leanet.store import identity, read_json
 
 DETECTORS, MODELS = "detectors", "models"  # where runs lie: those of a fold, and those of all images
 RESULT = "result.json"
+ABLATION = "ablation.json"  # in a run's folder once leanet.ablate was there
 CURVES = "curves.csv"  # of a fit: epoch (from 1), and the losses of each
 CARD = "card.json"  # of a fitted model, written last
 COLORIZER_WEIGHTS = "colorizer.pt"  # in its folder, and in a fitted model's
@@ -64,16 +65,19 @@ class Run:
     def model(self) -> str:
         """For people: resnet18, resnet18-map for another input, resnet18+mobilenet@4 for attention at point 4.
 
-        Another kind of map or colorizer and thinned positives are named as well: resnet18+direct@4-ab-pos0.5.
+        Another kind of attention, map or colorizer and thinned positives are named as well:
+        resnet18+direct@4-centred-gain4-ab-pos0.5.
         """
         settings = self.settings
         seen = "" if settings.input.name == "rgb" else f"-{settings.input.name}"
-        attention = f"+{settings.caan.name}@{settings.point}" if self.has_attention else ""
+        points = "+".join(map(str, settings.points))  # 2+3+4 for several
+        attention = f"+{settings.caan.name}@{points}" if self.has_attention else ""
         return f"{settings.adn.name}{seen}{attention}{''.join(f'-{word}' for word in self._peculiarities)}"
 
     @property
     def _peculiarities(self) -> list[str]:
-        settings, words = self.settings, []
+        settings = self.settings
+        words = _words_of(settings.attention) if self.has_attention else []
         if self.needs_maps and settings.map.name != "ciede2000":
             words.append("maps" if settings.map.name == "folder" else settings.map.name)
         if self.has_colorizer and settings.colorizer.name != "unet":
@@ -161,12 +165,29 @@ class Run:
         if self.needs_maps:
             facts |= {"input": settings.input.name, "map": self._map_facts}
         if self.has_attention:
-            facts["attention"] = {"caan": settings.caan.network, "point": settings.point}
+            point = {} if settings.attention.points else {"point": settings.point}
+            facts["attention"] = {"caan": settings.caan.network, **point, **_changed(settings.attention)}
         return facts
 
 
 def _without_name(group: AdnSettings | ColorizerSettings) -> dict[str, Any]:
     return {key: value for key, value in asdict(group).items() if key != "name"}
+
+
+def _changed(attention: AttentionSettings) -> dict[str, Any]:
+    """What is not as in the paper, whose attention adds nothing to the facts of runs from before there were others."""
+    usual = asdict(AttentionSettings())
+    return {name: value for name, value in asdict(attention).items() if value != usual[name]}
+
+
+def _words_of(attention: AttentionSettings) -> list[str]:
+    """For people, what is not as in the paper: standardized, tanh, gain4, learned."""
+    words = [] if attention.reduce == "mean" else [attention.reduce]
+    words += ["standardized"] if attention.standardized else []
+    words += {"sigmoid": [], "tanh": ["tanh"], "none": ["linear"]}[attention.squash]
+    words += ["centred"] if attention.centred else []
+    words += [] if attention.gain == 1 else [f"gain{attention.gain:g}"]
+    return [*words, "learned"] if attention.learned_gain else words
 
 
 def _digest(file: str) -> str:

@@ -44,6 +44,10 @@ BETAS = Rule(
 DATASET_TEXT = Rule(
     lambda v: v is None or isinstance(v, str), "a text; a number takes quotes within quotes, as in \"dataset.root='7'\""
 )
+SEVERAL = Rule(
+    lambda v: isinstance(v, list) and len(v) > 1 and v == sorted({n for n in v if type(n) is int and 1 <= n <= 5}),
+    "several points of 1 to 5, from shallow to deep, as in [2,3,4]",
+)
 NODE = Rule(lambda v: isinstance(v, dict) and "_target_" in v, "a group with a _target_")
 REST = Rule(lambda v: NODE.holds(v), NODE.words)  # for what else is in a group: _target_ and its arguments
 IMAGE_SIZE = Rule(
@@ -67,6 +71,22 @@ class CaanSettings:
 
     name: Annotated[str, TEXT]
     network: Annotated[Node | None, REST]
+
+
+@dataclass(frozen=True)
+class AttentionSettings:
+    """How the external network's features become the attention (`leanet.detector.attention.Attention`).
+
+    The defaults are the paper's, and what older runs had.
+    """
+
+    reduce: Annotated[str, one_of("mean", "max", "conv")] = "mean"
+    standardized: Annotated[bool, BOOLEAN] = False
+    squash: Annotated[str, one_of("sigmoid", "tanh", "none")] = "sigmoid"
+    centred: Annotated[bool, BOOLEAN] = False
+    gain: Annotated[float, POSITIVE] = 1.0
+    learned_gain: Annotated[bool, BOOLEAN] = False
+    points: Annotated[list[int] | None, SEVERAL] = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +160,9 @@ class Settings:
     trainer: TrainerSettings
     logger: Annotated[Node, NODE]
     paths: PathSettings
-    validation: Annotated[float, number(0, 0.5)] = 0.0  # not in the config.yaml of older runs
+    # Not in the config.yaml of older runs:
+    validation: Annotated[float, number(0, 0.5)] = 0.0
+    attention: AttentionSettings = AttentionSettings()
 
     @property
     def dataset_name(self) -> str:
@@ -149,6 +171,11 @@ class Settings:
     @property
     def image_size(self) -> int:
         return int(self.dataset["image_size"])
+
+    @property
+    def points(self) -> list[int]:
+        """Where the attention enters: the one point, or the several that take its place."""
+        return self.attention.points or [self.point]
 
     @property
     def selected_folds(self) -> list[int]:
@@ -201,6 +228,8 @@ def _value(path: str, hint: Any, value: Any) -> Any:
     if value is MISSING:
         raise LeanetError(f"{path} is missing from the configuration")
     if is_dataclass(hint):
+        if isinstance(value, hint):  # type: ignore[arg-type]  # a class, not an instance
+            return value  # a default
         if not isinstance(value, Mapping):
             raise LeanetError(f"{path}={value}: no such choice; see --help for those there are")
         return _read(hint, value, path + ".")  # type: ignore[arg-type]  # a class, not an instance

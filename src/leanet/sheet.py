@@ -28,7 +28,7 @@ class Panel:
     probability: of being anomalous, 0…1.
     image, recoloured: (3, S, S) uint8, sRGB.
     difference: (S, S), ΔE00 between the two.
-    attention: (h, w), the attention map M, 0…1.
+    attention: (h, w), what is added to one: the attention map M in 0…1 as in the paper.
     """
 
     name: str
@@ -106,7 +106,7 @@ def _columns(panels: Sequence[Panel]) -> list[_Column]:
         _Column("original", lambda panel: panel.image),
         _Column("recoloured", lambda panel: panel.recoloured),
         _Column("difference", lambda panel: panel.difference, difference_scale(differences)),
-        _Column("attention M", lambda panel: panel.attention, attention_scale(attentions)),
+        _Column("attention", lambda panel: panel.attention, attention_scale(attentions)),
     ]
     return [column for column in columns if any(column.picture(panel) is not None for panel in panels)]
 

@@ -1,5 +1,6 @@
 """Every file under conf/ as it stands: it composes, its values pass the checks, and what it names can be made."""
 
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from leanet.command import CONF
+from leanet.detector.attention import Attention, attention_map
 from leanet.detector.network import LeaNet
 from leanet.loggers import colorizer_logger_of, logger_of
 from leanet.runs import Run
@@ -58,6 +60,20 @@ def test_datasets(name: str, tmp_path: Path) -> None:
 def test_an_input_has_no_attention_unless_it_is_asked_for(name: str) -> None:
     assert settings(f"input={name}").caan.name == ("mobilenet" if name == "rgb" else "none")
     assert settings(f"input={name}", "caan=resnet").caan.name == "resnet"
+
+
+@pytest.mark.parametrize("name", choices("attention"))
+def test_attentions_are_ones_of_their_own(name: str) -> None:
+    """Each choice differs from the paper's in its numbers, once what is learned has moved."""
+    options = asdict(settings(f"attention={name}").attention)
+    assert options.pop("points") is None
+    attention = Attention(**options, channels=5)
+    features = torch.randn(2, 5, 8, 8)
+    with torch.no_grad():
+        for parameter in attention.parameters():
+            parameter += 0.1
+        is_papers = torch.equal(attention(features), attention_map(features))
+    assert is_papers == (name == "paper")
 
 
 @pytest.mark.parametrize("name", choices("colorizer"))

@@ -1,12 +1,16 @@
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from leanet.detector.attention import ExternalAttention, attend, attention_map
+from leanet.detector.attention import Attention, ExternalAttention, attend, attention_map
 from leanet.errors import LeanetError
+
+Values = NDArray[np.float64]
 
 
 def test_equation_2() -> None:
@@ -106,3 +110,73 @@ def test_a_module_that_does_not_run_once(times: int) -> None:
     told = f"module activation ran {times} times in one pass"
     with pytest.raises(LeanetError, match=told), attention.using(maps):
         network(torch.rand(1, 3, 2, 2))
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "standardized": {"standardized": True},
+    "centred": {"centred": True},
+    "gain": {"learned_gain": True, "gain": 3.0},
+    "tanh": {"squash": "tanh"},
+    "linear": {"squash": "none"},
+    "max": {"reduce": "max"},
+    "conv": {"reduce": "conv", "channels": 5},
+    "all": {"reduce": "conv", "channels": 5, "standardized": True, "squash": "tanh", "centred": True, "gain": 2.0},
+}
+
+
+def by_numpy(
+    features: Values,
+    reduce: str = "mean",
+    standardized: bool = False,
+    squash: str = "sigmoid",
+    centred: bool = False,
+    gain: float = 1.0,
+    **_: Any,
+) -> Values:
+    """What the equations of docs/attention.md say, in NumPy and double precision."""
+    maps = features.max(1) if reduce == "max" else features.mean(1)  # a convolution begins as the mean
+    if standardized:
+        maps = (maps - maps.mean((1, 2), keepdims=True)) / maps.std((1, 2), keepdims=True)
+    maps = {"sigmoid": lambda z: 1 / (1 + np.exp(-z)), "tanh": np.tanh, "none": lambda z: z}[squash](maps)
+    return gain * (maps - maps.mean((1, 2), keepdims=True) if centred else maps)[:, None]
+
+
+@pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
+def test_variants_are_what_their_equations_say(options: dict[str, Any]) -> None:
+    features = torch.randn(4, 5, 6, 7)
+    found = Attention(**options)(features).detach()
+    assert found.shape == (4, 1, 6, 7)
+    np.testing.assert_allclose(found, by_numpy(features.double().numpy(), **options), rtol=1e-3, atol=1e-5)
+
+
+def test_the_default_is_equation_2_to_the_last_bit_and_learns_nothing() -> None:
+    features = torch.randn(4, 5, 6, 7)
+    for given in (features, features.half(), features.bfloat16(), features.to(memory_format=torch.channels_last)):
+        assert torch.equal(Attention()(given), attention_map(given))
+    assert not Attention().state_dict()
+
+
+@pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("size", [(1, 1), (4, 4)])
+def test_a_constant_map_gives_finite_numbers_and_gradients(options: dict[str, Any], size: tuple[int, int]) -> None:
+    features = torch.full((2, 5, *size), 3.0, requires_grad=True)
+    attention = Attention(**options)
+    (attention(features) ** 2).sum().backward()
+    assert attention(features).isfinite().all() and features.grad is not None and features.grad.isfinite().all()
+    assert all(parameter.grad.isfinite().all() for parameter in attention.parameters())
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_half_precision_keeps_what_varies(kind: torch.dtype) -> None:
+    """A map that varies by .01 about .5, where bfloat16 has steps of .004."""
+    features = 0.04 * torch.randn(2, 5, 8, 8).to(kind)
+    exact = Attention(centred=True)(features.double())
+    torch.testing.assert_close(Attention(centred=True)(features).double(), exact, rtol=0.02, atol=3e-5)
+
+
+def test_a_learned_gain_learns() -> None:
+    attention = Attention(learned_gain=True, gain=2.0)
+    features = torch.randn(2, 5, 4, 4)
+    attention(features).sum().backward()
+    (gain,) = attention.parameters()
+    torch.testing.assert_close(gain.grad, attention_map(features).sum())

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from leanet.detector.caan import Caan, DirectAttention, mobilenet_caan, resnet_caan
+from leanet.detector.attention import Attention
+from leanet.detector.caan import Caan, DirectAttention, channels_at, mobilenet_caan, resnet_caan
 
 
 def counts(network: torch.nn.Module) -> tuple[int, int]:
@@ -21,9 +22,8 @@ def test_table_1() -> None:
 def test_sizes_at_the_points(make: type, point: int) -> None:
     caan = make().eval()
     with torch.no_grad():
-        attention, logits = caan(torch.rand(2, 1, 64, 64), point)
-    assert attention.shape == (2, 1, 64 // 2**point, 64 // 2**point)
-    assert attention.min() > 0 and attention.max() < 1
+        (features,), logits = caan(torch.rand(2, 1, 64, 64), [point])
+    assert features.shape == (2, *channels_at(caan, [point], 64), 64 // 2**point, 64 // 2**point)
     assert logits is None if make is DirectAttention else logits.shape == (2, 2)
 
 
@@ -33,13 +33,21 @@ def test_each_point_shows_its_own_block() -> None:
     features = maps
     for point, block in enumerate(caan.blocks, start=1):
         features = block(features)
-        torch.testing.assert_close(caan(maps, point)[0], torch.sigmoid(features.mean(1, keepdim=True)))
+        torch.testing.assert_close(caan(maps, [point])[0][0], features)
 
 
 def test_direct_attention_is_the_sigmoid_of_the_map() -> None:
     maps = torch.full((1, 1, 64, 64), 0.25)
-    attention, _ = DirectAttention()(maps, 2)
-    torch.testing.assert_close(attention, torch.full((1, 1, 16, 16), 0.25).sigmoid())
+    (features,), _ = DirectAttention()(maps, [2])
+    torch.testing.assert_close(Attention()(features), torch.full((1, 1, 16, 16), 0.25).sigmoid())
+
+
+def test_counting_channels_leaves_the_network_as_it_is() -> None:
+    caan = mobilenet_caan()
+    before = {name: value.clone() for name, value in caan.state_dict().items()}
+    assert channels_at(caan, range(1, 6), 64) == [16, 16, 24, 48, 96]
+    assert caan.training and all(torch.equal(before[name], value) for name, value in caan.state_dict().items())
+    assert channels_at(lambda maps, points: ([maps.repeat(1, 7, 1, 1)], None), [1], 32) == [7]  # no module at all
 
 
 def test_relu_as_in_the_authors_code() -> None:

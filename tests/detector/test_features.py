@@ -63,7 +63,7 @@ def test_channels_may_come_last() -> None:
             return self.dense(self.last(images).mean((1, 2)))
 
     network = LeaNet(Adn(Net(), ("last",) * 5), DirectAttention(), 1)
-    network.attention.channels_last = True
+    network.entrances[-1].channels_last = True
     given = batch(8)
     found = attended_features(DetectorTask(network, lr=1e-3), given)
     torch.testing.assert_close(found.before, (given["images"] / 255).mean(1))

@@ -4,7 +4,8 @@ from sklearn.metrics import log_loss
 
 from leanet.detector.adn import Adn
 from leanet.detector.adn import resnet18 as make_resnet18
-from leanet.detector.caan import DirectAttention, mobilenet_caan, resnet_caan
+from leanet.detector.attention import attention_map
+from leanet.detector.caan import Caan, DirectAttention, mobilenet_caan, resnet_caan
 from leanet.detector.inputs import CHANNELS, adn_input
 from leanet.detector.network import LeaNet, evidence
 from leanet.detector.task import DetectorTask, head_loss
@@ -38,6 +39,56 @@ def test_lea_net_is_the_adn_with_its_features_multiplied() -> None:
         features = features * (1 + output.attention)
         expected = trunk.forward_head(trunk.layer4(trunk.layer3(features)))
     torch.testing.assert_close(output.adn, expected)
+
+
+def test_the_papers_attention_trains_as_it_always_did_to_the_last_bit() -> None:
+    """Eq. 2 was taken between the external network's blocks; later, gradients would be summed in another order."""
+
+    class Between(Caan):
+        def forward(self, maps: torch.Tensor, points: list[int]) -> tuple[list[torch.Tensor], torch.Tensor]:
+            features = maps
+            for number, block in enumerate(self.blocks, start=1):
+                features = block(features)
+                if number in points:
+                    attention = attention_map(features)
+            return [attention], self.head(features)
+
+    gradients = []
+    for between in (True, False):
+        torch.manual_seed(0)
+        caan = mobilenet_caan()
+        network = LeaNet(make_resnet18(3, 32), Between([*caan.blocks], caan.head) if between else caan, 3)
+        if between:
+            network.attention[0] = torch.nn.Identity()
+        torch.manual_seed(1)
+        images, maps = torch.rand(8, 3, 32, 32), torch.rand(8, 1, 32, 32)
+        output = network(*(given.to(memory_format=torch.channels_last) for given in (images, maps)))
+        (head_loss(output.adn, torch.tensor([0, 1] * 4)) + head_loss(output.caan, torch.tensor([0, 1] * 4))).backward()
+        gradients.append([parameter.grad for parameter in network.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
+
+
+def test_at_several_points_each_attention_has_a_share_of_one() -> None:
+    network = LeaNet(resnet18(), mobilenet_caan(), [2, 3]).eval()
+    images, maps = torch.rand(2, 3, 64, 64), torch.rand(2, 1, 64, 64)
+    with torch.no_grad():
+        features, logits = network.caan(maps, [2, 3])
+        whole = [attention_map(of_point) for of_point in features]
+        for numbers, shares in (([0.0, 0.0], [0.5, 0.5]), ([0.0, 1.0986123], [0.25, 0.75])):  # log 3
+            network.shares.copy_(torch.tensor(numbers))
+            output = network(images, maps)
+            expected = [share * attention for share, attention in zip(shares, whole, strict=True)]
+            torch.testing.assert_close(list(output.attentions), expected)
+            assert output.attention is output.attentions[-1]
+            trunk = network.adn.network
+            first = trunk.layer1(trunk.maxpool(trunk.act1(trunk.bn1(trunk.conv1(images))))) * (1 + expected[0])
+            second = trunk.layer2(first) * (1 + expected[1])
+            torch.testing.assert_close(output.adn, trunk.forward_head(trunk.layer4(trunk.layer3(second))))
+            torch.testing.assert_close(output.caan, logits)
+            torch.testing.assert_close(network(images, maps, output.attentions).adn, output.adn)
+    output = network(images, maps)
+    head_loss(output.adn, torch.tensor([0, 1])).backward()
+    assert network.shares.grad.abs().min() > 0
 
 
 def test_plain_and_direct_have_no_second_head() -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from leanet.detector.adn import timm_adn
-from leanet.detector.caan import mobilenet_caan, timm_caan
+from leanet.detector.caan import channels_at, mobilenet_caan, timm_caan
 from leanet.detector.network import LeaNet
 from leanet.detector.points import find_points, module_at
 from leanet.detector.task import head_loss
@@ -50,9 +50,8 @@ def test_any_network_as_caan(model: str) -> None:
     caan = timm_caan(model, 64).eval()
     maps = torch.rand(2, 1, 64, 64)
     with torch.no_grad():
-        attention, logits = caan(maps, 3)
-    assert attention.shape == (2, 1, 8, 8) and logits.shape == (2, 2)
-    assert attention.min() > 0 and attention.max() < 1
+        (features,), logits = caan(maps, [3])
+    assert features.shape == (2, *channels_at(caan, [3], 64), 8, 8) and logits.shape == (2, 2)
 
 
 def test_features_are_those_of_timms_own_extractor() -> None:
@@ -65,7 +64,7 @@ def test_features_are_those_of_timms_own_extractor() -> None:
     maps = torch.rand(2, 1, 64, 64)
     with torch.no_grad():
         for point, features in enumerate(extractor(maps), start=1):
-            torch.testing.assert_close(caan(maps, point)[0], torch.sigmoid(features.mean(1, keepdim=True)))
+            torch.testing.assert_close(caan(maps, [point])[0][0], features)
 
 
 def test_points_by_name() -> None:

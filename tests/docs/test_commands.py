@@ -130,6 +130,9 @@ def smaller(words: list[str], home: Path) -> list[str]:
     if module == "export":
         (plain,) = home.glob("runs/detectors/strawberry-cnn-fold1-*")
         return [word.replace("RUN", plain.name) for word in words]
+    if module == "ablate":
+        runs = ",".join(folder.name for folder in home.glob("runs/detectors/strawberry-cnn*"))
+        return [*(word for word in words if not word.startswith("runs=")), f"runs=[{runs}]"]
     if module == "report":
         return [*words, *fewer(words)]
     if module != "train":
@@ -170,6 +173,8 @@ def check(words: list[str], printed: str, home: Path) -> None:
         assert re.search(r"^runs: \d+, of which \d+ done", printed, re.MULTILINE), printed
     elif module == "train":
         assert "always positive" in printed
+    elif module == "ablate":
+        assert re.search(r"shuffled \d|done before", printed) and "no attention" in printed
     elif module == "info":
         assert "GMACs" in printed
     elif module == "export":

@@ -2,15 +2,16 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leanet.report import layout
+from leanet.report import layout, written
 from leanet.report.finished import finished_cells, pooled, rows_of, tables_of
 from leanet.report.paper import paper_table
-from leanet.runs import RESULT
+from leanet.runs import ABLATION, RESULT
 from leanet.store import read_json, write_json
 
 Finish = Any  # see conftest.py
@@ -96,6 +97,49 @@ def test_best_and_second_best_are_marked_if_they_are_whole(finish: Finish, tmp_p
     tex = layout.latex(table, ["f1", "auroc"])
     assert r"\textbf{0.700 $\pm$ 0.016}" in tex and r"\underline{0.600 $\pm$ 0.016}" in tex
     assert tex.count(r"\\") == 1 + 16
+
+
+def test_figures_that_only_some_runs_have(finish: Finish, tmp_path: Path) -> None:
+    """Runs without attention, and those that were made before it was kept, have no attention_sd."""
+    finish(folds(0.5), *POTATO, "caan=none")
+    finish(folds(0.5), *POTATO, "caan=direct")
+    run = finish(folds(0.6), *POTATO, "caan=mobilenet")
+    for fold, value in {1: 0.02, 2: 0.04}.items():
+        file = replace(run, fold=fold).folder / RESULT
+        write_json(file, {**read_json(file), "attention_sd": value})
+    rows = [line.split("|") for line in written.all_cells(finished_cells(tmp_path), ["attention_sd"]).splitlines()]
+    column = [cell.strip() for cell in rows[0]].index("attention_sd")
+    texts = {row[2].strip(): row[column].strip() for row in rows[2:] if len(row) > column}
+    assert texts == {"resnet18": "–", "resnet18+direct@4": "–", "resnet18+mobilenet@4": "0.030 ± 0.014"}
+
+
+def test_several_points_are_a_row_of_their_own(finish: Finish, tmp_path: Path) -> None:
+    """Not one of the points that the paper chooses from, though its `point` is one of them."""
+    finish(folds(0.6), *POTATO, "caan=mobilenet", "point=4")
+    finish(folds(0.9), *POTATO, "caan=mobilenet", "point=4", "attention.points=[2,3]", "attention=centred")
+    cells = finished_cells(tmp_path)
+    assert {cell.row: cell.point for cell in cells} == {
+        "resnet18+mobilenet": 4,
+        "resnet18+mobilenet@2+3-centred": None,
+    }
+    assert filled(tmp_path)["ResNet18 + MobileNet-small CAAN"]["potato f1"].startswith("0.600")
+
+
+def test_both_heads_and_what_is_lost_without_the_attention(finish: Finish, tmp_path: Path) -> None:
+    """Figures that lie deeper in result.json, and in ablation.json beside it; old results lack them."""
+    run = finish({1: 0.6, 2: 0.8}, *POTATO, "caan=mobilenet")
+    [cell] = finished_cells(tmp_path)
+    names = ("caan", "combined", "weighted", "caan_auroc", "combined_auroc", "constant", "shuffled_auroc")
+    assert [layout.Entry(cell, [cell]).text(name) for name in names] == ["–"] * len(names)
+    file = run.folder / RESULT
+    heads = {"caan": (0.1, 0.2), "combined": (0.3, 0.4), "weighted": (0.5, 0.6)}
+    told = {head: {"f1": f1, "auroc": auroc} for head, (f1, auroc) in heads.items()}
+    write_json(file, {**read_json(file), **told})
+    drops = {"constant": {"drops": {"f1": -0.01}}, "shuffled": {"drops": {"auroc": 0.02}}}
+    write_json(run.folder / ABLATION, drops)
+    [cell] = finished_cells(tmp_path)
+    found = [layout.Entry(cell, [cell]).text(name) for name in names]
+    assert found == ["0.100", "0.300", "0.500", "0.200", "0.400", "-0.010", "0.020"]
 
 
 @pytest.mark.parametrize("word", ["trainer.max_epochs=7", "seed=1", "split_seed=1", "dataset.image_size=64"])

@@ -109,7 +109,7 @@ def table_1(make: Any) -> list[tuple[str, ...]]:
     part = caan_part(without_memory(make), 256)
     assert part is not None
     columns = ("Module", "Layer Type", "Kernel", "Filters", "Point")
-    return [tuple(line[column] for column in columns) for line in cells(layers_table(part, 3))[1:]]
+    return [tuple(line[column] for column in columns) for line in cells(layers_table(part, [3]))[1:]]
 
 
 def test_table_1_mobilenet() -> None:

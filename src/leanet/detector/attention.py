@@ -1,6 +1,6 @@
 """Layer-wise external attention (§3-5): a map from one network multiplies the features of another."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,88 @@ def resized(maps: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
     if maps.shape[-2:] == tuple(size):
         return maps
     return interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)
+
+
+_EPSILON = 1e-5  # as in batch and instance normalisation: a map without variance gives 0, and finite gradients
+_SQUASHES: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "none": torch.positive,
+}
+
+
+def spatial_sd(attention: Tensor) -> Tensor:
+    """(B, 1, h, w) → (B,), the SD over h and w: 0 is an attention that is the same everywhere, a mere gain."""
+    return attention.float().std((1, 2, 3), correction=0)
+
+
+class Attention(nn.Module):
+    """What is added to one: features (B, C, h, w) of an external network → A (B, 1, h, w).
+
+        z = reduce(F);  z = (z − mean z) / SD z  if standardized;  M = squash(z)
+        A = gain · M,  or  gain · (M − mean M)  if centred
+
+    Means and SDs are over h and w, image by image. The defaults are Eq. 2, where A = M in 0…1.
+
+    Args:
+        reduce: `mean` (Eq. 2) or `max` over channels (both in CBAM, Woo et al. 2018), or `conv`, a learned 1×1
+            convolution (as in scSE, Roy et al. 2018) that begins as the mean.
+        standardized: instance normalisation (Ulyanov et al. 2016) of the reduced map.
+        squash: `sigmoid` (Eq. 2), `tanh` or `none`.
+        centred: whether A has mean 0.
+        gain: a factor.
+        learned_gain: whether the factor is learned, from `gain` on.
+        channels: C; only `conv` must know.
+    """
+
+    def __init__(
+        self,
+        reduce: str = "mean",
+        standardized: bool = False,
+        squash: str = "sigmoid",
+        centred: bool = False,
+        gain: float = 1.0,
+        learned_gain: bool = False,
+        channels: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.reduce = reduce
+        self.standardized = standardized
+        self.squash = _SQUASHES[squash]
+        self.centred = centred
+        self.gain = nn.Parameter(torch.tensor(float(gain))) if learned_gain else gain
+        self.weigh = _mean_of(channels) if reduce == "conv" else None
+        given = (reduce, standardized, squash, centred, gain, learned_gain)
+        self.is_equation_2 = given == ("mean", False, "sigmoid", False, 1, False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        reduced = self._reduced(features)
+        if not self.is_equation_2:  # which stays in the features' precision: bfloat16 has fifteen values in .48 to .52
+            reduced = reduced.to(torch.promote_types(reduced.dtype, torch.float32))
+        if self.standardized:
+            reduced = _centred(reduced) * (reduced.var((-2, -1), correction=0, keepdim=True) + _EPSILON).rsqrt()
+        attention = self.squash(reduced)
+        return self.gain * (_centred(attention) if self.centred else attention)
+
+    def _reduced(self, features: Tensor) -> Tensor:
+        if self.weigh is not None:
+            weighed: Tensor = self.weigh(features)
+            return weighed
+        return features.amax(1, keepdim=True) if self.reduce == "max" else features.mean(1, keepdim=True)
+
+
+def _centred(maps: Tensor) -> Tensor:
+    return maps - maps.mean((-2, -1), keepdim=True)
+
+
+def _mean_of(channels: int | None) -> nn.Conv2d:
+    """A 1×1 convolution that is the mean over the channels until it learns otherwise."""
+    if channels is None:
+        raise ValueError("reduce=conv needs the number of channels")
+    conv = nn.Conv2d(channels, 1, 1)
+    nn.init.constant_(conv.weight, 1 / channels)
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    return conv
 
 
 class ExternalAttention:

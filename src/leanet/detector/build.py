@@ -1,12 +1,16 @@
 """The detector that a configuration describes."""
 
+from dataclasses import asdict
+
 import torch
 from hydra.utils import instantiate
 
+from leanet.detector.attention import Attention
+from leanet.detector.caan import ExternalNetwork, channels_at
 from leanet.detector.inputs import CHANNELS
 from leanet.detector.network import LeaNet
 from leanet.seeds import derive
-from leanet.settings import Settings
+from leanet.settings import AttentionSettings, Settings
 
 
 def detector_of(settings: Settings, fold: int) -> LeaNet:
@@ -20,4 +24,16 @@ def detector_of(settings: Settings, fold: int) -> LeaNet:
     adn = instantiate(settings.adn.network, channels=channels, image_size=settings.image_size)
     torch.manual_seed(derive(settings.seed, "caan", fold))
     caan = instantiate(settings.caan.network) if settings.caan.network is not None else None
-    return LeaNet(adn, caan, settings.point if caan is not None else None, settings.input.name)
+    if caan is None:
+        return LeaNet(adn, sees=settings.input.name)
+    attentions = _attentions(settings.attention, caan, settings.points, settings.image_size)
+    return LeaNet(adn, caan, settings.points, settings.input.name, attentions)
+
+
+def _attentions(
+    settings: AttentionSettings, caan: ExternalNetwork, points: list[int], image_size: int
+) -> list[Attention]:
+    """One for each point."""
+    channels = channels_at(caan, points, image_size) if settings.reduce == "conv" else [None] * len(points)
+    options = {name: value for name, value in asdict(settings).items() if name != "points"}
+    return [Attention(**options, channels=count) for count in channels]

@@ -1,24 +1,25 @@
-"""The external networks that turn an anomaly map into an attention map (Table 1), and direct attention."""
+"""The external networks whose features become the attention (Table 1), and the anomaly map in their place."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from leanet.detector.attention import attention_map, resized
+from leanet.detector.attention import resized
 from leanet.detector.catalogue import is_channels_last, timm_network
 from leanet.detector.points import find_points, module_at
 
 
 class ExternalNetwork(Protocol):
-    """(B, 1, S, S) anomaly map and a point 1…5 → the point's attention map (B, 1, h, w), and two logits or None."""
+    """(B, 1, S, S) anomaly maps and points 1…5 → features (B, C, h, w) at each of them, and (B, 2) logits or None."""
 
-    def __call__(self, maps: Tensor, point: int) -> tuple[Tensor, Tensor | None]: ...
+    def __call__(self, maps: Tensor, points: Sequence[int]) -> tuple[list[Tensor], Tensor | None]: ...
 
 
 class Caan(nn.Module):
-    """A classifier of anomaly maps in five blocks, each of which can give the attention map.
+    """A classifier of anomaly maps in five blocks, each of which can give the features for the attention.
 
     Args:
         blocks: five modules that halve the size one after the other: S/2, S/4, S/8, S/16, S/32.
@@ -30,25 +31,27 @@ class Caan(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.head = head
 
-    def forward(self, maps: Tensor, point: int) -> tuple[Tensor, Tensor]:
-        features, attention = maps, maps
+    def forward(self, maps: Tensor, points: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+        features, found = maps, {}
         for number, block in enumerate(self.blocks, start=1):
             features = block(features)
-            if number == point:
-                attention = attention_map(features)
-        return attention, self.head(features)
+            if number in points:
+                # A node of its own here, before the next block's, settles in which order gradients are summed: that of
+                # older runs, to the last bit.
+                found[number] = features.view_as(features)
+        return [found[point] for point in points], self.head(features)
 
 
 class DirectAttention(nn.Module):
-    """Baseline (v) of §4-3, attention without CAAN: M = σ(anomaly map at the point's size); no parameters."""
+    """Baseline (v) of §4-3, attention without CAAN: the anomaly map at the point's size, one channel; no parameters."""
 
-    def forward(self, maps: Tensor, point: int) -> tuple[Tensor, None]:
-        size = maps.shape[-1] // 2**point
-        return torch.sigmoid(resized(maps, (size, size))), None
+    def forward(self, maps: Tensor, points: Sequence[int]) -> tuple[list[Tensor], None]:
+        sizes = [maps.shape[-1] // 2**point for point in points]
+        return [resized(maps, (size, size)) for size in sizes], None
 
 
 class TimmCaan(nn.Module):
-    """A network of timm's catalogue as the external network: its features at a point give the attention map.
+    """A network of timm's catalogue as the external network.
 
     Args:
         network: (B, 1, S, S) → (B, 2) logits.
@@ -60,16 +63,31 @@ class TimmCaan(nn.Module):
         self.network = network
         self.points = find_points(network, points)
 
-    def forward(self, maps: Tensor, point: int) -> tuple[Tensor, Tensor]:
-        found: list[Tensor] = []
-
-        def keep(module: nn.Module, inputs: Any, features: Tensor) -> None:
-            found.append(features)
-
-        with self.network.get_submodule(module_at(self.points, point)).register_forward_hook(keep):
+    def forward(self, maps: Tensor, points: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+        found: dict[int, Tensor] = {}
+        with ExitStack() as hooks:
+            for point in points:
+                module = self.network.get_submodule(module_at(self.points, point))
+                hooks.enter_context(module.register_forward_hook(self._keeper(found, point)))
             logits: Tensor = self.network(maps)
-        features = found[-1].movedim(-1, 1) if is_channels_last(self.network) else found[-1]
-        return attention_map(features), logits
+        return [found[point] for point in points], logits
+
+    def _keeper(self, found: dict[int, Tensor], point: int) -> Callable[[nn.Module, Any, Tensor], None]:
+        def keep(module: nn.Module, inputs: Any, features: Tensor) -> None:
+            found[point] = features.movedim(-1, 1) if is_channels_last(self.network) else features
+
+        return keep
+
+
+@torch.no_grad()
+def channels_at(caan: ExternalNetwork, points: Sequence[int], image_size: int) -> list[int]:
+    """How many channels the external network's features have at each point."""
+    network = caan if isinstance(caan, nn.Module) else nn.Module()
+    training = network.training
+    network.eval()  # for one pass that leaves its statistics as they are
+    features, _ = caan(torch.zeros(1, 1, image_size, image_size), points)
+    network.train(training)
+    return [of_point.shape[1] for of_point in features]
 
 
 def timm_caan(

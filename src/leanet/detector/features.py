@@ -16,7 +16,7 @@ class Features:
     """The ADN's features at the attention point, as means over their channels, of a batch of B images.
 
     before: (B, H, W), of f.
-    attention: (B, h, w), the attention map M in 0…1, as the external network gives it.
+    attention: (B, h, w), what is added to one, before it is resized; the map M in 0…1 as in the paper.
     after: (B, H, W), of (1 ⊕ M) ⊗ f, which is what the ADN goes on with (Eq. 3).
     """
 
@@ -27,7 +27,7 @@ class Features:
 
 @torch.inference_mode()
 def attended_features(task: DetectorTask, batch: Tensors) -> Features:
-    """The features of a batch with maps and scales, in one pass in evaluation mode.
+    """The features of a batch with maps and scales, at the deepest point, in one pass in evaluation mode.
 
     Raises:
         ValueError: the network has no attention.
@@ -36,7 +36,7 @@ def attended_features(task: DetectorTask, batch: Tensors) -> Features:
     if network.caan is None or network.point is None:
         raise ValueError("a network without attention has no features before and after it")
     module = network.adn.network.get_submodule(module_at(network.adn.points, network.point))
-    channel = -1 if network.attention.channels_last else 1
+    channel = -1 if network.entrances[-1].channels_last else 1
     seen: list[Tensor] = []
 
     def note(module: Any, inputs: Any, features: Tensor) -> None:

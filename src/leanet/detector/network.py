@@ -1,11 +1,14 @@
 """LEA-Net whole: CAAN and ADN, joined at one point (§3-4, Fig. 2)."""
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from leanet.detector.adn import Adn
-from leanet.detector.attention import ExternalAttention
+from leanet.detector.attention import Attention, ExternalAttention
 from leanet.detector.caan import ExternalNetwork
 from leanet.detector.catalogue import is_channels_last
 from leanet.detector.inputs import adn_input
@@ -17,43 +20,82 @@ class Output(NamedTuple):
 
     adn: Tensor
     caan: Tensor | None = None
-    attention: Tensor | None = None  # (B, 1, h, w) in 0…1
+    attentions: tuple[Tensor, ...] = ()  # (B, 1, h, w) at each point, what is added to one; in 0…1 as in the paper
+
+    @property
+    def attention(self) -> Tensor | None:
+        """That of the deepest point; None without attention."""
+        return self.attentions[-1] if self.attentions else None
 
 
 class LeaNet(nn.Module):
-    """An ADN whose features at one point are multiplied by 1 + the attention map of an external network.
+    """An ADN whose features at one point, or several, are multiplied by 1 + the attention of an external network.
+
+    At several points each attention has a share, so that they begin with the amplitude of one: equal shares, learned as
+    the softmax of a number for each point, which keeps their sum at one and leaves the amplitude to the gains.
 
     Args:
         adn: the classifier.
         caan: the external network; None for the plain classifier.
-        point: 1…5, the same for the external network's output and the ADN's input; None with `caan=None`.
+        points: 1…5, the same for the external network's output and the ADN's input, shallow to deep where there are
+            several; None with `caan=None`.
         sees: what the ADN gets, of `CHANNELS`.
+        attentions: what the external network's features become at each point; without, that of Eq. 2.
     """
 
     def __init__(
-        self, adn: Adn, caan: ExternalNetwork | None = None, point: int | None = None, sees: str = "rgb"
+        self,
+        adn: Adn,
+        caan: ExternalNetwork | None = None,
+        points: int | Sequence[int] | None = None,
+        sees: str = "rgb",
+        attentions: Sequence[Attention] | None = None,
     ) -> None:
         super().__init__()
         self.adn = adn
         self.caan = caan
-        self.point = point
+        self.points = (points,) if isinstance(points, int) else tuple(points or ())
         self.sees = sees
         if caan is not None:
-            if point is None:
+            if not self.points:
                 raise ValueError("an external network needs an attention point, 1 to 5")
-            module = module_at(adn.points, point)
-            self.attention = ExternalAttention(adn.network, module, is_channels_last(adn.network))
+            modules = [module_at(adn.points, point) for point in self.points]
+            self.attention = nn.ModuleList(attentions or [Attention() for _ in modules])
+            self.entrances = [ExternalAttention(adn.network, name, is_channels_last(adn.network)) for name in modules]
+            if len(modules) > 1:
+                self.shares = nn.Parameter(torch.zeros(len(modules)))
 
-    def forward(self, images: Tensor, maps: Tensor | None = None) -> Output:
-        """images (B, 3, S, S) in 0…1; maps (B, 1, S, S), the scaled anomaly maps, where something needs them."""
+    @property
+    def point(self) -> int | None:
+        """The deepest; None without attention."""
+        return self.points[-1] if self.points else None
+
+    def forward(self, images: Tensor, maps: Tensor | None = None, attentions: Sequence[Tensor] | None = None) -> Output:
+        """images (B, 3, S, S) in 0…1; maps (B, 1, S, S), the scaled anomaly maps, where something needs them.
+
+        `attentions`, (B, 1, h, w) at each point, take the place of what the external network gives, which is then not
+        asked.
+        """
         seen = adn_input(self.sees, images, maps)
-        if self.caan is None or self.point is None:
+        if self.caan is None:
             return Output(self.adn(seen))
         if maps is None:
             raise ValueError("an external network needs anomaly maps")
-        attention, caan_logits = self.caan(maps, self.point)
-        with self.attention.using(attention):
-            return Output(self.adn(seen), caan_logits, attention)
+        caan_logits = None
+        if attentions is None:
+            features, caan_logits = self.caan(maps, self.points)
+            attentions = self._attentions(features)
+        with ExitStack() as entered:
+            for entrance, attention in zip(self.entrances, attentions, strict=True):
+                entered.enter_context(entrance.using(attention))
+            logits = self.adn(seen)
+        return Output(logits, caan_logits, tuple(attentions))
+
+    def _attentions(self, features: Sequence[Tensor]) -> list[Tensor]:
+        found = [attention(of_point) for attention, of_point in zip(self.attention, features, strict=True)]
+        if len(found) == 1:
+            return found
+        return [share * attention for share, attention in zip(self.shares.softmax(0), found, strict=True)]
 
 
 def evidence(logits: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Training LEA-Net (Eq. 1) and asking it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import lightning
@@ -10,7 +11,10 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits, one_hot
 
 from leanet.data.batches import Parts, Tensors, batches
+from leanet.detector.attention import spatial_sd
 from leanet.detector.network import LeaNet, Output, evidence
+
+ATTENTION = "attention"
 
 
 class DetectorTask(lightning.LightningModule):
@@ -22,25 +26,30 @@ class DetectorTask(lightning.LightningModule):
         self.lr = lr
 
     def forward(self, batch: Tensors) -> Output:
-        """A batch of images (B, 3, S, S) uint8, and where there is attention maps (B, 1, S, S) with scales (B,)."""
+        """A batch of images (B, 3, S, S) uint8, and where there is attention maps (B, 1, S, S) with scales (B,).
+
+        Under `attention 0`, `attention 1` … a batch may have others than the external network's, a point each.
+        """
         # Channels last: a CPU trains the MobileNet CAAN half as fast again so, and a GPU convolves that way.
         images = batch["images"].to(memory_format=torch.channels_last) / 255
         maps = None
         if "maps" in batch:
             maps = batch["maps"].float() * batch["scales"][:, None, None, None]
             maps = maps.to(memory_format=torch.channels_last)  # `contiguous` leaves one channel as it is
-        output: Output = self.network(images, maps)
+        output: Output = self.network(images, maps, [batch[key] for key in sorted(batch) if ATTENTION in key] or None)
         return output
 
     def training_step(self, batch: Tensors, batch_idx: int) -> Tensors:
         """`loss`, which is minimised, and what it is made of; epochs.py logs their means."""
         output = self(batch)
         loss = head_loss(output.adn, batch["labels"])
-        losses = {"adn_loss": loss}
+        told = {"adn_loss": loss}
         if output.caan is not None:
-            losses["caan_loss"] = head_loss(output.caan, batch["labels"])
-            loss = loss + losses["caan_loss"]
-        return {"loss": loss, **losses}
+            told["caan_loss"] = head_loss(output.caan, batch["labels"])
+            loss = loss + told["caan_loss"]
+        if output.attention is not None:
+            told["attention_sd"] = spatial_sd(output.attention.detach()).mean()
+        return {"loss": loss, **told}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters(), lr=self.lr, fused=True)
@@ -52,7 +61,7 @@ def head_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def _outputs(task: DetectorTask, tensors: Parts, batch_size: int) -> Iterator[Output]:
+def outputs(task: DetectorTask, tensors: Parts, batch_size: int) -> Iterator[Output]:
     """What the network in evaluation mode says of each batch."""
     training = task.training
     task.eval()
@@ -61,26 +70,57 @@ def _outputs(task: DetectorTask, tensors: Parts, batch_size: int) -> Iterator[Ou
     task.train(training)
 
 
-def probabilities(task: DetectorTask, tensors: Parts, batch_size: int = 64) -> Tensors:
-    """P(anomalous) of each row by each head: {"adn": (N,)} and, with a CAAN, {"caan": (N,)}, on the CPU."""
+@dataclass(frozen=True)
+class Answers:
+    """What a detector says of N images, on the CPU.
+
+    evidence: (N,) by head, the logit of anomalous: {"adn": …} and, with a CAAN, {"caan": …}; nothing of no images.
+    attention: (N, h, w) float16 with sides of at most 32, what is added to one; None without attention or images.
+    attention_sd: (N,), its SD over h and w at its own size.
+    """
+
+    evidence: Tensors
+    attention: Tensor | None
+    attention_sd: Tensor | None
+
+    @property
+    def probabilities(self) -> Tensors:
+        """P(anomalous), (N,) by head."""
+        return {head: torch.sigmoid(values) for head, values in self.evidence.items()}
+
+
+def answers(task: DetectorTask, tensors: Parts, batch_size: int = 64) -> Answers:
+    """What the network in evaluation mode says of each row."""
     heads: dict[str, list[Tensor]] = {"adn": [], "caan": []}
-    for output in _outputs(task, tensors, batch_size):
+    maps, deviations = [], []
+    for output in outputs(task, tensors, batch_size):
         for head in heads:
             logits = getattr(output, head)
             if logits is not None:
-                heads[head].append(torch.sigmoid(evidence(logits.float())).cpu())
-    return {head: torch.cat(parts) for head, parts in heads.items() if parts}
+                heads[head].append(evidence(logits.float()).cpu())
+        if output.attention is not None:
+            maps.append(_shrunk(output.attention.float()).half().cpu())
+            deviations.append(spatial_sd(output.attention).cpu())
+    found = {head: torch.cat(parts) for head, parts in heads.items() if parts}
+    return Answers(found, _joined(maps), _joined(deviations))
 
 
-def attention_maps(task: DetectorTask, tensors: Parts, most: int = 32, batch_size: int = 64) -> Tensor | None:
-    """The attention map of each row, (N, h, w) float16 with sides of at most `most`; None without attention or rows."""
-    maps = []
-    for output in _outputs(task, tensors, batch_size):
-        if output.attention is None:
-            return None
-        height, width = (min(side, most) for side in output.attention.shape[-2:])
-        maps.append(adaptive_avg_pool2d(output.attention.float(), (height, width))[:, 0].half().cpu())
-    return torch.cat(maps) if maps else None
+def _shrunk(attention: Tensor, most: int = 32) -> Tensor:
+    """(B, 1, h, w) → (B, h, w) with sides of at most `most`."""
+    height, width = (min(side, most) for side in attention.shape[-2:])
+    return adaptive_avg_pool2d(attention, (height, width))[:, 0]
+
+
+def _joined(parts: list[Tensor]) -> Tensor | None:
+    return torch.cat(parts) if parts else None
+
+
+def probabilities(task: DetectorTask, tensors: Parts, batch_size: int = 64) -> Tensors:
+    """P(anomalous) of each row by each head: {"adn": (N,)} and, with a CAAN, {"caan": (N,)}, on the CPU."""
+    return answers(task, tensors, batch_size).probabilities
+
+
+_KEPT = frozenset({"validated", "evidence", "attention", "attention_sd"})
 
 
 class LastEpochs(Callback):
@@ -94,7 +134,9 @@ class LastEpochs(Callback):
     Attributes:
         history: the test images' probabilities by head, of each of the last epochs.
         validated: those of the validation images, after the last.
+        evidence: both heads' logits of the `test` and the `validation` images, after the last.
         attention: the test images' attention maps, after the last; None where there is none.
+        attention_sd: their SDs over h and w, the mean over the images.
     """
 
     def __init__(self, test: Parts, validation: Parts, epochs: int = 5) -> None:
@@ -103,20 +145,27 @@ class LastEpochs(Callback):
         self.epochs = epochs
         self.history: list[Tensors] = []
         self.validated: Tensors = {}
+        self.evidence: dict[str, Tensors] = {"test": {}, "validation": {}}
         self.attention: Tensor | None = None
+        self.attention_sd: float | None = None
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         assert isinstance(task, DetectorTask) and trainer.max_epochs is not None
-        if trainer.current_epoch >= trainer.max_epochs - self.epochs:
-            self.history.append(probabilities(task, self.test))
+        if trainer.current_epoch < trainer.max_epochs - self.epochs:
+            return
+        tested = answers(task, self.test)
+        self.history.append(tested.probabilities)
         if trainer.current_epoch + 1 == trainer.max_epochs:
-            self.validated = probabilities(task, self.validation)
-            self.attention = attention_maps(task, self.test)
+            validated = answers(task, self.validation)
+            self.validated = validated.probabilities
+            self.evidence = {"test": tested.evidence, "validation": validated.evidence}
+            self.attention = tested.attention
+            self.attention_sd = None if tested.attention_sd is None else float(tested.attention_sd.mean())
 
     def state_dict(self) -> dict[str, Any]:
-        return {"history": self.history, "validated": self.validated, "attention": self.attention}
+        return {name: getattr(self, name) for name in ("history", *_KEPT)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history = state_dict["history"]
-        # Checkpoints of older runs have neither.
-        self.validated, self.attention = state_dict.get("validated", {}), state_dict.get("attention")
+        for name in _KEPT.intersection(state_dict):  # checkpoints of older runs lack some
+            setattr(self, name, state_dict[name])

@@ -93,6 +93,11 @@ def kept_in(folder: Path) -> Kept:
     return kept
 
 
+def all_kept(runs: Path) -> list[Kept]:
+    """Every finished run under `runs`, without models."""
+    return [kept for folder in _folders(runs) if folder.parent.name == DETECTORS and (kept := _kept(folder))]
+
+
 def _one(folder: Path) -> Found:
     kept = kept_in(folder)
     return Found(f"{kept.result['dataset']}-{kept.result['model']}", (kept,), 1)

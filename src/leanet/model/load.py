@@ -29,7 +29,8 @@ class Look(NamedTuple):
     Args:
         per_fold: (B, F) float64, P(anomalous) by each, calibrated where the model is.
         maps: (B, S, S) float32, the mean anomaly map in its own unit, ΔE00; None where no map is needed or asked for.
-        attention: (B, h, w) float32 in 0…1, the mean attention map; None without attention or where not asked for.
+        attention: (B, h, w) float32, the mean attention, what is added to one (in 0…1 as in the paper); None without
+            attention or where not asked for.
     """
 
     per_fold: NDArray[np.float64]
@@ -74,7 +75,7 @@ class Model:
         self.found = found
         self.decision = decision
         self.image_size = int(found.members[0].result["image_size"])
-        self._device = _device(accelerator)
+        self._device = device_of(accelerator)
         self._members = [pipeline_of(member.folder, trust).to(self._device) for member in found.members]
 
     @property
@@ -162,7 +163,7 @@ def load(
     return Model(found, decide(rule, found), accelerator, trust)
 
 
-def _device(accelerator: str) -> torch.device:
+def device_of(accelerator: str) -> torch.device:
     there = {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     name = next(name for name, is_there in there.items() if is_there) if accelerator == "auto" else accelerator
     if not there.get(name):

@@ -57,9 +57,7 @@ def _layers(look: Look, place: int) -> list[_Layer]:
         layers.append(_Layer("anomaly map", values, Scale(_veil("inferno", _MAP), Normalize(0, most), "max", "ΔE00")))
     if look.attention is not None:
         values = look.attention[place]
-        layers.append(
-            _Layer("attention M", values, replace(attention_scale([values]), colormap=_veil("viridis", _ATTENTION)))
-        )
+        layers.append(_Layer("attention", values, _veiled(attention_scale([values]))))
     return layers
 
 
@@ -84,9 +82,16 @@ def _page(photograph: Image.Image, name: str, probability: float, threshold: flo
     return page
 
 
+def _veiled(scale: Scale) -> Scale:
+    """The attention's scale; where it has two colours, the veil is thin in the middle, where nothing is added."""
+    from_middle = (scale.norm.vmin or 0) < 0
+    return replace(scale, colormap=_veil(str(scale.colormap), _ATTENTION, from_middle))
+
+
 @cache
-def _veil(name: str, strongest: float) -> ListedColormap:
+def _veil(name: str, strongest: float, from_middle: bool = False) -> ListedColormap:
     """The colours of matplotlib's `name`, the less of them the lower the value: what is usual stays a photograph."""
-    colors = matplotlib.colormaps[name](np.linspace(0, 1, 256))
-    colors[:, 3] = strongest * np.linspace(0, 1, 256) ** 0.7
+    places = np.linspace(0, 1, 256)
+    colors = matplotlib.colormaps[name](places)
+    colors[:, 3] = strongest * (np.abs(2 * places - 1) if from_middle else places) ** 0.7
     return ListedColormap(colors, name=f"veil of {name}")

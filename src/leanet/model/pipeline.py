@@ -28,7 +28,8 @@ class Seen(NamedTuple):
     Args:
         probability: (B,), P(anomalous) in 0…1.
         map: (B, 1, S, S), the anomaly map in its own unit, ΔE00; None where the detector needs no map.
-        attention: (B, 1, h, w) in 0…1, the attention map at the detector's point; None without attention.
+        attention: (B, 1, h, w), what is added to one at the detector's point, in 0…1 as in the paper; None without
+            attention.
     """
 
     probability: Tensor

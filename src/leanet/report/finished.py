@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from leanet.runs import RESULT
+from leanet.runs import ABLATION, RESULT
 from leanet.store import read_json
 
 Result = dict[str, Any]
@@ -20,6 +20,15 @@ Facts = dict[str, Any]  # settings by their names: {"trainer.max_epochs": 100}
 # What runs of one table have in common; other settings belong to their networks, and so to their rows.
 _SHARED = ("folds", "validation", "trainer.max_epochs", "trainer.batch_size", "trainer.precision")
 _ROWS = ("adn", "caan", "colorizer", "map")
+# Figures by their names where they lie deeper in a result.
+_PLACES = {
+    **{head: (head, "f1") for head in ("caan", "combined", "weighted")},
+    **{f"{head}_auroc": (head, "auroc") for head in ("caan", "combined")},
+    "constant": ("ablation", "constant", "drops", "f1"),
+    "shuffled": ("ablation", "shuffled", "drops", "f1"),
+    "constant_auroc": ("ablation", "constant", "drops", "auroc"),
+    "shuffled_auroc": ("ablation", "shuffled", "drops", "auroc"),
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,8 @@ class FinishedCell:
     """The finished runs that differ in nothing but the fold; if pooled, in nothing but fold and seeds.
 
     config: the resolved configuration of one of them.
-    results: of each finished run, its result.json with its `seed`, its `split_seed` and its `folder`.
+    results: of each finished run, its result.json with its `seed`, its `split_seed`, its `folder` and, if there is one,
+        its `ablation`.
     """
 
     id: str
@@ -45,14 +55,18 @@ class FinishedCell:
 
     @cached_property
     def row(self) -> str:
-        """The model without its point: resnet18+mobilenet of resnet18+mobilenet@4, and -pos0.5 if there was one."""
+        """The model without its point: resnet18+mobilenet of resnet18+mobilenet@4, and -pos0.5 if there was one.
+
+        Several points belong to the model: resnet18+mobilenet@2+3+4.
+        """
         name, at, rest = self.model.partition("@")
-        return name + rest.removeprefix(str(self.point)) if at else name
+        return name + rest.removeprefix(str(self.point)) if at and self.point else self.model
 
     @cached_property
     def point(self) -> int | None:
-        """Where the attention enters; None without attention."""
-        return int(self.config["point"]) if "@" in self.model else None
+        """Where the attention enters; None without attention, or if it enters at several points."""
+        several = self.config.get("attention", {}).get("points")
+        return int(self.config["point"]) if "@" in self.model and not several else None
 
     @property
     def splits(self) -> list[int]:
@@ -97,7 +111,7 @@ class FinishedCell:
     @cached_property
     def own(self) -> Facts:
         """The settings of the cell's networks, of which only those matter that it has."""
-        used = _ROWS if self.point is not None or self.config["input"]["name"] != "rgb" else ("adn",)
+        used = _ROWS if "@" in self.model or self.config["input"]["name"] != "rgb" else ("adn",)
         return _flat({part: self.config[part] for part in used if self.config.get(part)})
 
     def values(self, name: str) -> list[float]:
@@ -110,13 +124,15 @@ class FinishedCell:
         return [[value for (split, _), value in found.items() if split == wanted] for wanted in self.splits]
 
     def by_fold(self, name: str) -> dict[Fold, float]:
-        """The figure of each fold; its mean over the seeds where a fold was trained from several.
+        """The figure of each fold that has it; its mean over the seeds where a fold was trained from several.
 
         Such scores share their test images: as values of their own they would make five folds look like ten.
         """
         found: dict[Fold, list[float]] = {}
         for result in self.results:
-            found.setdefault(_fold(result), []).append(float(result[name]))
+            value = _figure(result, name)
+            if value is not None:
+                found.setdefault(_fold(result), []).append(value)
         return {fold: mean(values) for fold, values in found.items()}
 
     def validated(self) -> dict[Fold, float]:
@@ -141,7 +157,7 @@ def cell_of(name: str, runs: list[tuple[Path, Result]]) -> FinishedCell:
     """The cell of that id: its finished runs' folders and results."""
     config = yaml.load((runs[0][0] / "config.yaml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     seeds = {"seed": config["seed"], "split_seed": config["split_seed"]}
-    results = ({**result, **seeds, "folder": str(folder)} for folder, result in runs)
+    results = ({**result, **seeds, "folder": str(folder), **_ablation(folder)} for folder, result in runs)
     return FinishedCell(name, config, tuple(sorted(results, key=_order)))
 
 
@@ -199,6 +215,19 @@ def differences(all_facts: Iterable[Facts]) -> list[str]:
     every = list(all_facts)
     names = dict.fromkeys(name for facts in every for name in facts)
     return [name for name in names if any(facts.get(name) != every[0].get(name) for facts in every)]
+
+
+def _ablation(folder: Path) -> Result:
+    found = read_json(folder / ABLATION)
+    return {"ablation": found} if found else {}
+
+
+def _figure(result: Result, name: str) -> float | None:
+    """None where the run has no such figure: it has no attention, or was made before it was kept."""
+    value: Any = result
+    for key in _PLACES.get(name, (name,)):
+        value = None if value is None else value.get(key)
+    return None if value is None else float(value)
 
 
 def _fold(result: Result) -> Fold:

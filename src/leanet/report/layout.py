@@ -16,7 +16,11 @@ from leanet.report.paper import PaperTable, Published
 from leanet.report.statistics import left_out_point, nested_point, repeated
 from leanet.report.tables import pooled_spread
 
-FIGURES = ("f1", "left_out", "nested", "lift", "auroc", "ap", "floor", "collapsed", "seconds", "between")
+FIGURES = (
+    *("f1", "left_out", "nested", "lift", "auroc", "ap", "floor", "collapsed", "seconds", "between"),
+    *("caan", "combined", "weighted", "caan_auroc", "combined_auroc"),
+    *("attention_sd", "constant", "shuffled", "constant_auroc", "shuffled_auroc"),
+)
 NOTES = {
     "f1": "f1: mean ± SD over folds at the point in parentheses, chosen on these same test folds as in the paper.",
     "left_out": "left_out: F1 with each fold's point chosen by the other folds' test scores.",
@@ -26,6 +30,14 @@ NOTES = {
     "collapsed": "collapsed: folds in which all images got the same answer.",
     "floor": "floor: F1 of always answering positive.",
     "seconds": "seconds: training of the detector, a fold.",
+    "attention_sd": "attention_sd: SD over an image of what the attention adds to one, the mean over test images.",
+    "caan": "caan: F1 of CAAN's own head.",
+    "combined": "combined: F1 of the mean of both heads' logits.",
+    "weighted": "weighted: F1 of both heads' logits, weighed by a logistic regression on the validation images.",
+    "constant": "constant: F1 less that with the attention's mean in its place (leanet.ablate).",
+    "constant_auroc": "constant_auroc: the same of AUROC.",
+    "shuffled": "shuffled: F1 less that with other images' attention, the mean of five shufflings (leanet.ablate).",
+    "shuffled_auroc": "shuffled_auroc: the same of AUROC.",
     "between": "between: SD between the means of repeats with other splits.",
 }
 NOTHING = "–"
@@ -69,7 +81,10 @@ class Entry:
             return str(sum(result["collapsed"] for result in self.cell.results))
         if figure == "seconds":
             return f"{mean(self.cell.values(figure)):.0f}"
-        text = pooled_spread(self.cell.repeats(figure))
+        repeats = [values for values in self.cell.repeats(figure) if values]
+        if not repeats:
+            return NOTHING
+        text = pooled_spread(repeats)
         if figure != "f1":
             return text
         point = f" ({self.cell.point})" if self.cell.point else ""

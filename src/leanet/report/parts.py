@@ -97,9 +97,9 @@ def caan_part(caan: ExternalNetwork | None, image_size: int) -> Part | None:
         return Part("CAAN", caan.network, trace(caan.network.eval(), maps), caan.points)
     if isinstance(caan, Caan):
         points = tuple(f"blocks.{place}" for place in range(POINTS))
-        return Part("CAAN", caan, trace(caan.eval(), maps, POINTS), points)
+        return Part("CAAN", caan, trace(caan.eval(), maps, [POINTS]), points)
     if isinstance(caan, nn.Module) and any(True for _ in caan.parameters()):
-        return Part("CAAN", caan, trace(caan.eval(), maps, POINTS))
+        return Part("CAAN", caan, trace(caan.eval(), maps, [POINTS]))
     return None
 
 

@@ -41,7 +41,7 @@ def describe(network: LeaNet, colorizer: Colorizer | None, image_size: int, name
         points_table(network, adn, caan, image_size),
     ]
     for title, part in {f"Colorizer {names['colorizer']}": painter, **dict(reversed(parts.items()))}.items():
-        sections += _section(title, part, network.point)
+        sections += _section(title, part, network.points)
     return "\n\n".join(sections)
 
 
@@ -52,7 +52,7 @@ def _try(network: LeaNet, image_size: int) -> None:
         network.eval()(images, maps)
 
 
-def _section(title: str, part: Part | None, chosen: int | None) -> list[str]:
+def _section(title: str, part: Part | None, chosen: Sequence[int]) -> list[str]:
     if part is None:
         return []
     more = "" if part.name == "colorizer" else " The sigmoid of the last layer's two units is in the loss."
@@ -88,7 +88,7 @@ def points_table(network: LeaNet, adn: Part, caan: Part | None, image_size: int)
         attention = _attention(network.caan, maps, point) if features else None
         rows.append(
             [
-                _marked(point, network.point),
+                _marked(point, network.points),
                 adn.points[point - 1] or NOTHING,
                 _dims(features) or f"none of S/{2**point}",
                 _module(caan, caan.points[point - 1] if caan else None),
@@ -100,12 +100,12 @@ def points_table(network: LeaNet, adn: Part, caan: Part | None, image_size: int)
 
 
 def _attention(caan: ExternalNetwork | None, maps: Tensor, point: int) -> Shape | None:
-    """(h, w) of the external network's attention map; None if it has none for that point."""
+    """(h, w) of the attention map, which is that of the external network's features; None if it has none there."""
     if caan is None:
         return None
     try:
         with torch.no_grad():
-            return tuple(caan(maps, point)[0].shape[-2:])
+            return tuple(caan(maps, [point])[0][0].shape[-2:])
     except LeanetError:
         return None
 
@@ -118,7 +118,7 @@ def _arriving(attention: Shape | None, features: Shape | None) -> str:
     return f"{_dims(features[:2])}, resized from {_dims(attention)}"
 
 
-def layers_table(part: Part, chosen: int | None = None) -> str:
+def layers_table(part: Part, chosen: Sequence[int] = ()) -> str:
     """The network's rows with the columns of Table 9; with their modules and points where it has such."""
     rows = part.rows
     lines = [[str(number), *_cells(row)] for number, row in enumerate(rows, start=1)]
@@ -160,8 +160,8 @@ def _module(part: Part | None, name: str | None) -> str:
     return f"block {int(rest[0]) + 1}" if first == "blocks" else f"block {POINTS + 1}"
 
 
-def _marked(point: int, chosen: int | None) -> str:
-    return f"{point} ←" if point == chosen else str(point)
+def _marked(point: int, chosen: Sequence[int]) -> str:
+    return f"{point} ←" if point in chosen else str(point)
 
 
 def _dims(shape: Shape | None) -> str:

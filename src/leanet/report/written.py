@@ -13,6 +13,7 @@ from leanet.report.paper import paper_table
 from leanet.report.tables import pooled_spread
 from leanet.store import write_text
 
+_OF_A_ROW = ("left_out", "nested")  # of several points
 _OF_A_CELL = ("auroc", "ap", "floor", "collapsed", "seconds", "lift")
 
 
@@ -61,7 +62,7 @@ def _pages(table: int | str, columns: Sequence[str], cells: Sequence[FinishedCel
         name, title = "cells", "Cells"
 
         def make(members: Sequence[FinishedCell]) -> dict[str, str]:
-            return {"md": all_cells(members)}
+            return {"md": all_cells(members, columns)}
 
     groups = tables_of(cells)
     differing = differences([shared for shared, _ in groups])
@@ -73,14 +74,15 @@ def _pages(table: int | str, columns: Sequence[str], cells: Sequence[FinishedCel
     }
 
 
-def all_cells(cells: Sequence[FinishedCell]) -> str:
-    """A row for each cell, with every figure."""
+def all_cells(cells: Sequence[FinishedCell], columns: Sequence[str] = ()) -> str:
+    """A row for each cell, with every figure that all have, and those of `columns` that only some have."""
     rows, lift_of = [], lifts(cells)
+    more = [column for column in columns if column not in ("f1", *_OF_A_ROW, *_OF_A_CELL)]
     for cell in cells:
         folds = f"{cell.done}/{cell.folds}"
         parameters = f"{cell.parameters / 1e6:.1f}" if cell.parameters else layout.NOTHING
-        figures = [layout.Entry(cell, [cell], lift_of.get(cell.id)).text(figure) for figure in _OF_A_CELL]
+        figures = [layout.Entry(cell, [cell], lift_of.get(cell.id)).text(figure) for figure in (*_OF_A_CELL, *more)]
         rows.append([cell.dataset, cell.model, parameters, folds, pooled_spread(cell.repeats("f1")), *figures])
-    header = ["dataset", "model", "parameters (M)", "folds", "f1", *_OF_A_CELL]
+    header = ["dataset", "model", "parameters (M)", "folds", "f1", *_OF_A_CELL, *more]
     table = tabulate(rows, headers=header, tablefmt="github", disable_numparse=True)
-    return "\n\n".join([table, *layout.notes(["lift"] if lift_of else [], cells)])
+    return "\n\n".join([table, *layout.notes([*(["lift"] if lift_of else []), *more], cells)])

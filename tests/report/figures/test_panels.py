@@ -74,7 +74,7 @@ def test_features_before_attention_and_after_share_a_scale_in_each_column() -> N
         limits = [image.get_clim() for image in column]
         assert limits[0] == limits[2] == limits[3] == limits[5] == (point.before.min(), point.after.max())
     assert columns[0][1].get_clim() == columns[1][1].get_clim()
-    assert {"point 1", "point 4", "before: f", "attention: M", "after: f · (1 + M)"} <= set(words(figure))
+    assert {"point 1", "point 4", "before: f", "attention: A", "after: f · (1 + A)"} <= set(words(figure))
 
 
 def _columns(figure: Figure) -> list[float]:

@@ -41,7 +41,13 @@ def test_adns_are_told_apart_without_colour() -> None:
 
 def test_another_map_is_the_same_method_with_hollow_markers() -> None:
     usual = style_of("resnet18+direct@4")
-    for model in ("resnet18+direct@4-ab", "resnet18+direct-autoencoder-pos0.5", "resnet18+direct (adn.lr=0.1)"):
+    for model in (
+        "resnet18+direct@4-ab",
+        "resnet18+direct@2+3+4",
+        "resnet18+direct@4-centred-gain4",
+        "resnet18+direct-autoencoder-pos0.5",
+        "resnet18+direct (adn.lr=0.1)",
+    ):
         other = style_of(model)
         assert other.color == usual.color and other.marker == usual.marker and not other.filled
 

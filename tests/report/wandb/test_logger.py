@@ -107,7 +107,7 @@ def test_what_is_told_of_a_fold(trained: Path, runs: list[Run], read_back: ReadB
         found, result = told[run.id], read_json(run.folder / "result.json")
         assert found.config["fold"] == run.fold and found.config["adn"]["name"] == "cnn"
         check_curves(found, run.folder)
-        assert found.curves[0].keys() == {"epoch", *losses}
+        assert found.curves[0].keys() == {"epoch", *losses, "attention_sd"}
         for head, figures in (("adn", result), ("caan", result["caan"])):
             assert [found.summary[f"test/{head}_{key}"] for key in ("f1", "auroc", "ap")] == [
                 figures[key] for key in ("f1", "auroc", "ap")

@@ -23,7 +23,7 @@ _PICTURES: Mapping[str, Pick] = {
     "original": lambda panel: panel.image,
     "recoloured": lambda panel: panel.recoloured,
     "anomaly map": lambda panel: panel.difference,
-    "attention M": lambda panel: panel.attention,
+    "attention": lambda panel: panel.attention,
 }
 
 
@@ -100,8 +100,8 @@ def _draw_block(page: Page, block: Examples, names: Sequence[str], left: float, 
 class PointFeatures:
     """What the attention does at one point to the features of the images of one figure, B in number.
 
-    before, after: (B, H, W), means over the channels of f and of f·(1 + M).
-    attention: (B, h, w), M in 0…1.
+    before, after: (B, H, W), means over the channels of f and of f·(1 + A).
+    attention: (B, h, w), A, what is added to one: M in 0…1 as in the paper.
     """
 
     point: int
@@ -110,7 +110,7 @@ class PointFeatures:
     after: NDArray[np.floating]
 
 
-_FEATURE_ROWS = ("before: f", "attention: M", "after: f · (1 + M)")
+_FEATURE_ROWS = ("before: f", "attention: A", "after: f · (1 + A)")
 
 
 def draw_features(title: str, panels: Sequence[Panel], points: Sequence[PointFeatures]) -> Figure:
@@ -205,7 +205,7 @@ def draw_mistakes(title: str, mistakes: Sequence[Mistakes]) -> Figure:
     names = [name for name, pick in _PICTURES.items() if any(pick(panel) is not None for panel in everything)]
     scales = {
         "anomaly map": difference_scale(panel.difference for panel in everything if panel.difference is not None),
-        "attention M": attention_scale(panel.attention for panel in everything if panel.attention is not None),
+        "attention": attention_scale(panel.attention for panel in everything if panel.attention is not None),
     }
     most = max(len(part.panels) for part in mistakes)
     height = 0.3 + len(names) * (_SIDE + _GAP) + 0.65

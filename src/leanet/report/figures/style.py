@@ -42,7 +42,8 @@ _OTHER_ADNS: tuple[tuple[str, Dashes, str], ...] = (
 
 _MODEL = re.compile(  # as Run.model writes it, and rows_of what differs
     r"(?P<adn>[^+ ]+?)"
-    r"(?:(?P<variant>(?:-map|-rgb_map|-attentioned)?\+[^@\- ]+|-map|-rgb_map|-attentioned)(?:@\d)?(?P<rest>-[^ ]*?)??)?"
+    r"(?:(?P<variant>(?:-map|-rgb_map|-attentioned)?\+[^@\- ]+|-map|-rgb_map|-attentioned)"
+    r"(?:@\d)?(?P<rest>[-+][^ ]*?)??)?"  # more points than one are something else than usual, too
     r"(?:-pos[\d.e-]+)?(?P<more> \(.*\))?"
 )
 

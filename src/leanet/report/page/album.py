@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from leanet.canvas import attention_scale
 from leanet.errors import LeanetError
 from leanet.report.figures.pictures import ATTENTION, FoldPictures, Gallery
 from leanet.report.finished import FinishedCell
@@ -99,14 +100,14 @@ def _attention(cell: FinishedCell, rows: dict[Key, int]) -> Iterator[tuple[list[
 
 
 def _attention_sprite(found: Sequence[tuple[list[int], NDArray[np.float32]]], count: int) -> Sprite:
-    low = min(float(values.min()) for _, values in found)
-    high = max(float(values.max()) for _, values in found)
+    scale = attention_scale(values for _, values in found)
+    low, high = float(scale.norm.vmin or 0), float(scale.norm.vmax or 0)
     side = max(values.shape[-1] for _, values in found)
     tiles = np.zeros((count, side, side, 3), dtype=np.uint8)
     for shown, values in found:
         times = side // values.shape[-1]
-        tiles[shown] = coloured(values.repeat(times, 1).repeat(times, 2), low, high, "viridis")
-    return sprite(tiles, f"M {low:.2f}–{high:.2f}")
+        tiles[shown] = coloured(values.repeat(times, 1).repeat(times, 2), low, high, str(scale.colormap))
+    return sprite(tiles, f"attention {low:.2f}–{high:.2f}".replace("-", "−"))
 
 
 def _places(

@@ -168,7 +168,8 @@ def _curves(cell: FinishedCell) -> dict[str, list[float]]:
     columns: dict[str, list[tuple[float, ...]]] = {}
     for result in cell.results:
         for name, values in read_curves(Path(result["folder"]) / CURVES).items():
-            columns.setdefault(name, []).append(values)
+            if name.endswith("loss"):
+                columns.setdefault(name, []).append(values)
     found = {}
     for name, several in columns.items():
         longest = max(map(len, several))

@@ -1,0 +1,109 @@
+"""python -m leanet.ablate: whether finished runs use their attention, measured on their test folds."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from leanet import command
+from leanet.errors import LeanetError
+from leanet.model.find import Kept, all_kept, find
+from leanet.runs import ABLATION
+from leanet.settings import TEXT, Rule, one_of, read_settings
+from leanet.store import read_json, write_json
+
+KINDS = ("constant", "shuffled")
+TOLERANCE = 1e-5  # of P(anomalous), between what was written and what is computed again
+
+RUNS = Rule(
+    lambda v: isinstance(v, str) or (isinstance(v, list) and len(v) > 0 and all(isinstance(word, str) for word in v)),
+    "a run or cell, or a list of them, as in runs=[a,b]",
+)
+ABLATIONS = Rule(
+    lambda v: isinstance(v, list) and len(v) > 0 and all(kind in KINDS for kind in v),
+    f"a list of some of {', '.join(KINDS)}",
+)
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    runs: Annotated[str, TEXT]
+
+
+@dataclass(frozen=True)
+class AblateSettings:
+    """The whole of conf/ablate.yaml."""
+
+    runs: Annotated[str | list[str] | None, RUNS]
+    ablation: Annotated[list[str], ABLATIONS]
+    accelerator: Annotated[str, one_of("auto", "cpu", "gpu", "mps")]
+    paths: RunPaths
+
+
+def ablate(config: dict[str, Any]) -> None:
+    """Write ablation.json into the folder of each run that has attention and lacks it; a line for each.
+
+    Raises:
+        LeanetError: no such run; or, once all others are done, what is wrong with the first that could not be.
+    """
+    settings: AblateSettings = read_settings(AblateSettings, config)
+    home = Path(settings.paths.runs).expanduser()
+    left = [kept for kept in _asked_for(settings.runs, home) if _is_to_do(kept, settings.ablation)]
+    wrong: list[LeanetError] = []
+    if left:
+        from leanet.model.ablation import Ablator  # here, since it imports torch
+
+        ablator = Ablator(settings.accelerator, TOLERANCE)
+        for kept in left:
+            try:
+                found = ablator.ablated(kept, settings.ablation)
+            except LeanetError as error:
+                wrong.append(error)
+                continue
+            write_json(kept.folder / ABLATION, {**(read_json(kept.folder / ABLATION) or {}), **found})
+            print(f"{kept.folder.name}: F1 {kept.result['f1']:.3f}; {'; '.join(map(_said, found.items()))}")
+    if wrong:
+        raise LeanetError(
+            f"{len(wrong)} of {len(left)} runs could not be done; {wrong[0]}" if left[1:] else str(wrong[0])
+        )
+
+
+def _asked_for(words: str | Sequence[str] | None, home: Path) -> list[Kept]:
+    """The finished runs of those names, each once; all under `home` where there are no names."""
+    if words is None:
+        kept = all_kept(home)
+        if not kept:
+            raise LeanetError(f"paths.runs={home}: no run is done there")
+        return kept
+    words = [words] if isinstance(words, str) else words
+    return list({member.folder: member for word in words for member in find(word, home).members}.values())
+
+
+def _is_to_do(kept: Kept, kinds: Sequence[str]) -> bool:
+    """Says of a run that is not why."""
+    reason = ""
+    if kept.is_model:
+        reason = "was fitted on all images, and has none to test on"
+    elif "@" not in kept.result["model"]:
+        reason = "has no attention"
+    elif set(kinds) <= (read_json(kept.folder / ABLATION) or {}).keys():
+        reason = "done before"
+    if reason:
+        print(f"{kept.folder.name}: {reason}")
+    return not reason
+
+
+def _said(found: tuple[str, dict[str, Any]]) -> str:
+    kind, figures = found
+    return f"{kind} {figures['f1']:.3f} ({-figures['drops']['f1']:+.3f})".replace("-", "−")
+
+
+def main() -> None:
+    if not any(word.startswith("runs=[") for word in sys.argv):
+        command.take_literally("runs")
+    command.run(ablate, "ablate", AblateSettings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The command on a small finished cell: what it writes, what it passes over, and what it refuses."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leanet.ablate import KINDS, ablate
+from leanet.detector import ablation
+from leanet.errors import LeanetError
+from leanet.report.finished import finished_cells
+from leanet.report.layout import Entry
+from leanet.store import read_json
+from leanet.train import train
+
+os.environ["OMP_NUM_THREADS"] = "1"
+Configure = Callable[..., dict[str, Any]]
+SHORT = ("adn=cnn", "trainer.max_epochs=2", "colorizer.max_epochs=1", "fold=null")
+
+
+@pytest.fixture(scope="module")
+def home(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where two folds with attention and one without are done."""
+    home = tmp_path_factory.mktemp("ablated")
+    train(configure(home, *SHORT, "attention=standardized", "attention.gain=3", "attention.points=[1,2]"))
+    train(configure(home, *SHORT, "caan=none", "fold=1"))
+    return home
+
+
+def given(home: Path, **words: Any) -> dict[str, Any]:
+    return {"runs": None, "ablation": [*KINDS], "accelerator": "cpu", "paths": {"runs": str(home)}} | words
+
+
+def attended(home: Path) -> list[Path]:
+    return sorted(home.glob("detectors/*mobilenet*"))
+
+
+def test_kinds_are_those_of_the_networks_room() -> None:
+    assert KINDS == ablation.KINDS  # which imports torch
+
+
+def test_all_that_are_done_each_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = attended(home)[0]
+    ablate(given(home, runs=[first.name, str(first)], ablation=["constant"]))
+    assert set(read_json(first / "ablation.json")) == {"constant"}
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    ablate(given(home))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and [line for line in lines if line.endswith("has no attention")]
+    ablate(given(home, runs=read_json(first / "result.json")["cell"]))
+    assert [line.rpartition(": ")[2] for line in capsys.readouterr().out.splitlines()] == ["done before"] * 2
+    for folder in attended(home):
+        result, found = read_json(folder / "result.json"), read_json(folder / "ablation.json")
+        for kind in KINDS:
+            for name in ("f1", "auroc", "ap"):
+                assert found[kind]["drops"][name] == pytest.approx(result[name] - found[kind][name])
+    [cell] = [cell for cell in finished_cells(home) if "@" in cell.model]
+    drops = [read_json(folder / "ablation.json")["shuffled"]["drops"]["auroc"] for folder in attended(home)]
+    assert cell.values("shuffled_auroc") == drops
+    assert "±" in Entry(cell, [cell]).text("constant")
+    [plain] = [cell for cell in finished_cells(home) if "@" not in cell.model]
+    assert Entry(plain, [plain]).text("constant") == "–"
+
+
+def test_other_weights_than_those_that_predicted_are_refused(home: Path) -> None:
+    folder = attended(home)[0]
+    (folder / "ablation.json").unlink(missing_ok=True)
+    file = folder / "predictions.csv"
+    lines = file.read_text().splitlines()
+    changed = [*lines[:-1], ",".join([*lines[-1].split(",")[:3], "0.123", "0.5"])]
+    file.write_text("\n".join(changed) + "\n")
+    try:
+        with pytest.raises(LeanetError, match=r"gives other probabilities than its predictions\.csv"):
+            ablate(given(home, runs=folder.name))
+        assert not (folder / "ablation.json").exists()
+        (attended(home)[1] / "ablation.json").unlink(missing_ok=True)
+        with pytest.raises(LeanetError, match=r"^1 of 2 runs could not be done; .*predictions\.csv"):
+            ablate(given(home))
+        assert (attended(home)[1] / "ablation.json").exists()  # the others are done all the same
+    finally:
+        file.write_text("\n".join(lines) + "\n")
+
+
+def test_maps_that_are_gone_are_told(home: Path, tmp_path: Path) -> None:
+    folder = attended(home)[0]
+    (folder / "ablation.json").unlink(missing_ok=True)
+    maps = next(file for file in home.glob("colorizers/*fold1*/maps-*.npy"))
+    maps.rename(tmp_path / "maps.npy")
+    try:
+        with pytest.raises(LeanetError, match=r"maps-ciede2000\.npy is gone"):
+            ablate(given(home, runs=folder.name))
+    finally:
+        (tmp_path / "maps.npy").rename(maps)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"ablation": ["other"]}, r"^ablation=\['other'\]: must be a list of some of constant, shuffled$"),
+        ({"runs": "nothing-like-it"}, "no such folder, run, model or cell"),
+        ({"paths": {"runs": "/nowhere"}}, "no run is done there"),
+    ],
+)
+def test_what_does_not_fit_is_told(home: Path, words: dict[str, Any], told: str) -> None:
+    with pytest.raises(LeanetError, match=told):
+        ablate(given(home, **words))
