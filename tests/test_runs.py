@@ -1,4 +1,4 @@
-from dataclasses import fields, replace
+from dataclasses import MISSING, asdict, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,16 @@ from omegaconf import DictConfig, OmegaConf
 from leanet.command import CONF
 from leanet.errors import LeanetError
 from leanet.runs import Run
-from leanet.settings import ColorizerSettings, MapSettings, PathSettings, Settings, TrainerSettings, settings_of
+from leanet.settings import (
+    AdnSettings,
+    ColorizerSettings,
+    MapSettings,
+    PathSettings,
+    Settings,
+    TrainerSettings,
+    kept_settings,
+    settings_of,
+)
 from leanet.store import write_json
 
 COLORIZER = (
@@ -23,10 +32,18 @@ COLORIZER = (
     "colorizer.loss=mse",
     "colorizer.fancy_pca=0",
     "colorizer.seed=9",
+    "colorizer.bn_momentum=keras",
     "trainer.precision=bf16-mixed",
 )
 IMAGES = ("dataset.image_size=32", "folds=4", "split_seed=9", "validation=0.25")
-DETECTOR = ("adn.lr=9", "adn.extra_conv=true", "trainer.max_epochs=9", "trainer.batch_size=9", "positive_rate=0.5")
+DETECTOR = (
+    "adn.lr=9",
+    "adn.bn_momentum=0.01",
+    "adn.extra_conv=true",
+    "trainer.max_epochs=9",
+    "trainer.batch_size=9",
+    "positive_rate=0.5",
+)
 ATTENTION = ("point=1", "map.scaling=fixed", "map.name=ab", "caan.hard_swish=false", "input.name=map")
 NOT_OURS = (
     "paths.runs=elsewhere",
@@ -184,6 +201,28 @@ def test_peculiarities_are_in_the_name() -> None:
     assert run(groups=("map=ab", "colorizer=autoencoder")).model == "resnet18+mobilenet@4-ab-autoencoder"
     assert run("positive_rate=0.25").model == "resnet18+mobilenet@4-pos0.25"
     assert plain("positive_rate=0.25", "map.name=ab").model == "resnet18-pos0.25"
+    keras = run("adn.bn_momentum=keras", "colorizer.bn_momentum=0.5", "positive_rate=0.25")
+    assert keras.model == "resnet18+mobilenet@4-cbn0.5-bnkeras-pos0.25"
+    assert keras.plain.model == "resnet18-bnkeras-pos0.25"
+
+
+def test_new_settings_leave_the_runs_of_old_as_they_were() -> None:
+    """Written down before any of them was there: runs that were done then must be found."""
+    old = run("validation=0.25", groups=("adn=vgg16", "map=ab", "colorizer=autoencoder"))
+    assert (run().id, run().cell, colorizer(run())) == ("b0b09722effd", "ec25db1770a7", "926181b1deaf")
+    assert (plain().id, plain().cell) == ("0237a9ae90b8", "62dd24ff1490")
+    assert (old.id, old.cell, colorizer(old)) == ("e667b2ccb360", "016c29c2d573", "b092c06fcc12")
+
+
+def test_the_configuration_of_old_runs_is_read() -> None:
+    """Which names no setting that was added since."""
+    config = asdict(run().settings)
+    for group, entries in {"adn": AdnSettings, "colorizer": ColorizerSettings, "trainer": TrainerSettings}.items():
+        for entry in fields(entries):
+            if entry.default is not MISSING:
+                del config[group][entry.name]
+    assert "bn_momentum" not in config["adn"]
+    assert Run(kept_settings(config), "0" * 64, 1).id == run().id
 
 
 def test_a_folds_file_counts_by_its_content(tmp_path: Path) -> None:

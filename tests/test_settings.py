@@ -69,6 +69,8 @@ def checked_leaves() -> list[str]:
         ("adn.lr", float("nan"), "adn.lr=nan: must be a number above 0"),
         ("adn.lr", float("inf"), "adn.lr=inf: must be a number above 0"),
         ("adn.lr", "1e", "adn.lr=1e: must be a number above 0"),
+        ("adn.bn_momentum", 0, "adn.bn_momentum=0: must be a number above 0, up to 1, or keras"),
+        ("adn.bn_momentum", "torch", "adn.bn_momentum=torch: must be a number above 0, up to 1, or keras"),
         ("adn", {"name": "a", "lr": 1, "x": 2}, "adn.network={'x': 2}: must be a group with a _target_"),
         ("adn", {"name": "a", "lr": 1}, "adn.network=: must be a group with a _target_"),
         ("caan", {"name": "a", "x": 2}, "caan.network={'x': 2}: must be a group with a _target_"),

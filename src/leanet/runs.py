@@ -5,7 +5,7 @@ images, to be used and not to be judged, is a run of fold 0.
 """
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,16 @@ class Run:
             words.append("maps" if settings.map.name == "folder" else settings.map.name)
         if self.has_colorizer and settings.colorizer.name != "unet":
             words.append(settings.colorizer.name)
+        if self.has_colorizer and settings.colorizer.bn_momentum is not None:
+            words.append(f"cbn{settings.colorizer.bn_momentum}")
+        return [*words, *self._training_peculiarities]
+
+    @property
+    def _training_peculiarities(self) -> list[str]:
+        """Those that the plain ADN shares."""
+        settings, words = self.settings, []
+        if settings.adn.bn_momentum is not None:
+            words.append(f"bn{settings.adn.bn_momentum}")
         return words if settings.positive_rate == 1 else [*words, f"pos{settings.positive_rate:g}"]
 
     @property
@@ -140,7 +150,7 @@ class Run:
 
     @cached_property
     def _colorizer_training(self) -> dict[str, Any]:
-        return {**_without_name(self.settings.colorizer), "precision": self.settings.trainer.precision}
+        return {**_facts(self.settings.colorizer), "precision": self.settings.trainer.precision}
 
     @property
     def _map_facts(self) -> dict[str, Any]:
@@ -155,7 +165,7 @@ class Run:
         settings = self.settings
         training = {key: getattr(settings.trainer, key) for key in ("max_epochs", "batch_size", "precision")}
         facts = {**self._fold_facts, "seed": settings.seed, "positive_rate": settings.positive_rate}
-        facts |= {"training": training, "adn": _without_name(settings.adn)}
+        facts |= {"training": training, "adn": _facts(settings.adn)}
         if settings.dataset.get("folds_file") and settings.positive_rate != 1:
             facts["thinned_by"] = settings.split_seed  # which has no other say there
         if self.needs_maps:
@@ -165,8 +175,10 @@ class Run:
         return facts
 
 
-def _without_name(group: AdnSettings | ColorizerSettings) -> dict[str, Any]:
-    return {key: value for key, value in asdict(group).items() if key != "name"}
+def _facts(group: AdnSettings | ColorizerSettings) -> dict[str, Any]:
+    """What of a group changes the numbers. A value at its default is left out: it was not there when it was new."""
+    values = {entry.name: (getattr(group, entry.name), entry.default) for entry in fields(group)}
+    return {name: value for name, (value, default) in values.items() if name != "name" and value != default}
 
 
 def _digest(file: str) -> str:

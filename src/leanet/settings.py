@@ -34,6 +34,7 @@ def one_of(*choices: str) -> Rule:
 
 
 SHARE = Rule(lambda v: type(v) in (int, float) and 0 < v <= 1, "a number above 0, up to 1")
+MOMENTUM = Rule(lambda v: v == "keras" or SHARE.holds(v), f"{SHARE.words}, or keras")
 POSITIVE = Rule(lambda v: type(v) in (int, float) and 0 < v < float("inf"), "a number above 0")
 BOOLEAN = Rule(lambda v: type(v) is bool, "true or false")
 TEXT = Rule(lambda v: isinstance(v, str) and v != "", "a text")
@@ -54,11 +55,15 @@ IMAGE_SIZE = Rule(
 
 @dataclass(frozen=True)
 class AdnSettings:
-    """`network` is called with `channels` and `image_size` as well, and gives an `Adn`."""
+    """`network` is called with `channels` and `image_size` as well, and gives an `Adn`.
+
+    bn_momentum: of batch norm in ADN and CAAN, as `set_batch_norm` has it.
+    """
 
     name: Annotated[str, TEXT]
     lr: Annotated[float, POSITIVE]
     network: Annotated[Node, REST]
+    bn_momentum: Annotated[float | str | None, MOMENTUM] = None  # like every default here: not in older config.yaml
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ class ColorizerSettings:
     fancy_pca: Annotated[float, number(0, 10)]
     seed: Annotated[int, whole(0)]
     network: Annotated[Node, REST]
+    bn_momentum: Annotated[float | str | None, MOMENTUM] = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import torch
 from hydra.utils import instantiate
 
+from leanet.batch_norm import set_batch_norm
 from leanet.detector.inputs import CHANNELS
 from leanet.detector.network import LeaNet
 from leanet.seeds import derive
@@ -20,4 +21,6 @@ def detector_of(settings: Settings, fold: int) -> LeaNet:
     adn = instantiate(settings.adn.network, channels=channels, image_size=settings.image_size)
     torch.manual_seed(derive(settings.seed, "caan", fold))
     caan = instantiate(settings.caan.network) if settings.caan.network is not None else None
-    return LeaNet(adn, caan, settings.point if caan is not None else None, settings.input.name)
+    network = LeaNet(adn, caan, settings.point if caan is not None else None, settings.input.name)
+    set_batch_norm(network, settings.adn.bn_momentum)
+    return network

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from leanet.runs import RESULT
+from leanet.runs import RESULT, Run
+from leanet.settings import kept_settings
 from leanet.store import read_json
 
 Result = dict[str, Any]
@@ -69,11 +70,10 @@ class FinishedCell:
         """How many folds have a finished run."""
         return len({_fold(result) for result in self.results})
 
-    @property
+    @cached_property
     def plain(self) -> str:
         """The model it is to be compared with: the same ADN that sees the image alone, without attention."""
-        rate = self.config["positive_rate"]
-        return f"{self.config['adn']['name']}{'' if rate == 1 else f'-pos{rate:g}'}"
+        return Run(kept_settings(self.config), "", fold=1).plain.model
 
     @property
     def parameters(self) -> int | None:
@@ -98,7 +98,8 @@ class FinishedCell:
     def own(self) -> Facts:
         """The settings of the cell's networks, of which only those matter that it has."""
         used = _ROWS if self.point is not None or self.config["input"]["name"] != "rgb" else ("adn",)
-        return _flat({part: self.config[part] for part in used if self.config.get(part)})
+        flat = _flat({part: self.config[part] for part in used if self.config.get(part)})
+        return {name: value for name, value in flat.items() if value is not None}  # older runs do not name all that is
 
     def values(self, name: str) -> list[float]:
         """A figure, such as f1, of each finished fold, in the folds' order."""
