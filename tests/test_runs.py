@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import MISSING, asdict, fields, replace
 from functools import cache
 from pathlib import Path
@@ -44,6 +45,7 @@ DETECTOR = (
     "trainer.batch_size=9",
     "positive_rate=0.5",
 )
+SELECTED = ("validation=0.25", "trainer.select=val_f1")  # the second takes the first
 ATTENTION = ("point=1", "map.scaling=fixed", "map.name=ab", "caan.hard_swish=false", "input.name=map")
 NOT_OURS = (
     "paths.runs=elsewhere",
@@ -96,11 +98,21 @@ def test_what_changes_the_numbers_changes_run_and_cell(change: str) -> None:
 
 
 def test_no_setting_is_forgotten() -> None:
-    tried = {change.split("=")[0] for change in (*NOT_OURS, *COLORIZER, *IMAGES, *DETECTOR, *ATTENTION, "seed=9")}
+    tried = {
+        change.split("=")[0] for change in (*NOT_OURS, *COLORIZER, *IMAGES, *DETECTOR, *SELECTED, *ATTENTION, "seed=9")
+    }
     parts = {"colorizer": ColorizerSettings, "trainer": TrainerSettings, "map": MapSettings, "paths": PathSettings}
     names = {f"{part}.{entry.name}" for part, schema in parts.items() for entry in fields(schema)}
     names |= {entry.name for entry in fields(Settings) if not isinstance(composed()[entry.name], DictConfig)}
     assert names - {"colorizer.network", "map.root"} <= tried  # the first has no name; the second has tests below
+
+
+@pytest.mark.parametrize("made", [run, plain])
+def test_so_does_the_choice_of_an_epoch(made: Callable[..., Run]) -> None:
+    selected, last = made(*SELECTED), made(SELECTED[0])
+    assert selected.id != last.id and selected.cell != last.cell
+    assert selected.colorizer_folder == last.colorizer_folder
+    assert made(SELECTED[0], "trainer.select=val_loss").id not in (selected.id, last.id)
 
 
 @pytest.mark.parametrize("group", ["caan=direct", "caan=resnet", "caan=none"])
@@ -204,6 +216,8 @@ def test_peculiarities_are_in_the_name() -> None:
     keras = run("adn.bn_momentum=keras", "colorizer.bn_momentum=0.5", "positive_rate=0.25")
     assert keras.model == "resnet18+mobilenet@4-cbn0.5-bnkeras-pos0.25"
     assert keras.plain.model == "resnet18-bnkeras-pos0.25"
+    assert run(*SELECTED).model == "resnet18+mobilenet@4-val_f1"
+    assert run(*SELECTED).plain.model == "resnet18-val_f1"
 
 
 def test_new_settings_leave_the_runs_of_old_as_they_were() -> None:
@@ -221,7 +235,7 @@ def test_the_configuration_of_old_runs_is_read() -> None:
         for entry in fields(entries):
             if entry.default is not MISSING:
                 del config[group][entry.name]
-    assert "bn_momentum" not in config["adn"]
+    assert "bn_momentum" not in config["adn"] and "select" not in config["trainer"]
     assert Run(kept_settings(config), "0" * 64, 1).id == run().id
 
 

@@ -86,6 +86,7 @@ def checked_leaves() -> list[str]:
         ("colorizer.betas", [0.9], "colorizer.betas=[0.9]: must be two numbers from 0 to below 1"),
         ("colorizer.betas", ["a", 0.9], "colorizer.betas=['a', 0.9]: must be two numbers from 0 to below 1"),
         ("trainer.max_epochs", 0, "trainer.max_epochs=0: must be a whole number from 1"),
+        ("trainer.select", "val_f1", "trainer.select=val_f1 needs images that are held out: validation=0.2, say"),
         ("trainer.precision", 32, "trainer.precision=32: must be 32-true, 16-mixed or bf16-mixed"),
         ("paths.runs", "", "paths.runs=: must be a text"),
         ("dataset.image_size", 100, "dataset.image_size=100: must be a multiple of 32"),

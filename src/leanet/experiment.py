@@ -26,8 +26,9 @@ from leanet.data.images import NEGATIVE, POSITIVE, ImageSet
 from leanet.data.map_folder import MapFolder
 from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
+from leanet.detector.epochs import BestEpoch, LastEpochs
 from leanet.detector.scores import floor, scores
-from leanet.detector.task import DetectorTask, LastEpochs
+from leanet.detector.task import DetectorTask
 from leanet.errors import LeanetError
 from leanet.fitting import Fit, fit, load_weights
 from leanet.locks import lock
@@ -62,7 +63,9 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         tensors = tensors_of(run, images, rows, label, say)
         train, test, validation = (_rows(tensors, part) for part in (rows.train, rows.test, rows.validation))
 
-        last_epochs = LastEpochs(_unlabelled(test), _unlabelled(validation))
+        select = run.settings.trainer.select
+        best = None if select == "last" else BestEpoch(select, validation)
+        last_epochs = LastEpochs(_unlabelled(test), _unlabelled(validation), best)
         logger = logger_of(run)
         seconds = _fit(run, task, train, last_epochs, logger, label)
         if run.settings.trainer.devices > 1:  # whose processes have ended it
@@ -70,7 +73,7 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
 
         _write_found(run, images, rows, last_epochs)
         if len(rows.test):
-            _write_sheet(run, images, rows.test, task, test, last_epochs.history[-1]["adn"])
+            _write_sheet(run, images, rows.test, task, test, last_epochs.tested["adn"])
         result = {
             **_result(run, last_epochs, images.labels, rows, seconds),
             "map_divisor": _divisor(run, tensors["maps"], rows) if run.needs_maps else None,
@@ -177,13 +180,14 @@ def _fit(run: Run, task: DetectorTask, train: Tensors, last_epochs: LastEpochs, 
     seed = derive(run.settings.seed, "fold", run.fold)
     plan = Fit(run.folder, f"{label} · {run.model}", settings.max_epochs, seed, settings)
     data = DeviceData(train, settings.batch_size, seed)
-    return fit(task, data, plan, logger, [last_epochs, LogSettings(_config(run))])
+    best = [] if last_epochs.best is None else [last_epochs.best]  # it looks first
+    return fit(task, data, plan, logger, [*best, last_epochs, LogSettings(_config(run))])
 
 
 def _write_found(run: Run, images: ImageSet, rows: Split, last_epochs: LastEpochs) -> None:
     """predictions.csv and validation.csv, and the test images' attention maps in attention.npy."""
     if len(rows.test):
-        _write_predictions(run.folder / "predictions.csv", images, rows.test, last_epochs.history[-1])
+        _write_predictions(run.folder / "predictions.csv", images, rows.test, last_epochs.tested)
     if len(rows.validation):
         _write_predictions(run.folder / "validation.csv", images, rows.validation, last_epochs.validated)
     if last_epochs.attention is not None:
@@ -206,7 +210,7 @@ def _result(
     run: Run, last_epochs: LastEpochs, labels: NDArray[np.int64], rows: Split, seconds: float
 ) -> dict[str, Any]:
     return {
-        **(_tested(last_epochs.history, torch.from_numpy(labels[rows.test])) if len(rows.test) else {}),
+        **(_tested(last_epochs, torch.from_numpy(labels[rows.test])) if len(rows.test) else {}),
         "validation": _validated(last_epochs, labels[rows.validation]),
         "run": run.id,
         "cell": run.cell,
@@ -217,6 +221,7 @@ def _result(
         "folds": run.settings.folds,
         "image_size": run.settings.image_size,
         "epochs": run.settings.trainer.max_epochs,
+        "selected_epoch": last_epochs.best.epoch if last_epochs.best else None,
         "images": {part: _counts(labels[getattr(rows, part)]) for part in ("train", "validation", "test")},
         "positives_of_all": _positives_of_all(labels, rows),
         "seconds": round(seconds, 3),
@@ -224,9 +229,10 @@ def _result(
     }
 
 
-def _tested(history: list[Tensors], labels: Tensor) -> dict[str, Any]:
-    """Scores on the test images, after each of the last epochs."""
-    heads = {head: _head_result([epoch[head] for epoch in history], labels) for head in history[-1]}
+def _tested(last_epochs: LastEpochs, labels: Tensor) -> dict[str, Any]:
+    """Scores on the test images, and after each of the last epochs."""
+    history, tested = last_epochs.history, last_epochs.tested
+    heads = {head: _head_result(tested[head], [epoch[head] for epoch in history], labels) for head in tested}
     return {**heads["adn"], "floor": floor(labels), "caan": heads.get("caan")}
 
 
@@ -244,11 +250,11 @@ def _positives_of_all(labels: NDArray[np.int64], rows: Split) -> float:
     return _counts(labels[rows.train])["positive"] / len(rows.all_train)
 
 
-def _head_result(epochs: list[Tensor], labels: Tensor) -> dict[str, Any]:
-    """The last epoch's scores, and the mean and SD of F1 over the last epochs."""
+def _head_result(tested: Tensor, epochs: list[Tensor], labels: Tensor) -> dict[str, Any]:
+    """The scores, and the mean and SD of F1 over the last epochs."""
     f1 = [scores(found, labels)["f1"] for found in epochs]
     sd = statistics.stdev(f1) if len(f1) > 1 else 0.0
-    return {**scores(epochs[-1], labels), "last_epochs": {"f1": f1, "mean": statistics.mean(f1), "sd": sd}}
+    return {**scores(tested, labels), "last_epochs": {"f1": f1, "mean": statistics.mean(f1), "sd": sd}}
 
 
 def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, tensors: Tensors, found: Tensor) -> None:

@@ -5,14 +5,14 @@ images, to be used and not to be judged, is a run of fold 0.
 """
 
 import hashlib
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from leanet.data.map_folder import map_fingerprint
 from leanet.errors import LeanetError
-from leanet.settings import AdnSettings, ColorizerSettings, InputSettings, Settings
+from leanet.settings import AdnSettings, ColorizerSettings, InputSettings, Settings, TrainerSettings
 from leanet.store import identity, read_json
 
 DETECTORS, MODELS = "detectors", "models"  # where runs lie: those of a fold, and those of all images
@@ -88,6 +88,8 @@ class Run:
         settings, words = self.settings, []
         if settings.adn.bn_momentum is not None:
             words.append(f"bn{settings.adn.bn_momentum}")
+        if settings.trainer.select != "last":
+            words.append(settings.trainer.select)
         return words if settings.positive_rate == 1 else [*words, f"pos{settings.positive_rate:g}"]
 
     @property
@@ -164,6 +166,7 @@ class Run:
     def _cell_facts(self) -> dict[str, Any]:
         settings = self.settings
         training = {key: getattr(settings.trainer, key) for key in ("max_epochs", "batch_size", "precision")}
+        training |= _changed(settings.trainer)
         facts = {**self._fold_facts, "seed": settings.seed, "positive_rate": settings.positive_rate}
         facts |= {"training": training, "adn": _facts(settings.adn)}
         if settings.dataset.get("folds_file") and settings.positive_rate != 1:
@@ -176,9 +179,15 @@ class Run:
 
 
 def _facts(group: AdnSettings | ColorizerSettings) -> dict[str, Any]:
-    """What of a group changes the numbers. A value at its default is left out: it was not there when it was new."""
+    """What of a group changes the numbers."""
+    given = {entry.name: getattr(group, entry.name) for entry in fields(group) if entry.default is MISSING}
+    return {name: value for name, value in given.items() if name != "name"} | _changed(group)
+
+
+def _changed(group: AdnSettings | ColorizerSettings | TrainerSettings) -> dict[str, Any]:
+    """Its values that are not at their default: where they are, the runs made before there were such are the same."""
     values = {entry.name: (getattr(group, entry.name), entry.default) for entry in fields(group)}
-    return {name: value for name, (value, default) in values.items() if name != "name" and value != default}
+    return {name: value for name, (value, default) in values.items() if default not in (MISSING, value)}
 
 
 def _digest(file: str) -> str:

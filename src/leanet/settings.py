@@ -118,6 +118,7 @@ class TrainerSettings:
     devices: Annotated[int, whole(1)]
     precision: Annotated[str, one_of("32-true", "16-mixed", "bf16-mixed")]
     checkpoint_seconds: Annotated[float, number(0, 86400)]
+    select: Annotated[str, one_of("last", "val_f1", "val_loss")] = "last"
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,10 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
         _check(f"dataset.{key}", settings.dataset.get(key), DATASET_TEXT)
     if settings.fold is not None and settings.fold > settings.folds:
         raise LeanetError(f"fold={settings.fold}: there are folds 1 to {settings.folds}; leave it empty for all")
+    if settings.trainer.select != "last" and not settings.validation:
+        raise LeanetError(
+            f"trainer.select={settings.trainer.select} needs images that are held out: validation=0.2, say"
+        )
     if settings.map.name == "folder" and settings.map.root is None:
         raise LeanetError("map=folder needs map.root=DIR, the folder that holds a map for each image")
     return settings

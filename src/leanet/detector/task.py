@@ -1,11 +1,9 @@
 """Training LEA-Net (Eq. 1) and asking it."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits, one_hot
 
@@ -33,18 +31,27 @@ class DetectorTask(lightning.LightningModule):
         return output
 
     def training_step(self, batch: Tensors, batch_idx: int) -> Tensor:
-        output = self(batch)
-        loss = head_loss(output.adn, batch["labels"])
-        losses = {"adn_loss": loss}
-        if output.caan is not None:
-            losses["caan_loss"] = head_loss(output.caan, batch["labels"])
-            loss = loss + losses["caan_loss"]
+        losses = head_losses(self(batch), batch["labels"])
+        loss = total(losses)
         rows = len(batch["labels"])
         self.log_dict({"loss": loss, **losses}, on_step=False, on_epoch=True, sync_dist=True, batch_size=rows)
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters(), lr=self.lr, fused=True)
+
+
+def head_losses(output: Output, labels: Tensor) -> Tensors:
+    """The loss of each head there is."""
+    losses = {"adn_loss": head_loss(output.adn, labels)}
+    if output.caan is not None:
+        losses["caan_loss"] = head_loss(output.caan, labels)
+    return losses
+
+
+def total(losses: Tensors) -> Tensor:
+    """What is trained on: the sum over the heads (Eq. 1)."""
+    return torch.stack(list(losses.values())).sum()
 
 
 def head_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -73,6 +80,16 @@ def probabilities(task: DetectorTask, tensors: Tensors, batch_size: int = 64) ->
     return {head: torch.cat(parts) for head, parts in heads.items() if parts}
 
 
+def mean_loss(task: DetectorTask, tensors: Tensors, batch_size: int = 64) -> float:
+    """What is trained on (Eq. 1), of the network in evaluation mode: the mean over all rows, whose labels are there."""
+    labels = (batch["labels"].to(task.device) for batch in batches(tensors, batch_size))
+    sums = [
+        float(total(head_losses(output, of_batch))) * len(of_batch)
+        for output, of_batch in zip(_outputs(task, tensors, batch_size), labels, strict=True)
+    ]
+    return sum(sums) / len(tensors["labels"])
+
+
 def attention_maps(task: DetectorTask, tensors: Tensors, most: int = 32, batch_size: int = 64) -> Tensor | None:
     """The attention map of each row, (N, h, w) float16 with sides of at most `most`; None without attention or rows."""
     maps = []
@@ -82,42 +99,3 @@ def attention_maps(task: DetectorTask, tensors: Tensors, most: int = 32, batch_s
         height, width = (min(side, most) for side in output.attention.shape[-2:])
         maps.append(adaptive_avg_pool2d(output.attention.float(), (height, width))[:, 0].half().cpu())
     return torch.cat(maps) if maps else None
-
-
-class LastEpochs(Callback):
-    """The test fold's probabilities after each of the last epochs, and after the very last more; in the checkpoint.
-
-    F1 on twenty positives swings by ±.1 from epoch to epoch: the last figure alone says little.
-
-    Args:
-        validation: the images held out, of none or more rows.
-
-    Attributes:
-        history: the test images' probabilities by head, of each of the last epochs.
-        validated: those of the validation images, after the last.
-        attention: the test images' attention maps, after the last; None where there is none.
-    """
-
-    def __init__(self, test: Tensors, validation: Tensors, epochs: int = 5) -> None:
-        self.test = test
-        self.validation = validation
-        self.epochs = epochs
-        self.history: list[Tensors] = []
-        self.validated: Tensors = {}
-        self.attention: Tensor | None = None
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
-        assert isinstance(task, DetectorTask) and trainer.max_epochs is not None
-        if trainer.current_epoch >= trainer.max_epochs - self.epochs:
-            self.history.append(probabilities(task, self.test))
-        if trainer.current_epoch + 1 == trainer.max_epochs:
-            self.validated = probabilities(task, self.validation)
-            self.attention = attention_maps(task, self.test)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"history": self.history, "validated": self.validated, "attention": self.attention}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.history = state_dict["history"]
-        # Checkpoints of older runs have neither.
-        self.validated, self.attention = state_dict.get("validated", {}), state_dict.get("attention")

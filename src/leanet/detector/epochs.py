@@ -1,0 +1,105 @@
+"""What is asked of a detector at the end of its epochs, and which epoch's weights it ends with."""
+
+import math
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from leanet.data.batches import Tensors
+from leanet.detector.scores import scores
+from leanet.detector.task import DetectorTask, attention_maps, mean_loss, probabilities
+
+
+class BestEpoch(Callback):
+    """Keeps the weights of the epoch that was best on the validation images, in the checkpoint; of equals the later.
+
+    A small validation set gives few different F1: the later of equally good networks has been trained for longer.
+
+    Args:
+        select: `val_f1`, the ADN's at 0.5, or `val_loss`, that of the training (Eq. 1).
+        validation: the images held out, with their labels.
+
+    Attributes:
+        epoch: the best so far, from 1.
+    """
+
+    def __init__(self, select: str, validation: Tensors) -> None:
+        self.select = select
+        self.validation = validation
+        self.epoch = 0
+        self._merit = -math.inf
+        self._weights: dict[str, Tensor] = {}
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        assert isinstance(task, DetectorTask)
+        merit = self._merit_of(task)
+        if merit >= self._merit:
+            self.epoch, self._merit = trainer.current_epoch + 1, merit
+            self._weights = {name: value.detach().cpu().clone() for name, value in task.state_dict().items()}
+
+    def hand_over(self, task: DetectorTask) -> None:
+        """Give `task` the best weights, when training is over; they are kept here no longer."""
+        task.load_state_dict(self._weights)
+        self._weights = {}
+
+    def _merit_of(self, task: DetectorTask) -> float:
+        if self.select == "val_f1":
+            return float(scores(probabilities(task, self.validation)["adn"], self.validation["labels"])["f1"])
+        loss = mean_loss(task, self.validation)
+        return -math.inf if math.isnan(loss) else -loss
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "merit": self._merit, "weights": self._weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.epoch, self._merit, self._weights = (state_dict[name] for name in ("epoch", "merit", "weights"))
+
+
+class LastEpochs(Callback):
+    """The test fold's probabilities after each of the last epochs, and after the very last more; in the checkpoint.
+
+    F1 on twenty positives swings by ±.1 from epoch to epoch: the last figure alone says little.
+
+    Args:
+        validation: the images held out, of none or more rows.
+        best: whose weights the fit is to end with; None for those of the last epoch.
+
+    Attributes:
+        history: the test images' probabilities by head, of each of the last epochs, whichever was best.
+        tested: those by the weights that the fit ends with.
+        validated: the same of the validation images.
+        attention: the test images' attention maps by those weights; None where there is none.
+    """
+
+    def __init__(self, test: Tensors, validation: Tensors, best: BestEpoch | None = None, epochs: int = 5) -> None:
+        self.test = test
+        self.validation = validation
+        self.best = best
+        self.epochs = epochs
+        self.history: list[Tensors] = []
+        self.tested: Tensors = {}
+        self.validated: Tensors = {}
+        self.attention: Tensor | None = None
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        assert isinstance(task, DetectorTask) and trainer.max_epochs is not None
+        if trainer.current_epoch >= trainer.max_epochs - self.epochs:
+            self.history.append(probabilities(task, self.test))
+        if trainer.current_epoch + 1 == trainer.max_epochs:
+            self.tested = self.history[-1]
+            if self.best is not None:
+                self.best.hand_over(task)
+                self.tested = probabilities(task, self.test)
+            self.validated = probabilities(task, self.validation)
+            self.attention = attention_maps(task, self.test)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("history", "tested", "validated", "attention")}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history = state_dict["history"]
+        # Checkpoints of older runs do not have all.
+        self.tested = state_dict.get("tested") or (self.history[-1] if self.history else {})
+        self.validated, self.attention = state_dict.get("validated", {}), state_dict.get("attention")
