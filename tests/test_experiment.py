@@ -246,6 +246,13 @@ def test_validation_images_are_held_out_of_everything(configure: Configure, tmp_
     labels, chances = ([float(row[name]) for row in validated] for name in ("label", "adn"))
     assert result["validation"]["auroc"] == pytest.approx(roc_auc_score(labels, chances))
 
+    threshold = result["thresholded"]["threshold"]
+    best = max(f1_score(labels, [chance > other for chance in chances]) for other in (0, *chances))
+    assert f1_score(labels, [chance > threshold for chance in chances]) == pytest.approx(best)
+    truth, answers = ([float(row[name]) for row in tested] for name in ("label", "adn"))
+    expected = f1_score(truth, [answer > threshold for answer in answers], zero_division=0)
+    assert result["thresholded"]["f1"] == pytest.approx(expected)
+
 
 # By these the first of four epochs has the best F1, and the third the least loss.
 CHOICE = ("validation=0.34", "adn=cnn", "adn.lr=1e-2", "trainer.batch_size=4")

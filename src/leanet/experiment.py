@@ -29,6 +29,7 @@ from leanet.detector.catalogue import without_weights
 from leanet.detector.epochs import BestEpoch, LastEpochs
 from leanet.detector.scores import floor, scores
 from leanet.detector.task import DetectorTask
+from leanet.detector.threshold import best_f1, f1_above
 from leanet.errors import LeanetError
 from leanet.fitting import Fit, fit, load_weights
 from leanet.locks import lock
@@ -212,6 +213,7 @@ def _result(
     return {
         **(_tested(last_epochs, torch.from_numpy(labels[rows.test])) if len(rows.test) else {}),
         "validation": _validated(last_epochs, labels[rows.validation]),
+        "thresholded": _thresholded(last_epochs, labels, rows) if len(rows.test) and len(rows.validation) else None,
         "run": run.id,
         "cell": run.cell,
         "colorizer": run.colorizer_folder.name if run.has_colorizer else None,
@@ -239,6 +241,13 @@ def _tested(last_epochs: LastEpochs, labels: Tensor) -> dict[str, Any]:
 def _validated(last_epochs: LastEpochs, labels: NDArray[np.int64]) -> dict[str, Any] | None:
     """Scores on the validation images, if some were held out."""
     return scores(last_epochs.validated["adn"], torch.from_numpy(labels)) if len(labels) else None
+
+
+def _thresholded(last_epochs: LastEpochs, labels: NDArray[np.int64], rows: Split) -> dict[str, float]:
+    """The threshold of the largest F1 on the validation images, and F1 above it on the test images."""
+    found = {part: getattr(last_epochs, part)["adn"].double().numpy() for part in ("validated", "tested")}
+    threshold = best_f1(found["validated"], labels[rows.validation]).value
+    return {"threshold": threshold, "f1": f1_above(threshold, found["tested"], labels[rows.test])}
 
 
 def _counts(labels: NDArray[np.int64]) -> dict[str, int]:

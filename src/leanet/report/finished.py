@@ -122,10 +122,17 @@ class FinishedCell:
 
     def validated(self) -> dict[Fold, float]:
         """F1 on the validation images of each fold that held out some."""
+        return self._f1_of("validation")
+
+    def thresholded(self) -> dict[Fold, float]:
+        """F1 of each fold above the threshold that its validation images chose, where it held out some."""
+        return self._f1_of("thresholded")
+
+    def _f1_of(self, part: str) -> dict[Fold, float]:
         found: dict[Fold, list[float]] = {}
         for result in self.results:
-            if result.get("validation"):
-                found.setdefault(_fold(result), []).append(float(result["validation"]["f1"]))
+            if result.get(part):
+                found.setdefault(_fold(result), []).append(float(result[part]["f1"]))
         return {fold: mean(values) for fold, values in found.items()}
 
 

@@ -76,11 +76,13 @@ def _pages(table: int | str, columns: Sequence[str], cells: Sequence[FinishedCel
 def all_cells(cells: Sequence[FinishedCell]) -> str:
     """A row for each cell, with every figure."""
     rows, lift_of = [], lifts(cells)
+    columns = [*_OF_A_CELL, *(["thresholded"] if any(cell.thresholded() for cell in cells) else [])]
     for cell in cells:
         folds = f"{cell.done}/{cell.folds}"
         parameters = f"{cell.parameters / 1e6:.1f}" if cell.parameters else layout.NOTHING
-        figures = [layout.Entry(cell, [cell], lift_of.get(cell.id)).text(figure) for figure in _OF_A_CELL]
+        figures = [layout.Entry(cell, [cell], lift_of.get(cell.id)).text(figure) for figure in columns]
         rows.append([cell.dataset, cell.model, parameters, folds, pooled_spread(cell.repeats("f1")), *figures])
-    header = ["dataset", "model", "parameters (M)", "folds", "f1", *_OF_A_CELL]
+    header = ["dataset", "model", "parameters (M)", "folds", "f1", *columns]
     table = tabulate(rows, headers=header, tablefmt="github", disable_numparse=True)
-    return "\n\n".join([table, *layout.notes(["lift"] if lift_of else [], cells)])
+    noted = ["thresholded", *(["lift"] if lift_of else [])]
+    return "\n\n".join([table, *layout.notes([figure for figure in noted if figure in columns], cells)])
