@@ -46,6 +46,7 @@ DETECTOR = (
     "positive_rate=0.5",
 )
 SELECTED = ("validation=0.25", "trainer.select=val_f1")  # the second takes the first
+MAPS = ("map.cross_fit=3",)
 ATTENTION = ("point=1", "map.scaling=fixed", "map.name=ab", "caan.hard_swish=false", "input.name=map")
 NOT_OURS = (
     "paths.runs=elsewhere",
@@ -91,16 +92,15 @@ def test_what_leaves_the_numbers_alone_leaves_the_identity(change: str) -> None:
     assert (run(change).id, run(change).cell, colorizer(run(change))) == (run().id, run().cell, colorizer(run()))
 
 
-@pytest.mark.parametrize("change", [*COLORIZER, *IMAGES, *DETECTOR, *ATTENTION, "seed=9"])
+@pytest.mark.parametrize("change", [*COLORIZER, *IMAGES, *DETECTOR, *MAPS, *ATTENTION, "seed=9"])
 def test_what_changes_the_numbers_changes_run_and_cell(change: str) -> None:
     assert run(change).id != run().id
     assert run(change).cell != run().cell
 
 
 def test_no_setting_is_forgotten() -> None:
-    tried = {
-        change.split("=")[0] for change in (*NOT_OURS, *COLORIZER, *IMAGES, *DETECTOR, *SELECTED, *ATTENTION, "seed=9")
-    }
+    every = (*NOT_OURS, *COLORIZER, *IMAGES, *DETECTOR, *SELECTED, *MAPS, *ATTENTION, "seed=9")
+    tried = {change.split("=")[0] for change in every}
     parts = {"colorizer": ColorizerSettings, "trainer": TrainerSettings, "map": MapSettings, "paths": PathSettings}
     names = {f"{part}.{entry.name}" for part, schema in parts.items() for entry in fields(schema)}
     names |= {entry.name for entry in fields(Settings) if not isinstance(composed()[entry.name], DictConfig)}
@@ -142,7 +142,7 @@ def test_the_same_goes_without_attention(change: str) -> None:
     assert plain(change).cell != plain().cell
 
 
-@pytest.mark.parametrize("change", ["point=1", "map.scaling=fixed", "map.name=ab", *COLORIZER[:-1]])
+@pytest.mark.parametrize("change", ["point=1", "map.scaling=fixed", "map.name=ab", *MAPS, *COLORIZER[:-1]])
 def test_without_attention_its_settings_do_not_matter(change: str) -> None:
     assert (plain(change).id, plain(change).folder) == (plain().id, plain().folder)
 
@@ -192,9 +192,24 @@ def test_whatever_their_caan(group: str) -> None:
     assert run(groups=(group,)).colorizer_folder == run().colorizer_folder
 
 
-@pytest.mark.parametrize("change", [*COLORIZER, *IMAGES, "seed=9"])
+@pytest.mark.parametrize("change", [*COLORIZER, *IMAGES, *MAPS, "seed=9"])
 def test_colorizers_differ_by_images_and_training(change: str) -> None:
     assert colorizer(run(change)) != colorizer(run())
+
+
+def test_cross_fitted_colorizers_have_folders_of_their_own(tmp_path: Path) -> None:
+    made = run("map.cross_fit=3")
+    folders = made.colorizer_folders
+    assert (
+        len({made.maps_file.parent, run().colorizer_folder, *folders, *run("map.cross_fit=4").colorizer_folders}) == 9
+    )
+    assert [folder.name.rpartition("-")[0] for folder in folders] == [f"synthetic-fold1-part{k}" for k in (1, 2, 3)]
+    assert run("map.cross_fit=3", "map.name=ab", "point=1").colorizer_folders == folders
+    assert run().colorizer_folders == [run().colorizer_folder] and plain("map.cross_fit=3").colorizer_folders == []
+    (tmp_path / "folds.csv").write_text("one")
+    words = f"dataset.folds_file={tmp_path}/folds.csv", "map.cross_fit=3"
+    seeded = [folder for seed in (0, 9) for folder in run(*words, f"split_seed={seed}").colorizer_folders]
+    assert len(set(seeded)) == 6  # the seed deals the parts, also where it deals no folds
 
 
 def test_seeds_share_a_colorizer_whose_seed_is_given() -> None:
@@ -216,6 +231,8 @@ def test_peculiarities_are_in_the_name() -> None:
     keras = run("adn.bn_momentum=keras", "colorizer.bn_momentum=0.5", "positive_rate=0.25")
     assert keras.model == "resnet18+mobilenet@4-cbn0.5-bnkeras-pos0.25"
     assert keras.plain.model == "resnet18-bnkeras-pos0.25"
+    assert run("map.cross_fit=5", groups=("map=ab",)).model == "resnet18+mobilenet@4-ab-cross5"
+    assert run("map.cross_fit=5").plain.model == "resnet18"
     assert run(*SELECTED).model == "resnet18+mobilenet@4-val_f1"
     assert run(*SELECTED).plain.model == "resnet18-val_f1"
 

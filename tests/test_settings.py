@@ -77,6 +77,7 @@ def checked_leaves() -> list[str]:
         ("caan", 4, "caan=4: no such choice"),
         ("map.name", "ssim", "map.name=ssim: must be ciede2000, legacy, ab or folder"),
         ("map.name", "folder", "map=folder needs map.root=DIR"),
+        ("map.cross_fit", 1, "map.cross_fit=1: must be a whole number from 2"),
         ("map.root", "", "map.root=: must be a text"),
         ("input.name", "grey", "input.name=grey: must be rgb, map, rgb_map or attentioned"),
         ("positive_rate", 0, "positive_rate=0: must be a number above 0, up to 1"),

@@ -17,23 +17,20 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from leanet.color import lab_to_rgb
-from leanet.colorizer.maps import fold_maps, load_colorizer, map_divisor, map_scales
-from leanet.colorizer.task import recolored
+from leanet.colorizer.maps import map_divisor, map_scales
 from leanet.data.batches import DeviceData, Tensors
 from leanet.data.folds import held_out, thinned
 from leanet.data.images import NEGATIVE, POSITIVE, ImageSet
-from leanet.data.map_folder import MapFolder
 from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
 from leanet.detector.epochs import BestEpoch, LastEpochs
 from leanet.detector.scores import floor, scores
 from leanet.detector.task import DetectorTask
 from leanet.detector.threshold import best_f1, f1_above
-from leanet.errors import LeanetError
 from leanet.fitting import Fit, fit, load_weights
 from leanet.locks import lock
-from leanet.loggers import LogSettings, close, colorizer_logger_of, log_cell, logger_of
+from leanet.loggers import LogSettings, close, log_cell, logger_of
+from leanet.run_maps import maps_of, recolored_of
 from leanet.runs import ALL, RESULT, Run
 from leanet.seeds import derive
 from leanet.sheet import Panel, choose_rows, draw_sheet
@@ -135,32 +132,14 @@ def tensors_of(
     """Images, labels and, where there is a use for them, maps and their scales, of all rows."""
     tensors = {"images": torch.from_numpy(images.images), "labels": torch.from_numpy(images.labels)}
     if run.needs_maps:
-        maps = _maps(run, images, rows, label, say)
+        normals = rows.all_train[images.labels[rows.all_train] == NEGATIVE]
+        maps = maps_of(run, images, normals, label, say)
         tensors |= {"maps": maps, "scales": map_scales(maps, _divisor(run, maps, rows))}
     return tensors
 
 
 def _divisor(run: Run, maps: Tensor, rows: Split) -> float | None:
     return map_divisor(maps, run.settings.map.scaling, torch.from_numpy(rows.train))
-
-
-def _maps(run: Run, images: ImageSet, rows: Split, label: str, say: Callable[[str], object]) -> Tensor:
-    """The anomaly maps (N, 1, S, S) of all images: made elsewhere, or by the fold's colorizer."""
-    settings = run.settings
-    if not run.has_colorizer:
-        return torch.from_numpy(MapFolder.of_fold(str(settings.map.root), run.fold).load(images))
-    normals = rows.all_train[images.labels[rows.all_train] == NEGATIVE]
-    return fold_maps(
-        run.colorizer_folder,
-        images.images,
-        normals,
-        settings.colorizer,
-        settings.trainer,
-        settings.map.name,
-        f"{label} · colorizer",
-        say,
-        colorizer_logger_of(run),
-    )
 
 
 def _rows(tensors: Tensors, rows: Rows) -> Tensors:
@@ -216,7 +195,7 @@ def _result(
         "thresholded": _thresholded(last_epochs, labels, rows) if len(rows.test) and len(rows.validation) else None,
         "run": run.id,
         "cell": run.cell,
-        "colorizer": run.colorizer_folder.name if run.has_colorizer else None,
+        "colorizer": _colorizer(run),
         "dataset": run.settings.dataset_name,
         "model": run.model,
         "fold": run.fold,
@@ -229,6 +208,12 @@ def _result(
         "seconds": round(seconds, 3),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
+
+
+def _colorizer(run: Run) -> str | list[str] | None:
+    """The name of its colorizer's folder, or the names where it is cross-fitted."""
+    names = [folder.name for folder in run.colorizer_folders]
+    return names[0] if run.has_colorizer and run.cross_fit is None else names or None
 
 
 def _tested(last_epochs: LastEpochs, labels: Tensor) -> dict[str, Any]:
@@ -287,16 +272,3 @@ def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, ten
         for place, row in enumerate(chosen)
     ]
     draw_sheet(panels, f"{run.settings.dataset_name} · {run.model} · fold {run.fold}", run.folder / "sheet.png")
-
-
-def recolored_of(run: Run, images: Tensor) -> NDArray[np.uint8]:
-    """What the run's trained colorizer makes of images (B, 3, S, S) uint8, of the same shape.
-
-    Raises:
-        LeanetError: it is gone.
-    """
-    colorizer = load_colorizer(run.colorizer_folder, run.settings.colorizer, images.shape[-1])
-    if colorizer is None:
-        raise LeanetError(f"{run.colorizer_folder}: its colorizer is gone; remove the folder, and it is made again")
-    rgb = torch.cat([lab_to_rgb(other) for _, other in recolored(colorizer, images)])
-    return (rgb * 255).round().byte().numpy()

@@ -78,6 +78,8 @@ class Run:
             words.append("maps" if settings.map.name == "folder" else settings.map.name)
         if self.has_colorizer and settings.colorizer.name != "unet":
             words.append(settings.colorizer.name)
+        if self.cross_fit is not None:
+            words.append(f"cross{self.cross_fit}")
         if self.has_colorizer and settings.colorizer.bn_momentum is not None:
             words.append(f"cbn{settings.colorizer.bn_momentum}")
         return [*words, *self._training_peculiarities]
@@ -122,16 +124,36 @@ class Run:
         caan = replace(self.settings.caan, name="none", network=None)
         return replace(self, settings=replace(self.settings, caan=caan, input=InputSettings("rgb")))
 
+    @property
+    def cross_fit(self) -> int | None:
+        """How many colorizers share in its maps, each without a part of the normals; None for one that has all."""
+        return self.settings.map.cross_fit if self.has_colorizer else None
+
     @cached_property
     def colorizer_folder(self) -> Path:
-        """Of the colorizer whose maps this run uses; shared with every run that agrees on its facts."""
+        """Of the colorizer whose maps this run uses, and of its maps; shared with every run that agrees on its facts.
+
+        Where maps are cross-fitted, of the maps alone.
+        """
+        return self._maker_folder("")
+
+    @cached_property
+    def colorizer_folders(self) -> list[Path]:
+        """Of each colorizer that has a share in the maps."""
+        if not self.has_colorizer:
+            return []
+        if self.cross_fit is None:
+            return [self.colorizer_folder]
+        return [self._maker_folder(f"-part{part}", part=part) for part in range(1, self.cross_fit + 1)]
+
+    def _maker_folder(self, which: str, **more: int) -> Path:
         fold = "all" if self.fold == ALL else f"fold{self.fold}"
-        name = f"{self.settings.dataset_name}-{fold}-{identity(self._colorizer_facts)}"
+        name = f"{self.settings.dataset_name}-{fold}{which}-{identity(self._colorizer_facts | more)}"
         return Path(self.settings.paths.runs) / "colorizers" / name
 
     @property
     def maps_file(self) -> Path:
-        """Where the maps (N, 1, S, S) that this run uses are kept, made by that colorizer."""
+        """Where the maps (N, 1, S, S) that this run uses are kept."""
         return self.colorizer_folder / f"maps-{self.settings.map.name}.npy"
 
     @cached_property
@@ -148,7 +170,13 @@ class Run:
 
     @property
     def _colorizer_facts(self) -> dict[str, Any]:
-        return {**self._fold_facts, "fold": self.fold, "colorizer": self._colorizer_training}
+        return {**self._fold_facts, "fold": self.fold, "colorizer": self._colorizer_training, **self._parts}
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        if self.cross_fit is None:
+            return {}
+        return {"cross_fit": {"parts": self.cross_fit, "split_seed": self.settings.split_seed}}
 
     @cached_property
     def _colorizer_training(self) -> dict[str, Any]:
@@ -160,7 +188,7 @@ class Run:
         facts = {"name": settings.map.name, "scaling": settings.map.scaling}
         if settings.map.name == "folder":
             return {**facts, "maps": map_fingerprint(str(settings.map.root))}
-        return {**facts, "colorizer": self._colorizer_training}
+        return {**facts, "colorizer": self._colorizer_training, **self._parts}
 
     @cached_property
     def _cell_facts(self) -> dict[str, Any]:

@@ -83,11 +83,15 @@ class InputSettings:
 
 @dataclass(frozen=True)
 class MapSettings:
-    """`root` is for maps made elsewhere; {fold} in it stands for the fold's number."""
+    """`root` is for maps made elsewhere; {fold} in it stands for the fold's number.
+
+    cross_fit: into how many parts the normals are dealt, as `cross_fitted_maps` has it; None for one colorizer of all.
+    """
 
     name: Annotated[str, one_of("ciede2000", "legacy", "ab", "folder")]
     scaling: Annotated[str, one_of("image_max", "fold", "fixed")]
     root: Annotated[str | None, TEXT] = None
+    cross_fit: Annotated[int | None, whole(2)] = None
 
 
 @dataclass(frozen=True)
