@@ -23,6 +23,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from leanet.cells import folds_of
 from leanet.data.synthetic import SyntheticLeaves
+from leanet.detector.task import probabilities
 from leanet.errors import LeanetError
 from leanet.experiment import load_task, split_of, tensors_of
 from leanet.runs import Run
@@ -319,6 +320,30 @@ def test_a_run_ends_with_the_epoch_that_is_best_on_validation_images(
     assert (folder / "curves.csv").read_text() == (stopped_after[-1] / "curves.csv").read_text()
     kept = torch.load(folder / "last.ckpt", weights_only=True)
     assert kept["callbacks"]["BestEpoch"]["weights"] == {}  # once is enough
+
+
+@pytest.mark.parametrize("words", [["ema"], ["swa", "trainer.select=val_f1"]])
+def test_averaged_weights_are_asked_and_kept(words: list[str], configure: Configure, tmp_path: Path) -> None:
+    config, whole = (
+        configure(tmp_path / name, *CHOICE, "trainer.max_epochs=4", f"trainer.averaging={words[0]}", *words[1:])
+        for name in ("killed", "whole")
+    )
+    for moment in ("detectors/*/last.ckpt", "detectors/*/validation.csv"):
+        kill_when(config, lambda: only(tmp_path / "killed", moment) is not None)  # noqa: B023
+    finish(config)
+    finish(whole)
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
+
+    folder = next(tmp_path.glob("whole/detectors/*"))
+    settings = kept_settings(yaml.safe_load((folder / "config.yaml").read_text()))
+    images = SyntheticLeaves(image_size=32, negatives=24, positives=12).load(Path())
+    run = Run(settings, images.index.fingerprint, 1)
+    rows = split_of(run, images, folds_of(settings, images, tmp_path / "whole"))
+    found = {name: value[torch.from_numpy(rows.test)] for name, value in tensors_of(run, images, rows).items()}
+    answers = probabilities(load_task(run), found)["adn"].tolist()
+    assert answers == pytest.approx([float(row["adn"]) for row in rows_of(folder / "predictions.csv")], rel=1e-6)
+    kept = torch.load(folder / "last.ckpt", weights_only=True)
+    assert kept["callbacks"]["WeightAverage"]["weights"] == {}  # once is enough
 
 
 def test_curves_and_attention_are_kept(home: Path) -> None:

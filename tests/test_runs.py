@@ -38,6 +38,7 @@ COLORIZER = (
 )
 IMAGES = ("dataset.image_size=32", "folds=4", "split_seed=9", "validation=0.25")
 DETECTOR = (
+    "trainer.averaging=ema",
     "adn.lr=9",
     "adn.bn_momentum=0.01",
     "adn.extra_conv=true",
@@ -234,7 +235,7 @@ def test_peculiarities_are_in_the_name() -> None:
     assert run("map.cross_fit=5", groups=("map=ab",)).model == "resnet18+mobilenet@4-ab-cross5"
     assert run("map.cross_fit=5").plain.model == "resnet18"
     assert run(*SELECTED).model == "resnet18+mobilenet@4-val_f1"
-    assert run(*SELECTED).plain.model == "resnet18-val_f1"
+    assert run(*SELECTED, "trainer.averaging=ema").plain.model == "resnet18-ema-val_f1"
 
 
 def test_new_settings_leave_the_runs_of_old_as_they_were() -> None:

@@ -21,6 +21,7 @@ from leanet.colorizer.maps import map_divisor, map_scales
 from leanet.data.batches import DeviceData, Tensors
 from leanet.data.folds import held_out, thinned
 from leanet.data.images import NEGATIVE, POSITIVE, ImageSet
+from leanet.detector.averaging import WeightAverage
 from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
 from leanet.detector.epochs import BestEpoch, LastEpochs
@@ -61,9 +62,10 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         tensors = tensors_of(run, images, rows, label, say)
         train, test, validation = (_rows(tensors, part) for part in (rows.train, rows.test, rows.validation))
 
-        select = run.settings.trainer.select
-        best = None if select == "last" else BestEpoch(select, validation)
-        last_epochs = LastEpochs(_unlabelled(test), _unlabelled(validation), best)
+        averaging, select = run.settings.trainer.averaging, run.settings.trainer.select
+        average = None if averaging == "none" else WeightAverage(averaging)
+        best = None if select == "last" else BestEpoch(select, validation, average)
+        last_epochs = LastEpochs(_unlabelled(test), _unlabelled(validation), average, best)
         logger = logger_of(run)
         seconds = _fit(run, task, train, last_epochs, logger, label)
         if run.settings.trainer.devices > 1:  # whose processes have ended it
@@ -160,8 +162,8 @@ def _fit(run: Run, task: DetectorTask, train: Tensors, last_epochs: LastEpochs, 
     seed = derive(run.settings.seed, "fold", run.fold)
     plan = Fit(run.folder, f"{label} · {run.model}", settings.max_epochs, seed, settings)
     data = DeviceData(train, settings.batch_size, seed)
-    best = [] if last_epochs.best is None else [last_epochs.best]  # it looks first
-    return fit(task, data, plan, logger, [*best, last_epochs, LogSettings(_config(run))])
+    first = [callback for callback in (last_epochs.average, last_epochs.best) if callback]  # which it asks
+    return fit(task, data, plan, logger, [*first, last_epochs, LogSettings(_config(run))])
 
 
 def _write_found(run: Run, images: ImageSet, rows: Split, last_epochs: LastEpochs) -> None:

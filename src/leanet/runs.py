@@ -90,6 +90,8 @@ class Run:
         settings, words = self.settings, []
         if settings.adn.bn_momentum is not None:
             words.append(f"bn{settings.adn.bn_momentum}")
+        if settings.trainer.averaging != "none":
+            words.append(settings.trainer.averaging)
         if settings.trainer.select != "last":
             words.append(settings.trainer.select)
         return words if settings.positive_rate == 1 else [*words, f"pos{settings.positive_rate:g}"]

@@ -1,6 +1,7 @@
 """What is asked of a detector at the end of its epochs, and which epoch's weights it ends with."""
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import lightning
@@ -8,6 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from leanet.data.batches import Tensors
+from leanet.detector.averaging import WeightAverage
 from leanet.detector.scores import scores
 from leanet.detector.task import DetectorTask, attention_maps, mean_loss, probabilities
 
@@ -20,24 +22,27 @@ class BestEpoch(Callback):
     Args:
         select: `val_f1`, the ADN's at 0.5, or `val_loss`, that of the training (Eq. 1).
         validation: the images held out, with their labels.
+        average: whose weights they are, where there is one.
 
     Attributes:
         epoch: the best so far, from 1.
     """
 
-    def __init__(self, select: str, validation: Tensors) -> None:
+    def __init__(self, select: str, validation: Tensors, average: WeightAverage | None = None) -> None:
         self.select = select
         self.validation = validation
+        self.average = average
         self.epoch = 0
         self._merit = -math.inf
         self._weights: dict[str, Tensor] = {}
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         assert isinstance(task, DetectorTask)
-        merit = self._merit_of(task)
-        if merit >= self._merit:
-            self.epoch, self._merit = trainer.current_epoch + 1, merit
-            self._weights = {name: value.detach().cpu().clone() for name, value in task.state_dict().items()}
+        with _asked(task, self.average):
+            merit = self._merit_of(task)
+            if merit >= self._merit:
+                self.epoch, self._merit = trainer.current_epoch + 1, merit
+                self._weights = {name: value.detach().cpu().clone() for name, value in task.state_dict().items()}
 
     def hand_over(self, task: DetectorTask) -> None:
         """Give `task` the best weights, when training is over; they are kept here no longer."""
@@ -64,6 +69,7 @@ class LastEpochs(Callback):
 
     Args:
         validation: the images held out, of none or more rows.
+        average: whose weights are asked; None for those that are being trained.
         best: whose weights the fit is to end with; None for those of the last epoch.
 
     Attributes:
@@ -73,9 +79,17 @@ class LastEpochs(Callback):
         attention: the test images' attention maps by those weights; None where there is none.
     """
 
-    def __init__(self, test: Tensors, validation: Tensors, best: BestEpoch | None = None, epochs: int = 5) -> None:
+    def __init__(
+        self,
+        test: Tensors,
+        validation: Tensors,
+        average: WeightAverage | None = None,
+        best: BestEpoch | None = None,
+        epochs: int = 5,
+    ) -> None:
         self.test = test
         self.validation = validation
+        self.average = average
         self.best = best
         self.epochs = epochs
         self.history: list[Tensors] = []
@@ -86,12 +100,13 @@ class LastEpochs(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         assert isinstance(task, DetectorTask) and trainer.max_epochs is not None
         if trainer.current_epoch >= trainer.max_epochs - self.epochs:
-            self.history.append(probabilities(task, self.test))
+            with _asked(task, self.average):
+                self.history.append(probabilities(task, self.test))
         if trainer.current_epoch + 1 == trainer.max_epochs:
-            self.tested = self.history[-1]
-            if self.best is not None:
-                self.best.hand_over(task)
-                self.tested = probabilities(task, self.test)
+            for last in (self.average, self.best):  # the best comes last, and stays
+                if last is not None:
+                    last.hand_over(task)
+            self.tested = probabilities(task, self.test) if self.best else self.history[-1]
             self.validated = probabilities(task, self.validation)
             self.attention = attention_maps(task, self.test)
 
@@ -103,3 +118,7 @@ class LastEpochs(Callback):
         # Checkpoints of older runs do not have all.
         self.tested = state_dict.get("tested") or (self.history[-1] if self.history else {})
         self.validated, self.attention = state_dict.get("validated", {}), state_dict.get("attention")
+
+
+def _asked(task: DetectorTask, average: WeightAverage | None) -> AbstractContextManager[None]:
+    return nullcontext() if average is None else average.shown(task)
