@@ -17,12 +17,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from hydra.errors import InstantiationException
 from scipy.special import logit
 from sklearn.metrics import f1_score, roc_auc_score
 
+from leanet.cells import folds_of
 from leanet.data.synthetic import SyntheticLeaves
+from leanet.detector.task import probabilities
 from leanet.errors import LeanetError
+from leanet.experiment import load_task, split_of, tensors_of
+from leanet.runs import Run
+from leanet.settings import kept_settings
 from leanet.store import read_json
 from leanet.train import train
 
@@ -247,6 +253,104 @@ def test_validation_images_are_held_out_of_everything(configure: Configure, tmp_
     labels, chances = ([float(row[name]) for row in validated] for name in ("label", "adn"))
     assert result["validation"]["auroc"] == pytest.approx(roc_auc_score(labels, chances))
     assert 0 <= result["weighted"]["f1"] <= 1
+
+    threshold = result["thresholded"]["threshold"]
+    best = max(f1_score(labels, [chance > other for chance in chances]) for other in (0, *chances))
+    assert f1_score(labels, [chance > threshold for chance in chances]) == pytest.approx(best)
+    truth, answers = ([float(row[name]) for row in tested] for name in ("label", "adn"))
+    expected = f1_score(truth, [answer > threshold for answer in answers], zero_division=0)
+    assert result["thresholded"]["f1"] == pytest.approx(expected)
+
+
+# By these the first of four epochs has the best F1, and the third the least loss.
+CHOICE = ("validation=0.34", "adn=cnn", "adn.lr=1e-2", "trainer.batch_size=4")
+
+
+@pytest.fixture(scope="module")
+def stopped_after(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Runs that end after the first, the second … epoch: what one of four epochs passes through."""
+    home = tmp_path_factory.mktemp("epochs")
+    for epochs in range(1, 5):
+        finish(configure(home, *CHOICE, f"trainer.max_epochs={epochs}"))
+    return sorted(home.glob("detectors/*"), key=lambda folder: read_json(folder / "result.json")["epochs"])
+
+
+def validation_f1(folder: Path) -> float:
+    rows = rows_of(folder / "validation.csv")
+    return f1_score([int(row["label"]) for row in rows], [float(row["adn"]) > 0.5 for row in rows], zero_division=0)
+
+
+def validation_loss(folder: Path) -> float:
+    """Eq. 1 on the validation images, by NumPy from the logits of the network that the run in `folder` ended with."""
+    settings = kept_settings(yaml.safe_load((folder / "config.yaml").read_text()))
+    images = SyntheticLeaves(image_size=32, negatives=24, positives=12).load(Path())
+    run = Run(settings, images.index.fingerprint, 1)
+    rows = split_of(run, images, folds_of(settings, images, folder.parents[1]))
+    found = tensors_of(run, images, rows)
+    with torch.inference_mode():
+        output = load_task(run)({name: value[torch.from_numpy(rows.validation)] for name, value in found.items()})
+    labels = images.labels[rows.validation]
+    signs = np.stack([2 * labels - 1, 1 - 2 * labels], axis=1)  # −log σ(z) is log(1 + e⁻ᶻ), −log(1 − σ(z)) log(1 + eᶻ)
+    return sum(np.logaddexp(0, signs * logits.double().numpy()).mean() for logits in (output.adn, output.caan))
+
+
+def ended(folder: Path) -> dict[str, Any]:
+    """What a run's weights are, and what is said by them."""
+    result = read_json(folder / "result.json")
+    weights = torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
+    return {
+        "weights": {name: value.numpy().tobytes() for name, value in weights.items()},
+        "attention": (folder / "attention.npy").read_bytes(),
+        **{name: (folder / f"{name}.csv").read_text() for name in ("predictions", "validation")},
+        **{f"{name} of the result": result[name] for name in ("f1", "auroc", "ap", "validation")},
+    }
+
+
+@pytest.mark.parametrize("select", ["val_f1", "val_loss"])
+def test_a_run_ends_with_the_epoch_that_is_best_on_validation_images(
+    select: str, stopped_after: list[Path], configure: Configure, tmp_path: Path
+) -> None:
+    merits = [validation_f1(run) if select == "val_f1" else -validation_loss(run) for run in stopped_after]
+    best = max(range(4), key=lambda place: (merits[place], place))  # of equals the later
+    assert best < 3  # or the last epoch's weights would do
+
+    config = configure(tmp_path, *CHOICE, "trainer.max_epochs=4", f"trainer.select={select}")
+    for moment in ("detectors/*/last.ckpt", "detectors/*/validation.csv"):
+        kill_when(config, lambda: only(tmp_path, moment) is not None)  # noqa: B023
+    finish(config)
+    folder = next(tmp_path.glob("detectors/*"))
+    result, last = (read_json(run / "result.json") for run in (folder, stopped_after[-1]))
+    assert (result["selected_epoch"], last["selected_epoch"]) == (best + 1, None)
+    assert result["model"] == f"cnn+mobilenet@4-{select}"
+    assert ended(folder) == ended(stopped_after[best])
+    assert result["last_epochs"] == last["last_epochs"]
+    assert (folder / "curves.csv").read_text() == (stopped_after[-1] / "curves.csv").read_text()
+    kept = torch.load(folder / "last.ckpt", weights_only=True)
+    assert kept["callbacks"]["BestEpoch"]["weights"] == {}  # once is enough
+
+
+@pytest.mark.parametrize("words", [["ema"], ["swa", "trainer.select=val_f1"]])
+def test_averaged_weights_are_asked_and_kept(words: list[str], configure: Configure, tmp_path: Path) -> None:
+    config, whole = (
+        configure(tmp_path / name, *CHOICE, "trainer.max_epochs=4", f"trainer.averaging={words[0]}", *words[1:])
+        for name in ("killed", "whole")
+    )
+    for moment in ("detectors/*/last.ckpt", "detectors/*/validation.csv"):
+        kill_when(config, lambda: only(tmp_path / "killed", moment) is not None)  # noqa: B023
+    finish(config)
+    finish(whole)
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
+
+    folder = next(tmp_path.glob("whole/detectors/*"))
+    settings = kept_settings(yaml.safe_load((folder / "config.yaml").read_text()))
+    images = SyntheticLeaves(image_size=32, negatives=24, positives=12).load(Path())
+    run = Run(settings, images.index.fingerprint, 1)
+    rows = split_of(run, images, folds_of(settings, images, tmp_path / "whole"))
+    found = {name: value[torch.from_numpy(rows.test)] for name, value in tensors_of(run, images, rows).items()}
+    answers = probabilities(load_task(run), found)["adn"].tolist()
+    assert answers == pytest.approx([float(row["adn"]) for row in rows_of(folder / "predictions.csv")], rel=1e-6)
+    kept = torch.load(folder / "last.ckpt", weights_only=True)
+    assert kept["callbacks"]["WeightAverage"]["weights"] == {}  # once is enough
 
 
 def test_curves_and_attention_are_kept(home: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import statistics
 import time
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 import torch
 
+from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError
 from leanet.fit import fit
+from leanet.model.pipeline import pipeline_of
 from leanet.report.finished import finished_cells
 from leanet.train import train
 
@@ -142,6 +145,21 @@ def test_without_cross_validation_the_card_says_so_until_there_is_one(configure:
     finish({**config, "crossvalidate": False})
     assert json.loads((folder / "card.json").read_text())["crossvalidation"]["folds_done"] == 1
     assert (folder / "last.ckpt").stat().st_mtime_ns == written
+
+
+def test_a_model_of_cross_fitted_maps_can_be_moved(configure: Configure, tmp_path: Path) -> None:
+    config = configure(tmp_path / "runs", *SHORT, "adn=cnn", "map.cross_fit=2")
+    finish({**config, "crossvalidate": False})
+    moved = model_in(tmp_path / "runs").rename(tmp_path / "moved")
+    shutil.rmtree(tmp_path / "runs")
+    with (moved / "validation.csv").open(newline="") as file:
+        expected = {row["file"]: float(row["adn"]) for row in csv.DictReader(file)}
+    images = SyntheticLeaves(image_size=32, negatives=24, positives=12).load(Path())
+    rows = [row for row, name in enumerate(images.index.names) if name in expected]
+    with torch.inference_mode():
+        found = pipeline_of(moved)(torch.from_numpy(images.images[rows])).probability
+    assert found.tolist() == pytest.approx([expected[images.index.names[row]] for row in rows], abs=1e-5)
+    assert len(rows) == 9
 
 
 @pytest.mark.parametrize("logger", ["tensorboard", "wandb"])

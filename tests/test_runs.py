@@ -1,4 +1,5 @@
-from dataclasses import asdict, fields, replace
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from leanet.command import CONF
 from leanet.errors import LeanetError
 from leanet.runs import Run
 from leanet.settings import (
+    AdnSettings,
     AttentionSettings,
     ColorizerSettings,
     MapSettings,
@@ -32,10 +34,21 @@ COLORIZER = (
     "colorizer.loss=mse",
     "colorizer.fancy_pca=0",
     "colorizer.seed=9",
+    "colorizer.bn_momentum=keras",
     "trainer.precision=bf16-mixed",
 )
 IMAGES = ("dataset.image_size=32", "folds=4", "split_seed=9", "validation=0.25")
-DETECTOR = ("adn.lr=9", "adn.extra_conv=true", "trainer.max_epochs=9", "trainer.batch_size=9", "positive_rate=0.5")
+DETECTOR = (
+    "trainer.averaging=ema",
+    "adn.lr=9",
+    "adn.bn_momentum=0.01",
+    "adn.extra_conv=true",
+    "trainer.max_epochs=9",
+    "trainer.batch_size=9",
+    "positive_rate=0.5",
+)
+SELECTED = ("validation=0.25", "trainer.select=val_f1")  # the second takes the first
+MAPS = ("map.cross_fit=3",)
 ATTENTION = ("point=1", "map.scaling=fixed", "map.name=ab", "caan.hard_swish=false", "input.name=map")
 AMPLITUDE = (
     "attention.reduce=max",
@@ -91,14 +104,14 @@ def test_what_leaves_the_numbers_alone_leaves_the_identity(change: str) -> None:
     assert (run(change).id, run(change).cell, colorizer(run(change))) == (run().id, run().cell, colorizer(run()))
 
 
-@pytest.mark.parametrize("change", [*COLORIZER, *IMAGES, *DETECTOR, *ATTENTION, *AMPLITUDE, "seed=9"])
+@pytest.mark.parametrize("change", [*COLORIZER, *IMAGES, *DETECTOR, *MAPS, *ATTENTION, *AMPLITUDE, "seed=9"])
 def test_what_changes_the_numbers_changes_run_and_cell(change: str) -> None:
     assert run(change).id != run().id
     assert run(change).cell != run().cell
 
 
 def test_no_setting_is_forgotten() -> None:
-    changes = (*NOT_OURS, *COLORIZER, *IMAGES, *DETECTOR, *ATTENTION, *AMPLITUDE, "seed=9")
+    changes = (*NOT_OURS, *COLORIZER, *IMAGES, *DETECTOR, *SELECTED, *MAPS, *ATTENTION, *AMPLITUDE, "seed=9")
     tried = {change.split("=")[0] for change in changes}
     parts = {"colorizer": ColorizerSettings, "trainer": TrainerSettings, "map": MapSettings, "paths": PathSettings}
     parts |= {"attention": AttentionSettings}
@@ -114,6 +127,14 @@ def test_runs_from_before_there_were_other_attentions_are_found_again() -> None:
     kept = asdict(run().settings)
     del kept["attention"]
     assert replace(run(), settings=kept_settings(kept)).id == run().id
+
+
+@pytest.mark.parametrize("made", [run, plain])
+def test_so_does_the_choice_of_an_epoch(made: Callable[..., Run]) -> None:
+    selected, last = made(*SELECTED), made(SELECTED[0])
+    assert selected.id != last.id and selected.cell != last.cell
+    assert selected.colorizer_folder == last.colorizer_folder
+    assert made(SELECTED[0], "trainer.select=val_loss").id not in (selected.id, last.id)
 
 
 @pytest.mark.parametrize("group", ["caan=direct", "caan=resnet", "caan=none"])
@@ -143,7 +164,7 @@ def test_the_same_goes_without_attention(change: str) -> None:
     assert plain(change).cell != plain().cell
 
 
-@pytest.mark.parametrize("change", ["point=1", "map.scaling=fixed", "map.name=ab", *AMPLITUDE, *COLORIZER[:-1]])
+@pytest.mark.parametrize("change", ["point=1", "map.scaling=fixed", "map.name=ab", *MAPS, *AMPLITUDE, *COLORIZER[:-1]])
 def test_without_attention_its_settings_do_not_matter(change: str) -> None:
     assert (plain(change).id, plain(change).folder) == (plain().id, plain().folder)
 
@@ -193,9 +214,24 @@ def test_whatever_their_caan(group: str) -> None:
     assert run(groups=(group,)).colorizer_folder == run().colorizer_folder
 
 
-@pytest.mark.parametrize("change", [*COLORIZER, *IMAGES, "seed=9"])
+@pytest.mark.parametrize("change", [*COLORIZER, *IMAGES, *MAPS, "seed=9"])
 def test_colorizers_differ_by_images_and_training(change: str) -> None:
     assert colorizer(run(change)) != colorizer(run())
+
+
+def test_cross_fitted_colorizers_have_folders_of_their_own(tmp_path: Path) -> None:
+    made = run("map.cross_fit=3")
+    folders = made.colorizer_folders
+    assert (
+        len({made.maps_file.parent, run().colorizer_folder, *folders, *run("map.cross_fit=4").colorizer_folders}) == 9
+    )
+    assert [folder.name.rpartition("-")[0] for folder in folders] == [f"synthetic-fold1-part{k}" for k in (1, 2, 3)]
+    assert run("map.cross_fit=3", "map.name=ab", "point=1").colorizer_folders == folders
+    assert run().colorizer_folders == [run().colorizer_folder] and plain("map.cross_fit=3").colorizer_folders == []
+    (tmp_path / "folds.csv").write_text("one")
+    words = f"dataset.folds_file={tmp_path}/folds.csv", "map.cross_fit=3"
+    seeded = [folder for seed in (0, 9) for folder in run(*words, f"split_seed={seed}").colorizer_folders]
+    assert len(set(seeded)) == 6  # the seed deals the parts, also where it deals no folds
 
 
 def test_seeds_share_a_colorizer_whose_seed_is_given() -> None:
@@ -214,6 +250,32 @@ def test_peculiarities_are_in_the_name() -> None:
     assert run(groups=("map=ab", "colorizer=autoencoder")).model == "resnet18+mobilenet@4-ab-autoencoder"
     assert run("positive_rate=0.25").model == "resnet18+mobilenet@4-pos0.25"
     assert plain("positive_rate=0.25", "map.name=ab").model == "resnet18-pos0.25"
+    keras = run("adn.bn_momentum=keras", "colorizer.bn_momentum=0.5", "positive_rate=0.25")
+    assert keras.model == "resnet18+mobilenet@4-cbn0.5-bnkeras-pos0.25"
+    assert keras.plain.model == "resnet18-bnkeras-pos0.25"
+    assert run("map.cross_fit=5", groups=("map=ab",)).model == "resnet18+mobilenet@4-ab-cross5"
+    assert run("map.cross_fit=5").plain.model == "resnet18"
+    assert run(*SELECTED).model == "resnet18+mobilenet@4-val_f1"
+    assert run(*SELECTED, "trainer.averaging=ema").plain.model == "resnet18-ema-val_f1"
+
+
+def test_new_settings_leave_the_runs_of_old_as_they_were() -> None:
+    """Written down before any of them was there: runs that were done then must be found."""
+    old = run("validation=0.25", groups=("adn=vgg16", "map=ab", "colorizer=autoencoder"))
+    assert (run().id, run().cell, colorizer(run())) == ("b0b09722effd", "ec25db1770a7", "926181b1deaf")
+    assert (plain().id, plain().cell) == ("0237a9ae90b8", "62dd24ff1490")
+    assert (old.id, old.cell, colorizer(old)) == ("e667b2ccb360", "016c29c2d573", "b092c06fcc12")
+
+
+def test_the_configuration_of_old_runs_is_read() -> None:
+    """Which names no setting that was added since."""
+    config = asdict(run().settings)
+    for group, entries in {"adn": AdnSettings, "colorizer": ColorizerSettings, "trainer": TrainerSettings}.items():
+        for entry in fields(entries):
+            if entry.default is not MISSING:
+                del config[group][entry.name]
+    assert "bn_momentum" not in config["adn"] and "select" not in config["trainer"]
+    assert Run(kept_settings(config), "0" * 64, 1).id == run().id
 
 
 @pytest.mark.parametrize(

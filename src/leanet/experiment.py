@@ -17,22 +17,22 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from leanet.color import lab_to_rgb
-from leanet.colorizer.maps import fold_maps, load_colorizer, map_divisor, map_scales
-from leanet.colorizer.task import recolored
+from leanet.colorizer.maps import map_divisor, map_scales
 from leanet.data.batches import DeviceData, Parts, Tensors, choose
 from leanet.data.folds import held_out, thinned
 from leanet.data.images import NEGATIVE, POSITIVE, ImageSet
-from leanet.data.map_folder import MapFolder
+from leanet.detector.averaging import WeightAverage
 from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
+from leanet.detector.epochs import BestEpoch, LastEpochs
 from leanet.detector.heads import combined, weighted
 from leanet.detector.scores import floor, scores
-from leanet.detector.task import DetectorTask, LastEpochs
-from leanet.errors import LeanetError
+from leanet.detector.task import DetectorTask
+from leanet.detector.threshold import best_f1, f1_above
 from leanet.fitting import Fit, fit, load_weights
 from leanet.locks import lock
-from leanet.loggers import LogSettings, close, colorizer_logger_of, log_cell, logger_of
+from leanet.loggers import LogSettings, close, log_cell, logger_of
+from leanet.run_maps import maps_of, recolored_of
 from leanet.runs import ALL, RESULT, Run
 from leanet.seeds import derive
 from leanet.sheet import Panel, choose_rows, draw_sheet
@@ -65,7 +65,10 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
             choose(tensors, torch.from_numpy(part)) for part in (rows.train, rows.test, rows.validation)
         )
 
-        last_epochs = LastEpochs(_unlabelled(test), _unlabelled(validation))
+        averaging, select = run.settings.trainer.averaging, run.settings.trainer.select
+        average = None if averaging == "none" else WeightAverage(averaging)
+        best = None if select == "last" else BestEpoch(select, validation, average)
+        last_epochs = LastEpochs(_unlabelled(test), _unlabelled(validation), average, best)
         logger = logger_of(run)
         seconds = _fit(run, task, train, last_epochs, logger, label)
         if run.settings.trainer.devices > 1:  # whose processes have ended it
@@ -73,7 +76,7 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
 
         _write_found(run, images, rows, last_epochs)
         if len(rows.test):
-            _write_sheet(run, images, rows.test, task, test, last_epochs.history[-1]["adn"])
+            _write_sheet(run, images, rows.test, task, test, last_epochs.tested["adn"])
         result = {
             **_result(run, last_epochs, images.labels, rows, seconds),
             "map_divisor": _divisor(run, tensors["maps"], rows) if run.needs_maps else None,
@@ -134,32 +137,14 @@ def tensors_of(
     """Images, labels and, where there is a use for them, maps and their scales, of all rows."""
     tensors = {"images": torch.from_numpy(images.images), "labels": torch.from_numpy(images.labels)}
     if run.needs_maps:
-        maps = _maps(run, images, rows, label, say)
+        normals = rows.all_train[images.labels[rows.all_train] == NEGATIVE]
+        maps = maps_of(run, images, normals, label, say)
         tensors |= {"maps": maps, "scales": map_scales(maps, _divisor(run, maps, rows))}
     return tensors
 
 
 def _divisor(run: Run, maps: Tensor, rows: Split) -> float | None:
     return map_divisor(maps, run.settings.map.scaling, torch.from_numpy(rows.train))
-
-
-def _maps(run: Run, images: ImageSet, rows: Split, label: str, say: Callable[[str], object]) -> Tensor:
-    """The anomaly maps (N, 1, S, S) of all images: made elsewhere, or by the fold's colorizer."""
-    settings = run.settings
-    if not run.has_colorizer:
-        return torch.from_numpy(MapFolder.of_fold(str(settings.map.root), run.fold).load(images))
-    normals = rows.all_train[images.labels[rows.all_train] == NEGATIVE]
-    return fold_maps(
-        run.colorizer_folder,
-        images.images,
-        normals,
-        settings.colorizer,
-        settings.trainer,
-        settings.map.name,
-        f"{label} · colorizer",
-        say,
-        colorizer_logger_of(run),
-    )
 
 
 def _unlabelled(tensors: Parts) -> Parts:
@@ -178,13 +163,14 @@ def _fit(run: Run, task: DetectorTask, train: Parts, last_epochs: LastEpochs, lo
     data = DeviceData(train, settings.batch_size, seed)
     if settings.compile and torch.cuda.is_available():
         task.network.compile(mode="reduce-overhead")  # with CUDA graphs
-    return fit(task, data, plan, logger, [last_epochs, LogSettings(_config(run))])
+    first = [callback for callback in (last_epochs.average, last_epochs.best) if callback]  # which it asks
+    return fit(task, data, plan, logger, [*first, last_epochs, LogSettings(_config(run))])
 
 
 def _write_found(run: Run, images: ImageSet, rows: Split, last_epochs: LastEpochs) -> None:
     """predictions.csv and validation.csv, and the test images' attention maps in attention.npy."""
     if len(rows.test):
-        _write_predictions(run.folder / "predictions.csv", images, rows.test, last_epochs.history[-1])
+        _write_predictions(run.folder / "predictions.csv", images, rows.test, last_epochs.tested)
     if len(rows.validation):
         _write_predictions(run.folder / "validation.csv", images, rows.validation, last_epochs.validated)
     if last_epochs.attention is not None:
@@ -207,19 +193,21 @@ def _result(
     run: Run, last_epochs: LastEpochs, labels: NDArray[np.int64], rows: Split, seconds: float
 ) -> dict[str, Any]:
     return {
-        **(_tested(last_epochs.history, torch.from_numpy(labels[rows.test])) if len(rows.test) else {}),
-        **_together(last_epochs.evidence, *(torch.from_numpy(labels[part]) for part in (rows.test, rows.validation))),
+        **(_tested(last_epochs, torch.from_numpy(labels[rows.test])) if len(rows.test) else {}),
         "validation": _validated(last_epochs, labels[rows.validation]),
+        **_together(last_epochs.evidence, *(torch.from_numpy(labels[part]) for part in (rows.test, rows.validation))),
         "attention_sd": last_epochs.attention_sd,
+        "thresholded": _thresholded(last_epochs, labels, rows) if len(rows.test) and len(rows.validation) else None,
         "run": run.id,
         "cell": run.cell,
-        "colorizer": run.colorizer_folder.name if run.has_colorizer else None,
+        "colorizer": _colorizer(run),
         "dataset": run.settings.dataset_name,
         "model": run.model,
         "fold": run.fold,
         "folds": run.settings.folds,
         "image_size": run.settings.image_size,
         "epochs": run.settings.trainer.max_epochs,
+        "selected_epoch": last_epochs.best.epoch if last_epochs.best else None,
         "images": {part: _counts(labels[getattr(rows, part)]) for part in ("train", "validation", "test")},
         "positives_of_all": _positives_of_all(labels, rows),
         "seconds": round(seconds, 3),
@@ -227,9 +215,16 @@ def _result(
     }
 
 
-def _tested(history: list[Tensors], labels: Tensor) -> dict[str, Any]:
-    """Scores on the test images, after each of the last epochs."""
-    heads = {head: _head_result([epoch[head] for epoch in history], labels) for head in history[-1]}
+def _colorizer(run: Run) -> str | list[str] | None:
+    """The name of its colorizer's folder, or the names where it is cross-fitted."""
+    names = [folder.name for folder in run.colorizer_folders]
+    return names[0] if run.has_colorizer and run.cross_fit is None else names or None
+
+
+def _tested(last_epochs: LastEpochs, labels: Tensor) -> dict[str, Any]:
+    """Scores on the test images, and after each of the last epochs."""
+    history, tested = last_epochs.history, last_epochs.tested
+    heads = {head: _head_result(tested[head], [epoch[head] for epoch in history], labels) for head in tested}
     return {**heads["adn"], "floor": floor(labels), "caan": heads.get("caan")}
 
 
@@ -247,6 +242,13 @@ def _validated(last_epochs: LastEpochs, labels: NDArray[np.int64]) -> dict[str, 
     return scores(last_epochs.validated["adn"], torch.from_numpy(labels)) if len(labels) else None
 
 
+def _thresholded(last_epochs: LastEpochs, labels: NDArray[np.int64], rows: Split) -> dict[str, float]:
+    """The threshold of the largest F1 on the validation images, and F1 above it on the test images."""
+    found = {part: getattr(last_epochs, part)["adn"].double().numpy() for part in ("validated", "tested")}
+    threshold = best_f1(found["validated"], labels[rows.validation]).value
+    return {"threshold": threshold, "f1": f1_above(threshold, found["tested"], labels[rows.test])}
+
+
 def _counts(labels: NDArray[np.int64]) -> dict[str, int]:
     return {"negative": int((labels == NEGATIVE).sum()), "positive": int((labels == POSITIVE).sum())}
 
@@ -256,11 +258,11 @@ def _positives_of_all(labels: NDArray[np.int64], rows: Split) -> float:
     return _counts(labels[rows.train])["positive"] / len(rows.all_train)
 
 
-def _head_result(epochs: list[Tensor], labels: Tensor) -> dict[str, Any]:
-    """The last epoch's scores, and the mean and SD of F1 over the last epochs."""
+def _head_result(tested: Tensor, epochs: list[Tensor], labels: Tensor) -> dict[str, Any]:
+    """The scores, and the mean and SD of F1 over the last epochs."""
     f1 = [scores(found, labels)["f1"] for found in epochs]
     sd = statistics.stdev(f1) if len(f1) > 1 else 0.0
-    return {**scores(epochs[-1], labels), "last_epochs": {"f1": f1, "mean": statistics.mean(f1), "sd": sd}}
+    return {**scores(tested, labels), "last_epochs": {"f1": f1, "mean": statistics.mean(f1), "sd": sd}}
 
 
 def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, tensors: Parts, found: Tensor) -> None:
@@ -284,16 +286,3 @@ def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, ten
         for place, row in enumerate(chosen)
     ]
     draw_sheet(panels, f"{run.settings.dataset_name} · {run.model} · fold {run.fold}", run.folder / "sheet.png")
-
-
-def recolored_of(run: Run, images: Tensor) -> NDArray[np.uint8]:
-    """What the run's trained colorizer makes of images (B, 3, S, S) uint8, of the same shape.
-
-    Raises:
-        LeanetError: it is gone.
-    """
-    colorizer = load_colorizer(run.colorizer_folder, run.settings.colorizer, images.shape[-1])
-    if colorizer is None:
-        raise LeanetError(f"{run.colorizer_folder}: its colorizer is gone; remove the folder, and it is made again")
-    rgb = torch.cat([lab_to_rgb(other) for _, other in recolored(colorizer, images)])
-    return (rgb * 255).round().byte().numpy()

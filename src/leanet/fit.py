@@ -9,6 +9,7 @@ from leanet.cells import Cell, Cells, load
 from leanet.errors import LeanetError
 from leanet.locks import lock
 from leanet.model.card import write_card
+from leanet.model.find import colorizers_kept
 from leanet.runs import ALL, COLORIZER_WEIGHTS, Run
 from leanet.settings import BOOLEAN, Settings, read_settings, settings_of
 from leanet.store import write_bytes
@@ -53,15 +54,17 @@ def _train(model: Run, cell: Cell) -> None:
 
 
 def _keep_colorizer(model: Run) -> None:
-    """Put the colorizer's weights beside the networks', so that the folder can be moved."""
-    kept, made = model.folder / COLORIZER_WEIGHTS, model.colorizer_folder / COLORIZER_WEIGHTS
-    if not model.has_colorizer or kept.exists():
-        return
-    if not made.exists():
-        raise LeanetError(
-            f"{made} is gone; remove the folders {made.parent} and {model.folder}, and both are made again"
-        )
-    write_bytes(kept, made.read_bytes())
+    """Put the weights of the colorizers beside the networks', so that the folder can be moved."""
+    places = colorizers_kept(model.folder, model.cross_fit) if model.has_colorizer else []
+    for place, folder in zip(places, model.colorizer_folders, strict=True):
+        kept, made = place / COLORIZER_WEIGHTS, folder / COLORIZER_WEIGHTS
+        if kept.exists():
+            continue
+        if not made.exists():
+            raise LeanetError(
+                f"{made} is gone; remove the folders {model.colorizer_folder} and {model.folder}, and all is made again"
+            )
+        write_bytes(kept, made.read_bytes())
 
 
 def main() -> None:

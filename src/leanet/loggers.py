@@ -29,9 +29,9 @@ def logger_of(run: Run) -> Logger:
     return _logger(run, run.folder, {"cell": cell, "id": run.id, "name": run.name, "job": FOLD})
 
 
-def colorizer_logger_of(run: Run) -> Logger:
-    """The same for the colorizer whose maps the run uses."""
-    folder, dataset = run.colorizer_folder, run.settings.dataset_name
+def colorizer_logger_of(run: Run, folder: Path) -> Logger:
+    """The same for the colorizer in `folder`, whose maps the run uses."""
+    dataset = run.settings.dataset_name
     name, _, identity = folder.name.rpartition("-")
     names = {"cell": f"{dataset} {COLORIZER}s", "id": identity, "name": f"{name}-{COLORIZER}", "job": COLORIZER}
     return _logger(run, folder, names)

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from leanet import command
+from leanet.detector.threshold import RULES
 from leanet.errors import LeanetError
 from leanet.model.decision import Rule, decide
 from leanet.model.find import find
 from leanet.model.prediction import PREDICTIONS, UNREADABLE, Prediction, done_or_do
 from leanet.model.stream import Source
-from leanet.model.threshold import RULES
 from leanet.settings import BOOLEAN, POSITIVE, SHARE, TEXT, one_of, read_settings
 from leanet.settings import Rule as Value
 

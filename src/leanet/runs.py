@@ -5,14 +5,21 @@ images, to be used and not to be judged, is a run of fold 0.
 """
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from leanet.data.map_folder import map_fingerprint
 from leanet.errors import LeanetError
-from leanet.settings import AdnSettings, AttentionSettings, ColorizerSettings, InputSettings, Settings
+from leanet.settings import (
+    AdnSettings,
+    AttentionSettings,
+    ColorizerSettings,
+    InputSettings,
+    Settings,
+    TrainerSettings,
+)
 from leanet.store import identity, read_json
 
 DETECTORS, MODELS = "detectors", "models"  # where runs lie: those of a fold, and those of all images
@@ -82,6 +89,22 @@ class Run:
             words.append("maps" if settings.map.name == "folder" else settings.map.name)
         if self.has_colorizer and settings.colorizer.name != "unet":
             words.append(settings.colorizer.name)
+        if self.cross_fit is not None:
+            words.append(f"cross{self.cross_fit}")
+        if self.has_colorizer and settings.colorizer.bn_momentum is not None:
+            words.append(f"cbn{settings.colorizer.bn_momentum}")
+        return [*words, *self._training_peculiarities]
+
+    @property
+    def _training_peculiarities(self) -> list[str]:
+        """Those that the plain ADN shares."""
+        settings, words = self.settings, []
+        if settings.adn.bn_momentum is not None:
+            words.append(f"bn{settings.adn.bn_momentum}")
+        if settings.trainer.averaging != "none":
+            words.append(settings.trainer.averaging)
+        if settings.trainer.select != "last":
+            words.append(settings.trainer.select)
         return words if settings.positive_rate == 1 else [*words, f"pos{settings.positive_rate:g}"]
 
     @property
@@ -114,16 +137,36 @@ class Run:
         caan = replace(self.settings.caan, name="none", network=None)
         return replace(self, settings=replace(self.settings, caan=caan, input=InputSettings("rgb")))
 
+    @property
+    def cross_fit(self) -> int | None:
+        """How many colorizers share in its maps, each without a part of the normals; None for one that has all."""
+        return self.settings.map.cross_fit if self.has_colorizer else None
+
     @cached_property
     def colorizer_folder(self) -> Path:
-        """Of the colorizer whose maps this run uses; shared with every run that agrees on its facts."""
+        """Of the colorizer whose maps this run uses, and of its maps; shared with every run that agrees on its facts.
+
+        Where maps are cross-fitted, of the maps alone.
+        """
+        return self._maker_folder("")
+
+    @cached_property
+    def colorizer_folders(self) -> list[Path]:
+        """Of each colorizer that has a share in the maps."""
+        if not self.has_colorizer:
+            return []
+        if self.cross_fit is None:
+            return [self.colorizer_folder]
+        return [self._maker_folder(f"-part{part}", part=part) for part in range(1, self.cross_fit + 1)]
+
+    def _maker_folder(self, which: str, **more: int) -> Path:
         fold = "all" if self.fold == ALL else f"fold{self.fold}"
-        name = f"{self.settings.dataset_name}-{fold}-{identity(self._colorizer_facts)}"
+        name = f"{self.settings.dataset_name}-{fold}{which}-{identity(self._colorizer_facts | more)}"
         return Path(self.settings.paths.runs) / "colorizers" / name
 
     @property
     def maps_file(self) -> Path:
-        """Where the maps (N, 1, S, S) that this run uses are kept, made by that colorizer."""
+        """Where the maps (N, 1, S, S) that this run uses are kept."""
         return self.colorizer_folder / f"maps-{self.settings.map.name}.npy"
 
     @cached_property
@@ -140,11 +183,17 @@ class Run:
 
     @property
     def _colorizer_facts(self) -> dict[str, Any]:
-        return {**self._fold_facts, "fold": self.fold, "colorizer": self._colorizer_training}
+        return {**self._fold_facts, "fold": self.fold, "colorizer": self._colorizer_training, **self._parts}
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        if self.cross_fit is None:
+            return {}
+        return {"cross_fit": {"parts": self.cross_fit, "split_seed": self.settings.split_seed}}
 
     @cached_property
     def _colorizer_training(self) -> dict[str, Any]:
-        return {**_without_name(self.settings.colorizer), "precision": self.settings.trainer.precision}
+        return {**_facts(self.settings.colorizer), "precision": self.settings.trainer.precision}
 
     @property
     def _map_facts(self) -> dict[str, Any]:
@@ -152,14 +201,15 @@ class Run:
         facts = {"name": settings.map.name, "scaling": settings.map.scaling}
         if settings.map.name == "folder":
             return {**facts, "maps": map_fingerprint(str(settings.map.root))}
-        return {**facts, "colorizer": self._colorizer_training}
+        return {**facts, "colorizer": self._colorizer_training, **self._parts}
 
     @cached_property
     def _cell_facts(self) -> dict[str, Any]:
         settings = self.settings
         training = {key: getattr(settings.trainer, key) for key in ("max_epochs", "batch_size", "precision")}
+        training |= _changed(settings.trainer)
         facts = {**self._fold_facts, "seed": settings.seed, "positive_rate": settings.positive_rate}
-        facts |= {"training": training, "adn": _without_name(settings.adn)}
+        facts |= {"training": training, "adn": _facts(settings.adn)}
         if settings.dataset.get("folds_file") and settings.positive_rate != 1:
             facts["thinned_by"] = settings.split_seed  # which has no other say there
         if self.needs_maps:
@@ -170,14 +220,16 @@ class Run:
         return facts
 
 
-def _without_name(group: AdnSettings | ColorizerSettings) -> dict[str, Any]:
-    return {key: value for key, value in asdict(group).items() if key != "name"}
+def _facts(group: AdnSettings | ColorizerSettings) -> dict[str, Any]:
+    """What of a group changes the numbers."""
+    given = {entry.name: getattr(group, entry.name) for entry in fields(group) if entry.default is MISSING}
+    return {name: value for name, value in given.items() if name != "name"} | _changed(group)
 
 
-def _changed(attention: AttentionSettings) -> dict[str, Any]:
-    """What is not as in the paper, whose attention adds nothing to the facts of runs from before there were others."""
-    usual = asdict(AttentionSettings())
-    return {name: value for name, value in asdict(attention).items() if value != usual[name]}
+def _changed(group: AdnSettings | AttentionSettings | ColorizerSettings | TrainerSettings) -> dict[str, Any]:
+    """Its values that are not at their default: where they are, the runs made before there were such are the same."""
+    values = {entry.name: (getattr(group, entry.name), entry.default) for entry in fields(group)}
+    return {name: value for name, (value, default) in values.items() if default not in (MISSING, value)}
 
 
 def _words_of(attention: AttentionSettings) -> list[str]:

@@ -34,6 +34,7 @@ def one_of(*choices: str) -> Rule:
 
 
 SHARE = Rule(lambda v: type(v) in (int, float) and 0 < v <= 1, "a number above 0, up to 1")
+MOMENTUM = Rule(lambda v: v == "keras" or SHARE.holds(v), f"{SHARE.words}, or keras")
 POSITIVE = Rule(lambda v: type(v) in (int, float) and 0 < v < float("inf"), "a number above 0")
 BOOLEAN = Rule(lambda v: type(v) is bool, "true or false")
 TEXT = Rule(lambda v: isinstance(v, str) and v != "", "a text")
@@ -58,11 +59,15 @@ IMAGE_SIZE = Rule(
 
 @dataclass(frozen=True)
 class AdnSettings:
-    """`network` is called with `channels` and `image_size` as well, and gives an `Adn`."""
+    """`network` is called with `channels` and `image_size` as well, and gives an `Adn`.
+
+    bn_momentum: of batch norm in ADN and CAAN, as `set_batch_norm` has it.
+    """
 
     name: Annotated[str, TEXT]
     lr: Annotated[float, POSITIVE]
     network: Annotated[Node, REST]
+    bn_momentum: Annotated[float | str | None, MOMENTUM] = None  # like every default here: not in older config.yaml
 
 
 @dataclass(frozen=True)
@@ -98,11 +103,15 @@ class InputSettings:
 
 @dataclass(frozen=True)
 class MapSettings:
-    """`root` is for maps made elsewhere; {fold} in it stands for the fold's number."""
+    """`root` is for maps made elsewhere; {fold} in it stands for the fold's number.
+
+    cross_fit: into how many parts the normals are dealt, as `cross_fitted_maps` has it; None for one colorizer of all.
+    """
 
     name: Annotated[str, one_of("ciede2000", "legacy", "ab", "folder")]
     scaling: Annotated[str, one_of("image_max", "fold", "fixed")]
     root: Annotated[str | None, TEXT] = None
+    cross_fit: Annotated[int | None, whole(2)] = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,7 @@ class ColorizerSettings:
     fancy_pca: Annotated[float, number(0, 10)]
     seed: Annotated[int, whole(0)]
     network: Annotated[Node, REST]
+    bn_momentum: Annotated[float | str | None, MOMENTUM] = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +142,9 @@ class TrainerSettings:
     devices: Annotated[int, whole(1)]
     precision: Annotated[str, one_of("32-true", "16-mixed", "bf16-mixed")]
     checkpoint_seconds: Annotated[float, number(0, 86400)]
-    compile: Annotated[bool, BOOLEAN] = False  # not in the config.yaml of older runs
+    compile: Annotated[bool, BOOLEAN] = False
+    averaging: Annotated[str, one_of("none", "ema", "swa")] = "none"
+    select: Annotated[str, one_of("last", "val_f1", "val_loss")] = "last"
 
 
 @dataclass(frozen=True)
@@ -191,6 +203,10 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
         _check(f"dataset.{key}", settings.dataset.get(key), DATASET_TEXT)
     if settings.fold is not None and settings.fold > settings.folds:
         raise LeanetError(f"fold={settings.fold}: there are folds 1 to {settings.folds}; leave it empty for all")
+    if settings.trainer.select != "last" and not settings.validation:
+        raise LeanetError(
+            f"trainer.select={settings.trainer.select} needs images that are held out: validation=0.2, say"
+        )
     if settings.map.name == "folder" and settings.map.root is None:
         raise LeanetError("map=folder needs map.root=DIR, the folder that holds a map for each image")
     return settings

@@ -13,6 +13,7 @@ from leanet.data.folds import (
     check_counts,
     check_separation,
     held_out,
+    parts_of,
     read_folds,
     stratified_folds,
     thinned,
@@ -293,3 +294,23 @@ def test_equal_pictures_are_held_out_together_and_some_are_left() -> None:
     assert np.bincount(labels[validation]).tolist() == [4, 4]
     with pytest.raises(LeanetError, match=r"validation=0\.5: no positive image"):
         held_out(np.arange(20), labels, ["a" if label else str(row) for row, label in enumerate(labels)], 0.5, 0)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 7])
+def test_parts_are_even_and_depend_on_pixels_and_seed_alone(parts: int) -> None:
+    pixels = [digest(number) for number in range(40)]
+    pixels[1], pixels[38] = pixels[0], pixels[2]  # twins: in the rows, and one without
+    rows = np.arange(30)
+    found = parts_of(rows, pixels, parts, split_seed=0)
+    sizes = np.bincount(found[rows], minlength=parts + 1)
+    assert sizes[0] == 0 and sizes[1:].max() - sizes[1:].min() <= 1
+    assert found[0] == found[1] and found[38] == found[2] and not found[30:38].any() and found[39] == 0
+    order = np.random.default_rng(0).permutation(40)
+    shuffled = parts_of(np.flatnonzero(order < 30), [pixels[place] for place in order], parts, split_seed=0)
+    assert np.array_equal(shuffled, found[order])
+    assert not np.array_equal(parts_of(rows, pixels, parts, split_seed=1), found)
+
+
+def test_more_parts_than_different_normals_are_refused() -> None:
+    with pytest.raises(LeanetError, match=r"^map\.cross_fit=3: there are only 2 different training normals$"):
+        parts_of(np.arange(3), ["a", "b", "a", "c"], 3, split_seed=0)

@@ -41,3 +41,8 @@ def test_what_is_done_of_a_grid_is_read(job: MakeJob) -> None:
     write_json(done.run.colorizer_folder / COLORIZER_FACTS, facts)
     durations = Durations.of([done, open_])
     assert durations.fit(open_) == pytest.approx(30) and durations.colorizer(open_) == pytest.approx(5)
+
+
+def test_of_three_colorizers_each_trains_on_two_thirds(job: MakeJob) -> None:
+    facts = {"images": 12, "image_size": 32, "max_epochs": 3, "seconds": 5.0}
+    assert Durations([], [facts]).colorizer(job("point=1", "map.cross_fit=3")) == pytest.approx(3 * 5 * 2 / 3)

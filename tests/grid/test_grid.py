@@ -191,12 +191,14 @@ def test_hydras_own_sweeper_leaves_out_what_is_done_too(home: Path, tiny: tuple[
     assert done_once(home, before)
 
 
-def test_the_plan(tiny: tuple[str, ...], tmp_path: Path) -> None:
-    found = run(command(tmp_path, tiny, "hydra.sweeper.dry_run=true"))
+@pytest.mark.parametrize(("words", "colorizers"), [([], 2), (["map.cross_fit=3"], 6), (["map.cross_fit=null,3"], 8)])
+def test_the_plan(words: list[str], colorizers: int, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    found = run(command(tmp_path, tiny, "hydra.sweeper.dry_run=true", *words))
     assert found.returncode == 0, found.stderr
+    runs = 6 if len(words) == 0 or "null" not in words[0] else 10  # two of them plain
     for text in (
-        "runs: 6, of which 0 done, 6 not started, 0 failed, 0 failed twice the same way",
-        "colorizers: 2, of which 0 made",
+        f"runs: {runs}, of which 0 done, {runs} not started, 0 failed, 0 failed twice the same way",
+        f"colorizers: {colorizers}, of which 0 made",
         "unknown before a first run is done",
     ):
         assert text in found.stdout

@@ -37,7 +37,7 @@ def home(tmp_path: Path) -> Path:
 def test_a_run_by_name_and_hash(home: Path, word: str) -> None:
     found = find(word, home)
     assert [kept.folder for kept in found.members] == [home / "detectors" / "leaves-cnn-fold3-000000000003"]
-    assert found.members[0].colorizer == home / "colorizers" / "leaves-fold1-00"
+    assert found.members[0].colorizers == [home / "colorizers" / "leaves-fold1-00"]
     assert not found.members[0].is_model and not found.is_cell
 
 
@@ -48,7 +48,7 @@ def test_a_folder_anywhere_whatever_its_name(home: Path, tmp_path: Path, monkeyp
     monkeypatch.chdir(moved)
     for word in (str(moved), "."):
         (kept,) = find(word, tmp_path / "nothing").members
-        assert kept.is_model and kept.folder == moved and kept.colorizer == moved
+        assert kept.is_model and kept.folder == moved and kept.colorizers == [moved]
 
 
 def test_a_cell_is_its_finished_folds(home: Path) -> None:
@@ -104,4 +104,4 @@ def test_a_result_that_leanet_did_not_write(home: Path, text: str) -> None:
 
 def test_a_result_cannot_point_out_of_the_runs(home: Path) -> None:
     folder = run(home, "leaves-cnn-fold9-000000000009", fold=9, colorizer="../../../etc")
-    assert find(str(folder), home).members[0].colorizer == home / "colorizers" / "etc"
+    assert find(str(folder), home).members[0].colorizers == [home / "colorizers" / "etc"]

@@ -46,7 +46,7 @@ def untrained(configure: Configure, *words: str) -> Pipeline:
         return Pipeline(network).eval()
     divisor = None if settings.map.scaling == "image_max" else 30.0
     colorizer = colorizer_of(settings.colorizer, settings.image_size)
-    return Pipeline(network, colorizer, DIFFERENCES[settings.map.name], divisor).eval()
+    return Pipeline(network, [colorizer], DIFFERENCES[settings.map.name], divisor).eval()
 
 
 @pytest.fixture(scope="module")

@@ -62,6 +62,7 @@ def kept(folder: Path, images: ImageSet) -> tuple[torch.Tensor, np.ndarray]:
         ["caan=none", "input=rgb_map", "map=ab", "map.scaling=fixed"],
         ["caan=none", "input=attentioned", "map=legacy"],
         ["caan=mobilenet", "colorizer=autoencoder"],
+        ["caan=mobilenet", "map.cross_fit=2"],
         ["caan=direct", "point=2", "map.scaling=fixed"],
         ["caan=mobilenet", "point=1", "map=ab", "map.scaling=image_max", "input=rgb_map"],
     ],

@@ -19,7 +19,12 @@ def finisher(configure: Configure) -> Callable[[Path], Finish]:
     """finisher(home) → `finish`, for runs under home."""
 
     def finish_in(home: Path) -> Finish:
-        def finished(f1: dict[int, float], *words: str, validated: dict[int, float] | None = None) -> Run:
+        def finished(
+            f1: dict[int, float],
+            *words: str,
+            validated: dict[int, float] | None = None,
+            thresholded: dict[int, float] | None = None,
+        ) -> Run:
             settings = settings_of(configure(home, "folds=5", "fold=null", *words))
             config = OmegaConf.to_yaml(OmegaConf.create({**asdict(settings), "fold": min(f1)}))
             for fold, value in f1.items():
@@ -27,6 +32,7 @@ def finisher(configure: Configure) -> Callable[[Path], Finish]:
                 write_text(run.folder / "config.yaml", config)
                 write_text(run.folder / "predictions.csv", _predictions(fold))
                 validation = {"validation": {"f1": validated[fold]} if validated else None}
+                validation |= {"thresholded": {"f1": thresholded[fold], "threshold": 0.3} if thresholded else None}
                 write_json(run.folder / RESULT, {**FIGURES, **validation, "f1": value, **_facts(run)})
             return run
 

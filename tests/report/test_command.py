@@ -44,7 +44,7 @@ def test_the_command_writes_what_it_prints(finish: Finish, tmp_path: Path, capsy
     ("words", "told"),
     {
         "table=4": "table=4: must be 3, 5, 6, 7, 8 or cells",
-        "columns=[f2]": "columns=['f2']: must be a list of some of f1, left_out, nested, lift, auroc,",
+        "columns=[f2]": "columns=['f2']: must be a list of some of f1, left_out, nested, thresholded, lift,",
         "tabel=3": "tabel is no setting, did you mean table?",
         "paths.runs=nowhere": "paths.runs=nowhere: no run is done there",
     }.items(),

@@ -72,6 +72,15 @@ def test_a_fold_s_point_can_be_chosen_on_validation_images(finish: Finish, tmp_p
     assert entry.text("nested") == "–"  # not a choice among the points that happen to have such images
 
 
+def test_f1_above_a_chosen_threshold_is_of_all_folds_or_of_none(finish: Finish, tmp_path: Path) -> None:
+    finish({1: 0.5, 2: 0.7}, *POTATO, "caan=none", thresholded={1: 0.6, 2: 0.9})
+    (entry,) = layout.fill(paper_table(3), finished_cells(tmp_path)).entries.values()
+    assert entry.text("thresholded") == "0.750 ± 0.212"
+    finish({3: 0.7}, *POTATO, "caan=none")
+    (entry,) = layout.fill(paper_table(3), finished_cells(tmp_path)).entries.values()
+    assert entry.text("thresholded") == "–"
+
+
 def test_repeats_are_pooled_when_asked_for(finish: Finish, tmp_path: Path) -> None:
     """SD within the repeats (.016 in both, .04 over all ten), and the SD between their means."""
     finish(folds(0.6), *POTATO, "caan=none")

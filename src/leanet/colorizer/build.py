@@ -2,6 +2,7 @@
 
 from hydra.utils import instantiate
 
+from leanet.batch_norm import set_batch_norm
 from leanet.colorizer.network import Colorizer
 from leanet.settings import ColorizerSettings
 
@@ -9,4 +10,5 @@ from leanet.settings import ColorizerSettings
 def colorizer_of(settings: ColorizerSettings, image_size: int) -> Colorizer:
     """A new colorizer of images of `image_size` pixels."""
     colorizer: Colorizer = instantiate(settings.network, image_size=image_size)
+    set_batch_norm(colorizer, settings.bn_momentum)
     return colorizer

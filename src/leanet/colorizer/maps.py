@@ -1,6 +1,6 @@
 """The anomaly maps of a fold: made once from its training normals, shared by every run that needs them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -92,17 +92,32 @@ def fold_maps(
     Of several processes that ask together, one trains and the others wait for it; if it dies, the next goes on from
     its checkpoint.
     """
+
+    def make() -> Tensor:
+        plan = Fit(folder, label, settings.max_epochs, settings.seed, trainer)
+        colorizer = train_colorizer(torch.from_numpy(images[normals]), settings, plan, logger)
+        return anomaly_maps(colorizer, torch.from_numpy(images), name)
+
+    waiting = f"{label}: waiting for the process that is training this colorizer"
+    return kept_maps(folder, name, make, lambda: say(waiting))
+
+
+def kept_maps(folder: Path, name: str, make: Callable[[], Tensor], on_wait: Callable[[], object]) -> Tensor:
+    """The maps called `name` in `folder`; of several processes that ask for them together one makes them."""
     file = maps_file(folder, name)
     if file.exists():
         tidy(folder)
     else:
-        with lock(folder, on_wait=lambda: say(f"{label}: waiting for the process that is training this colorizer")):
+        with lock(folder, on_wait):
             if not file.exists():
-                plan = Fit(folder, label, settings.max_epochs, settings.seed, trainer)
-                colorizer = train_colorizer(torch.from_numpy(images[normals]), settings, plan, logger)
-                maps = anomaly_maps(colorizer, torch.from_numpy(images), name).numpy()
+                maps = make().numpy()
                 write_atomically(file, lambda out: np.save(out, maps))
     return torch.from_numpy(np.load(file, allow_pickle=False))
+
+
+def mean_map(maps: Sequence[Tensor]) -> Tensor:
+    """The mean of what several colorizers say, (…) float16 each."""
+    return (sum((each.float() for each in maps[1:]), maps[0].float()) / len(maps)).half()
 
 
 def map_divisor(maps: Tensor, scaling: str, train: Tensor) -> float | None:

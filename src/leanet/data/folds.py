@@ -107,6 +107,26 @@ def held_out(
     return rows[kept], rows[~kept]
 
 
+def parts_of(rows: NDArray[np.int64], pixels: Sequence[str], parts: int, split_seed: int) -> NDArray[np.int64]:
+    """The part, 1…parts, of each image whose pixels one of the `rows` has, and 0 for all others: (N,).
+
+    As `stratified_folds` deals: images of equal pixels together, larger groups first and then by a hash of seed and
+    pixels, each to the part with the fewest images so far.
+
+    Raises:
+        LeanetError: there are fewer different images than parts.
+    """
+    groups = _groups([pixels[row] for row in rows])
+    if len(groups) < parts:
+        raise LeanetError(f"map.cross_fit={parts}: there are only {len(groups)} different training normals")
+    dealt = dict.fromkeys(range(1, parts + 1), 0)
+    part_of: dict[str, int] = {}
+    for digest in sorted(groups, key=lambda digest: (-len(groups[digest]), _rank(split_seed, f"part:{digest}"))):
+        part_of[digest] = min(dealt, key=lambda part: (dealt[part], part))
+        dealt[part_of[digest]] += len(groups[digest])
+    return np.array([part_of.get(digest, 0) for digest in pixels], dtype=np.int64)
+
+
 def _groups(pixels: Sequence[str]) -> dict[str, list[int]]:
     """The positions of images that are pixel for pixel the same."""
     groups: defaultdict[str, list[int]] = defaultdict(list)

@@ -5,6 +5,8 @@ from dataclasses import asdict
 import torch
 from hydra.utils import instantiate
 
+from leanet.batch_norm import set_batch_norm
+from leanet.detector.adn import Adn
 from leanet.detector.attention import Attention
 from leanet.detector.caan import ExternalNetwork, channels_at
 from leanet.detector.inputs import CHANNELS
@@ -24,6 +26,12 @@ def detector_of(settings: Settings, fold: int) -> LeaNet:
     adn = instantiate(settings.adn.network, channels=channels, image_size=settings.image_size)
     torch.manual_seed(derive(settings.seed, "caan", fold))
     caan = instantiate(settings.caan.network) if settings.caan.network is not None else None
+    network = _joined(settings, adn, caan)
+    set_batch_norm(network, settings.adn.bn_momentum)
+    return network
+
+
+def _joined(settings: Settings, adn: Adn, caan: ExternalNetwork | None) -> LeaNet:
     if caan is None:
         return LeaNet(adn, sees=settings.input.name)
     attentions = _attentions(settings.attention, caan, settings.points, settings.image_size)

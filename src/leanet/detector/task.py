@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits, one_hot
 
@@ -40,19 +38,29 @@ class DetectorTask(lightning.LightningModule):
         return output
 
     def training_step(self, batch: Tensors, batch_idx: int) -> Tensors:
-        """`loss`, which is minimised, and what it is made of; epochs.py logs their means."""
+        """`loss`, which is minimised, and what else is told of the step; epochs.py logs their means."""
         output = self(batch)
-        loss = head_loss(output.adn, batch["labels"])
-        told = {"adn_loss": loss}
-        if output.caan is not None:
-            told["caan_loss"] = head_loss(output.caan, batch["labels"])
-            loss = loss + told["caan_loss"]
+        losses = head_losses(output, batch["labels"])
+        told = {"loss": total(losses), **losses}
         if output.attention is not None:
             told["attention_sd"] = spatial_sd(output.attention.detach()).mean()
-        return {"loss": loss, **told}
+        return told
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters(), lr=self.lr, fused=True)
+
+
+def head_losses(output: Output, labels: Tensor) -> Tensors:
+    """The loss of each head there is."""
+    losses = {"adn_loss": head_loss(output.adn, labels)}
+    if output.caan is not None:
+        losses["caan_loss"] = head_loss(output.caan, labels)
+    return losses
+
+
+def total(losses: Tensors) -> Tensor:
+    """What is trained on: the sum over the heads (Eq. 1)."""
+    return torch.stack(list(losses.values())).sum()
 
 
 def head_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -120,52 +128,11 @@ def probabilities(task: DetectorTask, tensors: Parts, batch_size: int = 64) -> T
     return answers(task, tensors, batch_size).probabilities
 
 
-_KEPT = frozenset({"validated", "evidence", "attention", "attention_sd"})
-
-
-class LastEpochs(Callback):
-    """The test fold's probabilities after each of the last epochs, and after the very last more; in the checkpoint.
-
-    F1 on twenty positives swings by ±.1 from epoch to epoch: the last figure alone says little.
-
-    Args:
-        validation: the images held out, of none or more rows.
-
-    Attributes:
-        history: the test images' probabilities by head, of each of the last epochs.
-        validated: those of the validation images, after the last.
-        evidence: both heads' logits of the `test` and the `validation` images, after the last.
-        attention: the test images' attention maps, after the last; None where there is none.
-        attention_sd: their SDs over h and w, the mean over the images.
-    """
-
-    def __init__(self, test: Parts, validation: Parts, epochs: int = 5) -> None:
-        self.test = test
-        self.validation = validation
-        self.epochs = epochs
-        self.history: list[Tensors] = []
-        self.validated: Tensors = {}
-        self.evidence: dict[str, Tensors] = {"test": {}, "validation": {}}
-        self.attention: Tensor | None = None
-        self.attention_sd: float | None = None
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
-        assert isinstance(task, DetectorTask) and trainer.max_epochs is not None
-        if trainer.current_epoch < trainer.max_epochs - self.epochs:
-            return
-        tested = answers(task, self.test)
-        self.history.append(tested.probabilities)
-        if trainer.current_epoch + 1 == trainer.max_epochs:
-            validated = answers(task, self.validation)
-            self.validated = validated.probabilities
-            self.evidence = {"test": tested.evidence, "validation": validated.evidence}
-            self.attention = tested.attention
-            self.attention_sd = None if tested.attention_sd is None else float(tested.attention_sd.mean())
-
-    def state_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("history", *_KEPT)}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.history = state_dict["history"]
-        for name in _KEPT.intersection(state_dict):  # checkpoints of older runs lack some
-            setattr(self, name, state_dict[name])
+def mean_loss(task: DetectorTask, tensors: Parts, batch_size: int = 64) -> float:
+    """What is trained on (Eq. 1), of the network in evaluation mode: the mean over all rows, whose labels are there."""
+    labels = (batch["labels"].to(task.device) for batch in batches(tensors, batch_size))
+    sums = [
+        float(total(head_losses(output, of_batch))) * len(of_batch)
+        for output, of_batch in zip(outputs(task, tensors, batch_size), labels, strict=True)
+    ]
+    return sum(sums) / len(tensors["labels"])

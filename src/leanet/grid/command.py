@@ -74,8 +74,8 @@ class Grid:
         """A line each on runs, colorizers and time."""
         states = Counter(state_of(job.run) for job in self.jobs)
         todo = [job for job in self.jobs if state_of(job.run) in (State.OPEN, State.FAILED)]
-        colorizers = colorizers_of(self.jobs)
-        unmade = [group[0] for group in colorizers.values() if not group[0].run.maps_file.exists()]
+        leaders = [group[0] for group in colorizers_of(self.jobs).values()]
+        unmade = [job for job in leaders if not job.run.maps_file.exists()]
         durations = Durations.of(self.jobs)
         expected = [*map(durations.fit, todo), *map(durations.colorizer, unmade)]
         known = [seconds for seconds in expected if seconds is not None]
@@ -83,7 +83,7 @@ class Grid:
         return "\n".join(
             [
                 f"runs: {len(self.jobs)}, of which {', '.join(f'{states[state]} {state.value}' for state in State)}",
-                f"colorizers: {len(colorizers)}, of which {len(colorizers) - len(unmade)} made",
+                f"colorizers: {_number(leaders)}, of which {_number(leaders) - _number(unmade)} made",
                 f"time for the rest, one after the other: {time}",
             ]
         )
@@ -118,6 +118,11 @@ def _jobs(everywhere: Sequence[Words], configuration: Callable[[Words], dict[str
 
 def _with_fold(words: tuple[str, ...], fold: int) -> tuple[str, ...]:
     return (*(word for word in words if not word.startswith("fold=")), f"fold={fold}")
+
+
+def _number(leaders: Sequence[Job]) -> int:
+    """How many colorizers they need, where no two share any."""
+    return sum(len(job.run.colorizer_folders) for job in leaders)
 
 
 def _failure(job: Job) -> str:

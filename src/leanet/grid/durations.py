@@ -34,7 +34,7 @@ class Durations:
     @classmethod
     def of(cls, jobs: Sequence[Job]) -> "Durations":
         """Those of what is done of the jobs."""
-        folders = [group[0].run.colorizer_folder for group in colorizers_of(jobs).values()]
+        folders = [folder for group in colorizers_of(jobs).values() for folder in group[0].run.colorizer_folders]
         colorizers = [facts for folder in folders if (facts := read_json(folder / COLORIZER_FACTS))]
         return cls((result for job in jobs if (result := job.run.result)), colorizers)
 
@@ -44,8 +44,9 @@ class Durations:
         return _expected(rate, job, job.images, job.run.settings.trainer.max_epochs)
 
     def colorizer(self, job: Job) -> float | None:
-        """Expected seconds for the colorizer that the job needs; None if none was ever made."""
-        return _expected(self._colorizer, job, job.normals, job.run.settings.colorizer.max_epochs)
+        """Expected seconds for the colorizer, or all colorizers, that the job needs; None if none was ever made."""
+        times = job.run.cross_fit - 1 if job.run.cross_fit else 1  # K that each leave out a K-th
+        return _expected(self._colorizer, job, times * job.normals, job.run.settings.colorizer.max_epochs)
 
 
 def _expected(rate: float | None, job: Job, images: int, epochs: int) -> float | None:

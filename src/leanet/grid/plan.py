@@ -71,7 +71,7 @@ def distinct(jobs: Iterable[Job]) -> list[Job]:
 
 
 def colorizers_of(jobs: Iterable[Job]) -> dict[str, list[Job]]:
-    """The jobs that need maps made here, by the folder of their colorizer."""
+    """The jobs that need maps made here, by the folder of their colorizer, or of several ones' joint maps."""
     found: defaultdict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         if job.run.has_colorizer:

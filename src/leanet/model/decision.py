@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from leanet.model import threshold as thresholds
+from leanet.detector import threshold as thresholds
+from leanet.detector.threshold import Threshold
 from leanet.model.calibration import Calibration, at_temperature, calibrate
 from leanet.model.find import Found
-from leanet.model.threshold import Threshold
 from leanet.model.validation import Validation, validation_of
 
 

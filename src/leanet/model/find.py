@@ -30,12 +30,13 @@ class Kept:
         return bool(self.result["fold"] == ALL)
 
     @property
-    def colorizer(self) -> Path | None:
-        """The folder of its colorizer's weights; None where it has none of its own."""
-        name = self.result.get("colorizer")
-        if not name:
-            return None
-        return self.folder if self.is_model else self.folder.parents[1] / "colorizers" / Path(name).name
+    def colorizers(self) -> list[Path]:
+        """The folders of its colorizers' weights: one, several where its maps are cross-fitted, or none."""
+        names = self.result.get("colorizer") or []
+        if self.is_model:
+            return colorizers_kept(self.folder, None if isinstance(names, str) else len(names))
+        home = self.folder.parents[1] / "colorizers"
+        return [home / Path(name).name for name in ([names] if isinstance(names, str) else names)]
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,11 @@ def _names_of(folder: Path) -> tuple[str, str, str]:
     """By which it may be called: whole, without its hash, and the hash alone."""
     name, _, identity = folder.name.rpartition("-")
     return folder.name, name, identity
+
+
+def colorizers_kept(model: Path, cross_fit: int | None) -> list[Path]:
+    """Where in a fitted model's folder the weights of its colorizers are: beside the networks, or a folder for each."""
+    return [model] if cross_fit is None else [model / f"colorizer{part}" for part in range(1, cross_fit + 1)]
 
 
 def kept_in(folder: Path) -> Kept:

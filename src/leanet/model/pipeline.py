@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from leanet.color import rgb_to_lab
-from leanet.colorizer.maps import DIFFERENCES, load_colorizer, map_scales
+from leanet.colorizer.maps import DIFFERENCES, load_colorizer, map_scales, mean_map
 from leanet.colorizer.network import Colorizer
 from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
@@ -42,7 +42,7 @@ class Pipeline(nn.Module):
 
     Args:
         network: the trained detector.
-        colorizer: that of the detector's maps; None where it needs none.
+        colorizers: that of the detector's maps, or several, of whose maps it gets the mean; none where it needs none.
         difference: L*a*b* of original and recoloured image, (B, 3, S, S) each → (B, 1, S, S).
         divisor: what maps are divided by before the detector sees them; None: each by its own maximum.
     """
@@ -50,24 +50,24 @@ class Pipeline(nn.Module):
     def __init__(
         self,
         network: LeaNet,
-        colorizer: Colorizer | None = None,
+        colorizers: Sequence[Colorizer] = (),
         difference: Callable[[Tensor, Tensor], Tensor] = DIFFERENCES["ciede2000"],
         divisor: float | None = None,
     ) -> None:
         super().__init__()
         self.network = network
-        self.colorizer = colorizer
+        self.colorizers = nn.ModuleList(colorizers)
         self.difference = difference
         self.divisor = divisor
 
     def forward(self, images: Tensor) -> Seen:
         """images: (B, 3, S, S) uint8, sRGB, of the size that the detector was trained on."""
         rgb = images / 255
-        if self.colorizer is None:
+        if not self.colorizers:
             return Seen(_probability(self.network(rgb).adn))
         lab = rgb_to_lab(rgb)
-        # The detector has been trained on maps that were kept in half precision.
-        maps = self.difference(lab, self.colorizer.recolored(lab)).half().float()
+        each = [self.difference(lab, one.recolored(lab)).half() for one in self.colorizers]  # type: ignore[operator]
+        maps = mean_map(each).float()
         output = self.network(rgb, maps * map_scales(maps, self.divisor)[:, None, None, None])
         return Seen(_probability(output.adn), maps, output.attention)
 
@@ -102,17 +102,19 @@ def pipeline_of(folder: Path, trust: bool = False) -> Pipeline:
             f"{folder}: made before runs kept the scale of their maps; remove {RESULT} there and give the training "
             "command again: it goes on from the last checkpoint, in seconds"
         )
-    return assembled(settings, kept.result["fold"], folder, kept.colorizer, kept.result["map_divisor"])
+    return assembled(settings, kept.result["fold"], folder, kept.colorizers, kept.result["map_divisor"])
 
 
-def assembled(settings: Settings, fold: int, detector: Path, colorizer: Path | None, divisor: float | None) -> Pipeline:
+def assembled(
+    settings: Settings, fold: int, detector: Path, colorizers: Sequence[Path], divisor: float | None
+) -> Pipeline:
     """The pipeline of trained networks, in evaluation mode, on the CPU.
 
     Args:
         settings: those of the training.
         fold: the fold that trained them.
         detector: the folder of the detector's checkpoint.
-        colorizer: the folder of the colorizer's weights; None where the detector needs no maps made here.
+        colorizers: the folders of the colorizers' weights; none where the detector needs no maps made here.
         divisor: as `map_divisor` in the run's result.
 
     Raises:
@@ -121,20 +123,25 @@ def assembled(settings: Settings, fold: int, detector: Path, colorizer: Path | N
     with without_weights():
         task = DetectorTask(detector_of(settings, fold), settings.adn.lr)
     load_weights(detector, task)
-    if colorizer is None:
+    if not colorizers:
         if settings.caan.network is not None or settings.input.name != "rgb":
             raise LeanetError(
                 f"{detector}: its maps come from map.root={settings.map.root}, and new images have none there; "
                 "train with maps that are made here, map=ciede2000"
             )
         return Pipeline(task.network).eval()
-    network = load_colorizer(colorizer, settings.colorizer, settings.image_size)
+    networks = [_colorizer(folder, settings, detector) for folder in colorizers]
+    return Pipeline(task.network, networks, DIFFERENCES[settings.map.name], divisor).eval()
+
+
+def _colorizer(folder: Path, settings: Settings, detector: Path) -> Colorizer:
+    network = load_colorizer(folder, settings.colorizer, settings.image_size)
     if network is None:
         raise LeanetError(
-            f"{colorizer}: its colorizer is gone; remove that folder and {detector / RESULT}, and give the training "
+            f"{folder}: its colorizer is gone; remove that folder and {detector / RESULT}, and give the training "
             "command again"
         )
-    return Pipeline(task.network, network, DIFFERENCES[settings.map.name], divisor).eval()
+    return network
 
 
 def ensemble_of(folders: Sequence[Path], trust: bool = False) -> Ensemble:

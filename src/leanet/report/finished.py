@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from leanet.runs import ABLATION, RESULT
+from leanet.runs import ABLATION, RESULT, Run
+from leanet.settings import kept_settings
 from leanet.store import read_json
 
 Result = dict[str, Any]
@@ -83,11 +84,10 @@ class FinishedCell:
         """How many folds have a finished run."""
         return len({_fold(result) for result in self.results})
 
-    @property
+    @cached_property
     def plain(self) -> str:
         """The model it is to be compared with: the same ADN that sees the image alone, without attention."""
-        rate = self.config["positive_rate"]
-        return f"{self.config['adn']['name']}{'' if rate == 1 else f'-pos{rate:g}'}"
+        return Run(kept_settings(self.config), "", fold=1).plain.model
 
     @property
     def parameters(self) -> int | None:
@@ -112,7 +112,8 @@ class FinishedCell:
     def own(self) -> Facts:
         """The settings of the cell's networks, of which only those matter that it has."""
         used = _ROWS if "@" in self.model or self.config["input"]["name"] != "rgb" else ("adn",)
-        return _flat({part: self.config[part] for part in used if self.config.get(part)})
+        flat = _flat({part: self.config[part] for part in used if self.config.get(part)})
+        return {name: value for name, value in flat.items() if value is not None}  # older runs do not name all that is
 
     def values(self, name: str) -> list[float]:
         """A figure, such as f1, of each finished fold, in the folds' order."""
@@ -137,10 +138,17 @@ class FinishedCell:
 
     def validated(self) -> dict[Fold, float]:
         """F1 on the validation images of each fold that held out some."""
+        return self._f1_of("validation")
+
+    def thresholded(self) -> dict[Fold, float]:
+        """F1 of each fold above the threshold that its validation images chose, where it held out some."""
+        return self._f1_of("thresholded")
+
+    def _f1_of(self, part: str) -> dict[Fold, float]:
         found: dict[Fold, list[float]] = {}
         for result in self.results:
-            if result.get("validation"):
-                found.setdefault(_fold(result), []).append(float(result["validation"]["f1"]))
+            if result.get(part):
+                found.setdefault(_fold(result), []).append(float(result[part]["f1"]))
         return {fold: mean(values) for fold, values in found.items()}
 
 

@@ -78,6 +78,7 @@ def all_cells(cells: Sequence[FinishedCell], columns: Sequence[str] = ()) -> str
     """A row for each cell, with every figure that all have, and those of `columns` that only some have."""
     rows, lift_of = [], lifts(cells)
     more = [column for column in columns if column not in ("f1", *_OF_A_ROW, *_OF_A_CELL)]
+    more = [*(["thresholded"] if any(cell.thresholded() for cell in cells) else []), *more]
     for cell in cells:
         folds = f"{cell.done}/{cell.folds}"
         parameters = f"{cell.parameters / 1e6:.1f}" if cell.parameters else layout.NOTHING

@@ -17,8 +17,9 @@ from leanet.data.batches import Tensors
 from leanet.data.images import ImageSet
 from leanet.detector.features import Features, attended_features
 from leanet.errors import LeanetError
-from leanet.experiment import load_task, recolored_of, split_of, tensors_of
+from leanet.experiment import load_task, split_of, tensors_of
 from leanet.report.finished import FinishedCell
+from leanet.run_maps import recolored_of
 from leanet.runs import Run
 from leanet.settings import Settings, kept_settings
 from leanet.sheet import Panel

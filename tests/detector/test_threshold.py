@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, precision_recall_curve, recall_score
 
-from leanet.model.threshold import best_f1, counts, for_recall, given, least_cost
+from leanet.detector.threshold import best_f1, counts, f1_above, for_recall, given, least_cost
 
 Answers = tuple[NDArray[np.float64], NDArray[np.int64]]
 
@@ -32,6 +32,13 @@ def test_no_threshold_has_a_larger_f1(case: Answers) -> None:
     assert found.reached == pytest.approx(best)
     assert f1_score(labels, probabilities > found.value) == pytest.approx(best)
     assert found.images == 40
+
+
+@pytest.mark.parametrize("case", CASES[:10])
+@pytest.mark.parametrize("threshold", [-1, 0.1, 0.3, 0.5, 1])
+def test_f1_above_a_threshold(case: Answers, threshold: float) -> None:
+    probabilities, labels = case
+    assert f1_above(threshold, probabilities, labels) == pytest.approx(f1_score(labels, probabilities > threshold))
 
 
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.95, 1])

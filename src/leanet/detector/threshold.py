@@ -50,6 +50,12 @@ def best_f1(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> Th
     return _chosen(found, _last_best(f1), f1, "largest F1", len(labels))
 
 
+def f1_above(threshold: float, probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """F1 of calling those anomalous that are above the threshold; both (N,), with an anomalous image at least."""
+    called = probabilities > threshold
+    return float(2 * (called & (labels == 1)).sum() / (called.sum() + (labels == 1).sum()))
+
+
 def for_recall(probabilities: NDArray[np.float64], labels: NDArray[np.int64], recall: float) -> Threshold:
     """The highest threshold above which at least the share `recall` of the anomalous images lies."""
     found = counts(probabilities, labels)
