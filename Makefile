@@ -30,6 +30,7 @@ bench: .venv/installed  ## tables of speed, each against its limit; docs/perform
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/colour_difference.py
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/training.py
 	$(RUN) benchmarks/loop.py
+	$(RUN) benchmarks/streaming.py
 	$(RUN) benchmarks/grid_planning.py
 
 wheel: .venv/installed  ## dist/leanet-*.whl, with conf/ inside

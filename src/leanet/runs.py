@@ -207,7 +207,7 @@ class Run:
     def _cell_facts(self) -> dict[str, Any]:
         settings = self.settings
         training = {key: getattr(settings.trainer, key) for key in ("max_epochs", "batch_size", "precision")}
-        training |= _changed(settings.trainer)
+        training |= _changed(replace(settings.trainer, compile=False))  # the same numbers, sooner
         facts = {**self._fold_facts, "seed": settings.seed, "positive_rate": settings.positive_rate}
         facts |= {"training": training, "adn": _facts(settings.adn)}
         if settings.dataset.get("folds_file") and settings.positive_rate != 1:

@@ -46,3 +46,9 @@ def test_the_best_of_some_losses(losses: list[float], best: int, killed_after: i
             callback.load_state_dict(kept)
     callback.hand_over(task)
     assert (callback.epoch, task.number.item()) == (best, best)
+
+
+def test_checkpoints_of_older_runs_lack_some() -> None:
+    kept = LastEpochs({}, {})
+    kept.load_state_dict({"history": [{"adn": torch.ones(2)}]})
+    assert len(kept.history) == 1 and kept.attention is None and kept.attention_sd is None and kept.validated == {}

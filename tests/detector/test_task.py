@@ -4,7 +4,7 @@ import torch
 from leanet.detector.adn import basic_cnn
 from leanet.detector.caan import DirectAttention, mobilenet_caan
 from leanet.detector.network import LeaNet, evidence
-from leanet.detector.task import DetectorTask, LastEpochs, answers, probabilities
+from leanet.detector.task import DetectorTask, answers, probabilities
 
 
 def batch(rows: int = 5, size: int = 128) -> dict[str, torch.Tensor]:
@@ -30,9 +30,3 @@ def test_answers_are_what_the_heads_say() -> None:
         torch.testing.assert_close(found.evidence[head], evidence(getattr(output, head)))
         assert torch.equal(found.probabilities[head], torch.sigmoid(found.evidence[head]))
     assert probabilities(task, {name: values[:0] for name, values in given.items()}) == {}
-
-
-def test_checkpoints_of_older_runs_lack_some() -> None:
-    kept = LastEpochs({}, {})
-    kept.load_state_dict({"history": [{"adn": torch.ones(2)}]})
-    assert len(kept.history) == 1 and kept.attention is None and kept.attention_sd is None and kept.validated == {}

@@ -37,6 +37,9 @@ class Colorizer(nn.Module):
         return unscale_lab(self.complete(scaled, self(scaled[:, self.sees])))
 
 
+USUAL_BATCH = 16
+
+
 class ConvTranspose2x2(nn.ConvTranspose2d):
     """2×2 transposed convolution of stride 2: (B, C, H, W) → (B, C', 2H, 2W).
 
@@ -51,11 +54,15 @@ class ConvTranspose2x2(nn.ConvTranspose2d):
             return super().forward(features, output_size)
         assert self.bias is not None
         batch, channels, height, width = features.shape
-        weight = self.weight.permute(2, 3, 1, 0).reshape(-1, channels)
-        windows = linear(features.permute(0, 2, 3, 1), weight, self.bias.repeat(4))
-        windows = windows.view(batch, height, width, 2, 2, self.out_channels)
-        whole = windows.permute(0, 1, 3, 2, 4, 5).reshape(batch, 2 * height, 2 * width, self.out_channels)
-        return whole.permute(0, 3, 1, 2)
+        pixels = features.permute(0, 2, 3, 1)
+        if USUAL_BATCH * height * width < channels:  # there are more weights than features: leave them as they lie
+            windows = (pixels @ self.weight.flatten(1)).unflatten(-1, (self.out_channels, 2, 2))
+            windows = windows.permute(0, 1, 4, 2, 5, 3) + self.bias
+        else:
+            weight = self.weight.permute(2, 3, 1, 0).reshape(-1, channels)
+            windows = linear(pixels, weight, self.bias.repeat(4)).unflatten(-1, (2, 2, self.out_channels))
+            windows = windows.permute(0, 1, 3, 2, 4, 5)
+        return windows.reshape(batch, 2 * height, 2 * width, self.out_channels).permute(0, 3, 1, 2)
 
 
 def down(channels: int, width: int, normalized: bool = True) -> nn.Sequential:

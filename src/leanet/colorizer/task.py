@@ -54,13 +54,17 @@ class ColorizerTask(lightning.LightningModule):
 
 
 @torch.inference_mode()
-def recolored(colorizer: Colorizer, images: Tensor, batch_size: int = 32) -> Iterator[tuple[Tensor, Tensor]]:
+def recolored(colorizer: Colorizer, images: Tensor, at_once: int = 1 << 21) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of (original, recoloured) true L*a*b*, (B, 3, S, S), of images (N, 3, S, S) uint8.
 
     What the colorizer does not give, a U-Net's L*, is the original's.
+
+    Args:
+        at_once: pixels in a batch. Many small images together spare a CPU to lay out the deep layers' weights for each
+            few of them, which takes it longer than to use them.
     """
     colorizer.eval()
     device = next(colorizer.parameters()).device
-    for batch in batches({"images": images}, batch_size):
+    for batch in batches({"images": images}, max(1, at_once // images.shape[-1] ** 2)):
         lab = rgb_to_lab(batch["images"].to(device) / 255)
         yield lab, colorizer.recolored(lab)
