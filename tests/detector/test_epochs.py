@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from leanet.detector import epochs
-from leanet.detector.epochs import BestEpoch
+from leanet.detector.epochs import BestEpoch, LastEpochs
 from leanet.detector.task import DetectorTask
 
 

@@ -54,15 +54,16 @@ class ConvTranspose2x2(nn.ConvTranspose2d):
             return super().forward(features, output_size)
         assert self.bias is not None
         batch, channels, height, width = features.shape
-        pixels = features.permute(0, 2, 3, 1)
+        pixels, each = features.permute(0, 2, 3, 1), (batch, height, width)
         if USUAL_BATCH * height * width < channels:  # there are more weights than features: leave them as they lie
-            windows = (pixels @ self.weight.flatten(1)).unflatten(-1, (self.out_channels, 2, 2))
+            windows = (pixels @ self.weight.flatten(1)).view(*each, self.out_channels, 2, 2)
             windows = windows.permute(0, 1, 4, 2, 5, 3) + self.bias
         else:
             weight = self.weight.permute(2, 3, 1, 0).reshape(-1, channels)
-            windows = linear(pixels, weight, self.bias.repeat(4)).unflatten(-1, (2, 2, self.out_channels))
+            windows = linear(pixels, weight, self.bias.repeat(4)).view(*each, 2, 2, self.out_channels)
             windows = windows.permute(0, 1, 3, 2, 4, 5)
-        return windows.reshape(batch, 2 * height, 2 * width, self.out_channels).permute(0, 3, 1, 2)
+        whole: Tensor = windows.reshape(batch, 2 * height, 2 * width, self.out_channels)
+        return whole.permute(0, 3, 1, 2)
 
 
 def down(channels: int, width: int, normalized: bool = True) -> nn.Sequential:
