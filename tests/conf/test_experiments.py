@@ -13,7 +13,8 @@ from leanet.grid.products import Configurations, Words, expand
 from leanet.runs import Run
 from leanet.settings import Settings, settings_of
 
-GRIDS = ("table3", "table5", "table6", "table7", "table8", "figure4", "quick")
+STUDIES = ("study_rates", "study_causes", "study_amplitude", "study_options")
+GRIDS = ("table3", "table5", "table6", "table7", "table8", "figure4", "quick", *STUDIES)
 
 # By experiment: the datasets, and the rows of a dataset's column by model; each row with attention has five points.
 PLAIN = ["resnet18", "resnet50", "vgg16", "vgg19"]
@@ -104,3 +105,12 @@ def test_the_papers_settings(experiment: str) -> None:
 def test_quick_has_every_row_of_table_3_in_two_folds() -> None:
     found = {(run_of(cell, 1).model.partition("@")[0], cell.fold) for cell in settings("quick")}
     assert found == {(row, fold) for row in TABLE_3 for fold in (1, 2)}
+
+
+@pytest.mark.parametrize("experiment", STUDIES)
+def test_a_study_has_the_plain_classifier_that_each_row_is_compared_with(experiment: str) -> None:
+    runs = [run_of(cell, 1) for cell in settings(experiment)]
+    there = {run.id for run in runs}
+    assert all(run.plain.id in there for run in runs)
+    assert {run.settings.dataset_name for run in runs} == {"strawberry", "hurricane"}
+    assert any(run.has_attention for run in runs)
