@@ -49,7 +49,7 @@ def untrained(configure: Configure, *words: str) -> Pipeline:
         return Pipeline(network).eval()
     divisor = None if settings.map.scaling == "image_max" else 30.0
     if settings.map.is_of_features:
-        normals = torch.from_numpy(SyntheticLeaves(32, negatives=4, positives=1).load(Path("unused")).images)
+        normals = torch.from_numpy(SyntheticLeaves(image_size=32, negatives=4, positives=1).load(Path()).images)
         return Pipeline(network, [fit_features(normals, settings.map, torch.device("cpu"))], divisor).eval()
     colorizer = colorizer_of(settings.colorizer, settings.image_size)
     return Pipeline(network, [ColorMaps(colorizer, DIFFERENCES[settings.map.name])], divisor).eval()

@@ -28,8 +28,8 @@ class PatchCore(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Layers of B images, (B, C', h', w') each → distances (B, 1, h, w) at the size of the largest."""
-        batch, size = len(features[0]), features[0].shape[-2:]
-        return nearest(patches(features), self.memory).view(batch, 1, *size)
+        size = features[0].shape[-2:]
+        return nearest(patches(features), self.memory).view(-1, 1, *size)
 
 
 def patchcore(batches: Iterable[Sequence[Tensor]], coreset: float, seed: int) -> PatchCore:
@@ -71,7 +71,7 @@ def greedy_coreset(points: Tensor, count: int, seed: int) -> Tensor:
 
 def nearest(points: Tensor, memory: Tensor) -> Tensor:
     """Euclidean distances (N,) of the points (N, D) to the nearest of the memory (M, D), a chunk of it at a time."""
-    least, row = points.new_full((len(points),), math.inf), torch.zeros_like(points[:, 0], dtype=torch.long)
+    least, row = torch.full_like(points[:, 0], math.inf), torch.zeros_like(points[:, 0], dtype=torch.long)
     for start in range(0, len(memory), CHUNK):
         part = memory[start : start + CHUNK]
         found, place = (part.square().sum(dim=1) - 2 * points @ part.T).min(dim=1)  # squared, less what is the point's
