@@ -147,8 +147,9 @@ def test_without_cross_validation_the_card_says_so_until_there_is_one(configure:
     assert (folder / "last.ckpt").stat().st_mtime_ns == written
 
 
-def test_a_model_of_cross_fitted_maps_can_be_moved(configure: Configure, tmp_path: Path) -> None:
-    config = configure(tmp_path / "runs", *SHORT, "adn=cnn", "map.cross_fit=2")
+@pytest.mark.parametrize("words", [["map.cross_fit=2"], ["map=padim", "map.pretrained=false"]], ids=" ".join)
+def test_a_model_of_other_maps_can_be_moved(words: list[str], configure: Configure, tmp_path: Path) -> None:
+    config = configure(tmp_path / "runs", *SHORT, "adn=cnn", *words)
     finish({**config, "crossvalidate": False})
     moved = model_in(tmp_path / "runs").rename(tmp_path / "moved")
     shutil.rmtree(tmp_path / "runs")

@@ -49,6 +49,8 @@ DETECTOR = (
 )
 SELECTED = ("validation=0.25", "trainer.select=val_f1")  # the second takes the first
 MAPS = ("map.cross_fit=3",)
+FEATURES = ("map.network=resnet34", "map.layers=[2]", "map.pretrained=false", "map.seed=9")
+OWN = {"padim": "map.channels=50", "patchcore": "map.coreset=0.2"}
 ATTENTION = ("point=1", "map.scaling=fixed", "map.name=ab", "caan.hard_swish=false", "input.name=map")
 AMPLITUDE = (
     "attention.reduce=max",
@@ -112,6 +114,7 @@ def test_what_changes_the_numbers_changes_run_and_cell(change: str) -> None:
 
 def test_no_setting_is_forgotten() -> None:
     changes = (*NOT_OURS, *COLORIZER, *IMAGES, *DETECTOR, *SELECTED, *MAPS, *ATTENTION, *AMPLITUDE, "seed=9")
+    changes = (*changes, *FEATURES, *OWN.values())
     tried = {change.split("=")[0] for change in changes}
     parts = {"colorizer": ColorizerSettings, "trainer": TrainerSettings, "map": MapSettings, "paths": PathSettings}
     parts |= {"attention": AttentionSettings}
@@ -199,6 +202,23 @@ def test_maps_made_elsewhere_count_by_their_content(tmp_path: Path) -> None:
     assert run(f"map.root={tmp_path / 'a'}", "colorizer.lr=9", groups=("map=folder",)).id == made["a"].id
 
 
+@pytest.mark.parametrize("change", FEATURES)
+@pytest.mark.parametrize("name", OWN)
+def test_maps_by_features_have_settings_of_their_own(name: str, change: str) -> None:
+    usual = run(groups=(f"map={name}",))
+    for word in (change, OWN[name], "map.cross_fit=3", "validation=0.25"):
+        other = run(word, groups=(f"map={name}",))
+        assert other.id != usual.id and other.colorizer_folder != usual.colorizer_folder
+    for word in (*COLORIZER, "map.scaling=fixed", "seed=9", "point=1", "positive_rate=0.5"):
+        other = run(word, groups=(f"map={name}",))
+        assert other.colorizer_folder == usual.colorizer_folder
+        is_colorizers = word in COLORIZER and not word.startswith("trainer.")
+        assert (other.id == usual.id) == is_colorizers
+    assert not usual.has_colorizer and usual.makes_maps and not usual.plain.makes_maps
+    assert usual.colorizer_folders == [usual.colorizer_folder] and usual.plain.colorizer_folders == []
+    assert len(run("map.cross_fit=3", groups=(f"map={name}",)).colorizer_folders) == 3
+
+
 def test_the_plain_run_is_that_of_no_caan() -> None:
     assert (run("point=2").plain.id, run("point=2").plain.folder) == (plain().id, plain().folder)
     assert plain().plain == plain()
@@ -255,6 +275,11 @@ def test_peculiarities_are_in_the_name() -> None:
     assert keras.plain.model == "resnet18-bnkeras-pos0.25"
     assert run("map.cross_fit=5", groups=("map=ab",)).model == "resnet18+mobilenet@4-ab-cross5"
     assert run("map.cross_fit=5").plain.model == "resnet18"
+    assert run(groups=("map=padim", "colorizer=autoencoder")).model == "resnet18+mobilenet@4-padim"
+    assert run(*FEATURES, OWN["padim"], *MAPS, groups=("map=padim",)).model == (
+        "resnet18+mobilenet@4-padim-resnet34-layers2-channels50-random-cross3"
+    )
+    assert run(OWN["patchcore"], groups=("map=patchcore",)).model == "resnet18+mobilenet@4-patchcore-coreset0.2"
     assert run(*SELECTED).model == "resnet18+mobilenet@4-val_f1"
     assert run(*SELECTED, "trainer.averaging=ema").plain.model == "resnet18-ema-val_f1"
 
@@ -270,7 +295,8 @@ def test_new_settings_leave_the_runs_of_old_as_they_were() -> None:
 def test_the_configuration_of_old_runs_is_read() -> None:
     """Which names no setting that was added since."""
     config = asdict(run().settings)
-    for group, entries in {"adn": AdnSettings, "colorizer": ColorizerSettings, "trainer": TrainerSettings}.items():
+    groups = {"adn": AdnSettings, "colorizer": ColorizerSettings, "trainer": TrainerSettings, "map": MapSettings}
+    for group, entries in groups.items():
         for entry in fields(entries):
             if entry.default is not MISSING:
                 del config[group][entry.name]

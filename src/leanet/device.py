@@ -1,8 +1,10 @@
-"""What each kind of device does best with, beyond what Lightning sees to."""
+"""Which device there is, and what each kind does best with, beyond what Lightning sees to."""
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
+
+from leanet.errors import LeanetError
 
 
 class UseDevice(Callback):
@@ -16,3 +18,11 @@ class UseDevice(Callback):
             torch.backends.cudnn.benchmark = True
             torch.set_float32_matmul_precision("high")  # as PyTorch has it for convolutions already
             task.to(memory_format=torch.channels_last)
+
+
+def device_of(accelerator: str) -> torch.device:
+    there = {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    name = next(name for name, is_there in there.items() if is_there) if accelerator == "auto" else accelerator
+    if not there.get(name):
+        raise LeanetError(f"accelerator={accelerator}: this machine has none; accelerator=auto takes what there is")
+    return torch.device("cuda" if name == "gpu" else name)

@@ -10,7 +10,7 @@ from leanet.errors import LeanetError
 from leanet.locks import lock
 from leanet.model.card import write_card
 from leanet.model.find import colorizers_kept
-from leanet.runs import ALL, COLORIZER_WEIGHTS, Run
+from leanet.runs import ALL, COLORIZER_WEIGHTS, FEATURE_WEIGHTS, Run
 from leanet.settings import BOOLEAN, Settings, read_settings, settings_of
 from leanet.store import write_bytes
 from leanet.train import crossvalidate
@@ -54,10 +54,11 @@ def _train(model: Run, cell: Cell) -> None:
 
 
 def _keep_colorizer(model: Run) -> None:
-    """Put the weights of the colorizers beside the networks', so that the folder can be moved."""
-    places = colorizers_kept(model.folder, model.cross_fit) if model.has_colorizer else []
-    for place, folder in zip(places, model.colorizer_folders, strict=True):
-        kept, made = place / COLORIZER_WEIGHTS, folder / COLORIZER_WEIGHTS
+    """Put the weights of what makes its maps beside the networks', so that the folder can be moved."""
+    name = COLORIZER_WEIGHTS if model.has_colorizer else FEATURE_WEIGHTS
+    folders = model.colorizer_folders
+    for place, folder in zip(colorizers_kept(model.folder, len(folders)), folders, strict=True):
+        kept, made = place / name, folder / name
         if kept.exists():
             continue
         if not made.exists():

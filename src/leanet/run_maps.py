@@ -15,7 +15,9 @@ from leanet.colorizer.task import recolored
 from leanet.data.folds import parts_of
 from leanet.data.images import ImageSet
 from leanet.data.map_folder import MapFolder
+from leanet.device import device_of
 from leanet.errors import LeanetError
+from leanet.features.maps import fold_feature_maps
 from leanet.loggers import colorizer_logger_of
 from leanet.runs import Run
 
@@ -23,17 +25,21 @@ from leanet.runs import Run
 def maps_of(
     run: Run, images: ImageSet, normals: NDArray[np.int64], label: str = "", say: Callable[[str], object] = print
 ) -> Tensor:
-    """The maps (N, 1, S, S) of all images: made elsewhere, or by the colorizers of the training `normals`."""
+    """The maps (N, 1, S, S) of all images: made elsewhere, or of what the training `normals` alone have taught."""
     settings = run.settings
-    if not run.has_colorizer:
+    if not run.makes_maps:
         return torch.from_numpy(MapFolder.of_fold(str(settings.map.root), run.fold).load(images))
+    folder, parts, part_of = run.colorizer_folder, run.colorizer_folders, None
+    if run.cross_fit is not None:
+        part_of = parts_of(normals, images.pixels, run.cross_fit, settings.split_seed)
+    if settings.map.is_of_features:
+        device = device_of(settings.trainer.accelerator)
+        return fold_feature_maps(folder, parts, images.images, normals, part_of, settings.map, device, label, say)
     colorizer, trainer, name, label = settings.colorizer, settings.trainer, settings.map.name, f"{label} · colorizer"
-    folder = run.colorizer_folder
-    if run.cross_fit is None:
+    if part_of is None:
         logger = colorizer_logger_of(run, folder)
         return fold_maps(folder, images.images, normals, colorizer, trainer, name, label, say, logger)
-    part_of = parts_of(normals, images.pixels, run.cross_fit, settings.split_seed)
-    parts, logger_of = run.colorizer_folders, partial(colorizer_logger_of, run)
+    logger_of = partial(colorizer_logger_of, run)
     return cross_fitted_maps(
         folder, parts, images.images, normals, part_of, colorizer, trainer, name, label, say, logger_of
     )

@@ -13,10 +13,12 @@ from typing import Any
 from leanet.data.map_folder import map_fingerprint
 from leanet.errors import LeanetError
 from leanet.settings import (
+    FEATURE_MAPS,
     AdnSettings,
     AttentionSettings,
     ColorizerSettings,
     InputSettings,
+    MapSettings,
     Settings,
     TrainerSettings,
 )
@@ -29,6 +31,7 @@ CURVES = "curves.csv"  # of a fit: epoch (from 1), and the losses of each
 CARD = "card.json"  # of a fitted model, written last
 COLORIZER_WEIGHTS = "colorizer.pt"  # in its folder, and in a fitted model's
 COLORIZER_FACTS = "colorizer.json"  # what its training took, in its folder
+FEATURE_WEIGHTS = "features.pt"  # the same of maps by features: the network, and what normals look like to it
 ALL = 0  # the fold of a run that trains on all images and tests on none
 SCHEMA = 2  # raised by hand when the program's own changes make earlier numbers incomparable
 
@@ -64,9 +67,14 @@ class Run:
         return self.has_attention or self.settings.input.name != "rgb"
 
     @property
-    def has_colorizer(self) -> bool:
+    def makes_maps(self) -> bool:
         """Whether its maps are made here."""
         return self.needs_maps and self.settings.map.name != "folder"
+
+    @property
+    def has_colorizer(self) -> bool:
+        """Whether a colorizer makes its maps."""
+        return self.makes_maps and not self.settings.map.is_of_features
 
     @cached_property
     def model(self) -> str:
@@ -87,6 +95,7 @@ class Run:
         words = _words_of(settings.attention) if self.has_attention else []
         if self.needs_maps and settings.map.name != "ciede2000":
             words.append("maps" if settings.map.name == "folder" else settings.map.name)
+            words += _words_of_features(settings.map)
         if self.has_colorizer and settings.colorizer.name != "unet":
             words.append(settings.colorizer.name)
         if self.cross_fit is not None:
@@ -140,20 +149,21 @@ class Run:
     @property
     def cross_fit(self) -> int | None:
         """How many colorizers share in its maps, each without a part of the normals; None for one that has all."""
-        return self.settings.map.cross_fit if self.has_colorizer else None
+        return self.settings.map.cross_fit if self.makes_maps else None
 
     @cached_property
     def colorizer_folder(self) -> Path:
         """Of the colorizer whose maps this run uses, and of its maps; shared with every run that agrees on its facts.
 
-        Where maps are cross-fitted, of the maps alone.
+        Where maps are cross-fitted, of the maps alone. Maps by features lie likewise, with what was learnt of normals
+        in the colorizer's place.
         """
         return self._maker_folder("")
 
     @cached_property
     def colorizer_folders(self) -> list[Path]:
-        """Of each colorizer that has a share in the maps."""
-        if not self.has_colorizer:
+        """Of each colorizer, or what stands in its place, that has a share in the maps."""
+        if not self.makes_maps:
             return []
         if self.cross_fit is None:
             return [self.colorizer_folder]
@@ -161,7 +171,8 @@ class Run:
 
     def _maker_folder(self, which: str, **more: int) -> Path:
         fold = "all" if self.fold == ALL else f"fold{self.fold}"
-        name = f"{self.settings.dataset_name}-{fold}{which}-{identity(self._colorizer_facts | more)}"
+        kind = f"-{self.settings.map.name}" if self.settings.map.is_of_features else ""
+        name = f"{self.settings.dataset_name}-{fold}{kind}{which}-{identity(self._maker_facts | more)}"
         return Path(self.settings.paths.runs) / "colorizers" / name
 
     @property
@@ -182,8 +193,14 @@ class Run:
         return {"schema": SCHEMA, "images": images, "split": split}
 
     @property
-    def _colorizer_facts(self) -> dict[str, Any]:
-        return {**self._fold_facts, "fold": self.fold, "colorizer": self._colorizer_training, **self._parts}
+    def _maker_facts(self) -> dict[str, Any]:
+        return {**self._fold_facts, "fold": self.fold, **self._maker, **self._parts}
+
+    @property
+    def _maker(self) -> dict[str, Any]:
+        """What changes a colorizer, or what stands in its place."""
+        maps = self.settings.map
+        return {"features": _feature_facts(maps)} if maps.is_of_features else {"colorizer": self._colorizer_training}
 
     @property
     def _parts(self) -> dict[str, Any]:
@@ -201,7 +218,7 @@ class Run:
         facts = {"name": settings.map.name, "scaling": settings.map.scaling}
         if settings.map.name == "folder":
             return {**facts, "maps": map_fingerprint(str(settings.map.root))}
-        return {**facts, "colorizer": self._colorizer_training, **self._parts}
+        return {**facts, **self._maker, **self._parts}
 
     @cached_property
     def _cell_facts(self) -> dict[str, Any]:
@@ -230,6 +247,22 @@ def _changed(group: AdnSettings | AttentionSettings | ColorizerSettings | Traine
     """Its values that are not at their default: where they are, the runs made before there were such are the same."""
     values = {entry.name: (getattr(group, entry.name), entry.default) for entry in fields(group)}
     return {name: value for name, (value, default) in values.items() if default not in (MISSING, value)}
+
+
+def _feature_facts(maps: MapSettings) -> dict[str, Any]:
+    own = {name: getattr(maps, name) for name in FEATURE_MAPS[maps.name]}
+    return {"name": maps.name, "pretrained": maps.pretrained, "seed": maps.seed, **own}
+
+
+def _words_of_features(maps: MapSettings) -> list[str]:
+    """For people, what is not as in its article: resnet50, layers23, channels50, random."""
+    words = []
+    for name, usual in FEATURE_MAPS.get(maps.name, {}).items():
+        value = getattr(maps, name)
+        if value != usual:
+            told = "".join(map(str, value)) if isinstance(value, list) else f"{value}"
+            words.append(told if name == "network" else f"{name}{told}")
+    return words if maps.pretrained else [*words, "random"]
 
 
 def _words_of(attention: AttentionSettings) -> list[str]:

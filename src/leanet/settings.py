@@ -49,6 +49,10 @@ SEVERAL = Rule(
     lambda v: isinstance(v, list) and len(v) > 1 and v == sorted({n for n in v if type(n) is int and 1 <= n <= 5}),
     "several points of 1 to 5, from shallow to deep, as in [2,3,4]",
 )
+LAYERS = Rule(
+    lambda v: isinstance(v, list) and bool(v) and v == sorted({n for n in v if type(n) is int and n >= 0}),
+    "whole numbers from shallow to deep, as in [1,2,3]",
+)
 NODE = Rule(lambda v: isinstance(v, dict) and "_target_" in v, "a group with a _target_")
 REST = Rule(lambda v: NODE.holds(v), NODE.words)  # for what else is in a group: _target_ and its arguments
 IMAGE_SIZE = Rule(
@@ -101,17 +105,37 @@ class InputSettings:
     name: Annotated[str, one_of("rgb", "map", "rgb_map", "attentioned")]
 
 
+# Maps by features of a frozen network: what each has to say of them, and what its article takes.
+FEATURE_MAPS: dict[str, Node] = {
+    "padim": {"network": "resnet18", "layers": [1, 2, 3], "channels": 100},
+    "patchcore": {"network": "resnet18", "layers": [2, 3], "coreset": 0.1},
+}
+
+
 @dataclass(frozen=True)
 class MapSettings:
     """`root` is for maps made elsewhere; {fold} in it stands for the fold's number.
 
     cross_fit: into how many parts the normals are dealt, as `cross_fitted_maps` has it; None for one colorizer of all.
+    network, layers, pretrained, seed: of maps by features, as `leanet.features.Extractor` has them.
+    channels, coreset: of `padim` and of `patchcore`.
     """
 
-    name: Annotated[str, one_of("ciede2000", "legacy", "ab", "folder")]
+    name: Annotated[str, one_of("ciede2000", "legacy", "ab", "folder", *FEATURE_MAPS)]
     scaling: Annotated[str, one_of("image_max", "fold", "fixed")]
     root: Annotated[str | None, TEXT] = None
     cross_fit: Annotated[int | None, whole(2)] = None
+    network: Annotated[str | None, TEXT] = None
+    layers: Annotated[list[int] | None, LAYERS] = None
+    pretrained: Annotated[bool, BOOLEAN] = True
+    channels: Annotated[int | None, whole(1)] = None
+    coreset: Annotated[float | None, SHARE] = None
+    seed: Annotated[int, whole(0)] = 0
+
+    @property
+    def is_of_features(self) -> bool:
+        """Whether a frozen network's features make the maps, and no colorizer."""
+        return self.name in FEATURE_MAPS
 
 
 @dataclass(frozen=True)
@@ -209,6 +233,9 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
         )
     if settings.map.name == "folder" and settings.map.root is None:
         raise LeanetError("map=folder needs map.root=DIR, the folder that holds a map for each image")
+    for key in FEATURE_MAPS.get(settings.map.name, {}):
+        if getattr(settings.map, key) is None:
+            raise LeanetError(f"map.{key} is missing; map={settings.map.name} brings it")
     return settings
 
 

@@ -31,6 +31,7 @@ NOT_RUN = {  # commands by how they begin
 }
 COMPOSED = {  # commands by a word in them
     "download=true": "has no network",
+    "map=padim": "has no network, for ImageNet's weights; that of map=patchcore goes without",
     "source=archive.zip": "needs the publisher's archive",
     "trainer.devices=4": "needs four devices",
     "leanet.fit": "is run by tests/test_predict_page.py, with all of docs/predict.md",

@@ -41,6 +41,11 @@ def test_a_colorizer_is_shared_by_the_runs_of_a_fold(job: MakeJob) -> None:
     assert sorted(map(len, colorizers_of(jobs).values())) == [1, 3]
 
 
+def test_maps_by_features_have_no_colorizer(job: MakeJob) -> None:
+    jobs = [job("point=1"), job("point=1", "map=padim"), job("point=2", "map=patchcore")]
+    assert list(colorizers_of(jobs).values()) == [[jobs[0]]]
+
+
 def test_one_run_for_each_colorizer_comes_first_and_the_rest_need_not_wait(job: MakeJob) -> None:
     jobs = [job("caan=none"), job("point=1"), job("point=2"), job("point=1", fold=2), job("point=2", fold=2)]
     first, rest = batches(jobs, lambda job: None)

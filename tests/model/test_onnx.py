@@ -14,8 +14,9 @@ from leanet.colorizer.maps import DIFFERENCES
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.detector.build import detector_of
 from leanet.errors import LeanetError
+from leanet.features.maps import fit_features
 from leanet.model import onnx as exporting
-from leanet.model.pipeline import Ensemble, Pipeline
+from leanet.model.pipeline import ColorMaps, Ensemble, Pipeline
 from leanet.model.program import Exportable, Facts, asked, program_of
 from leanet.settings import settings_of
 
@@ -34,6 +35,8 @@ WORDS = {
     "several points": ["adn=cnn", "attention.points=[1,3]"],
     "the largest channel": ["adn=cnn", "point=2", "attention=max"],
     "no attention": ["adn=resnet18", "caan=none"],
+    "PaDiM's maps": ["adn=cnn", "caan=direct", "point=2", "map=padim", "map.pretrained=false", "map.channels=20"],
+    "PatchCore's maps": ["adn=cnn", "caan=none", "input=map", "map=patchcore", "map.pretrained=false"],
     "the map alone": ["adn=cnn", "caan=none", "input=map", "colorizer=autoencoder"],
 }  # fmt: skip
 
@@ -45,8 +48,11 @@ def untrained(configure: Configure, *words: str) -> Pipeline:
     if settings.caan.network is None and settings.input.name == "rgb":
         return Pipeline(network).eval()
     divisor = None if settings.map.scaling == "image_max" else 30.0
+    if settings.map.is_of_features:
+        normals = torch.from_numpy(SyntheticLeaves(image_size=32, negatives=4, positives=1).load(Path()).images)
+        return Pipeline(network, [fit_features(normals, settings.map, torch.device("cpu"))], divisor).eval()
     colorizer = colorizer_of(settings.colorizer, settings.image_size)
-    return Pipeline(network, [colorizer], DIFFERENCES[settings.map.name], divisor).eval()
+    return Pipeline(network, [ColorMaps(colorizer, DIFFERENCES[settings.map.name])], divisor).eval()
 
 
 @pytest.fixture(scope="module")

@@ -63,6 +63,8 @@ def kept(folder: Path, images: ImageSet) -> tuple[torch.Tensor, np.ndarray]:
         ["caan=none", "input=attentioned", "map=legacy"],
         ["caan=mobilenet", "colorizer=autoencoder"],
         ["caan=mobilenet", "map.cross_fit=2"],
+        ["caan=direct", "adn=cnn", "point=2", "map=padim", "map.pretrained=false"],
+        ["caan=none", "input=rgb_map", "adn=cnn", "map=patchcore", "map.pretrained=false", "map.cross_fit=2"],
         ["caan=direct", "point=2", "map.scaling=fixed"],
         ["caan=mobilenet", "point=1", "map=ab", "map.scaling=image_max", "input=rgb_map"],
     ],
@@ -135,4 +137,9 @@ def test_what_is_not_there_is_told_in_one_line(configure: Configure, home: Path)
     (colorizer,) = home.glob(f"colorizers/{read_json(folder / 'result.json')['colorizer']}/colorizer.pt")
     colorizer.unlink()
     with pytest.raises(LeanetError, match="its colorizer is gone"):
+        pipeline_of(folder)
+    folder = run(configure, home, *SMALL, "map=padim", "map.pretrained=false", "map.seed=3")
+    (features,) = home.glob(f"colorizers/{read_json(folder / 'result.json')['colorizer'][0]}/features.pt")
+    features.unlink()
+    with pytest.raises(LeanetError, match=r"its features\.pt is gone"):
         pipeline_of(folder)

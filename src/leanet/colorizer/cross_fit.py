@@ -52,11 +52,16 @@ def cross_fitted_maps(
             with lock(place):
                 colorizer = train_colorizer(seen, settings, plan, logger_of(place))
             each.append(anomaly_maps(colorizer, torch.from_numpy(images), name))
-        joined = mean_map(each)
-        for part, maps in enumerate(each, start=1):
-            rows = torch.from_numpy(np.flatnonzero(part_of == part))
-            joined[rows] = maps[rows]
-        return joined
+        return joined_maps(each, part_of)
 
     waiting = f"{label}: waiting for the process that is training its colorizers"
     return kept_maps(folder, name, make, lambda: say(waiting))
+
+
+def joined_maps(each: Sequence[Tensor], part_of: NDArray[np.int64]) -> Tensor:
+    """Of the maps (N, 1, S, S) by those that did without part 1, 2, …: those of each part, and for no part the mean."""
+    joined = mean_map(each)
+    for part, maps in enumerate(each, start=1):
+        rows = torch.from_numpy(np.flatnonzero(part_of == part))
+        joined[rows] = maps[rows]
+    return joined

@@ -10,10 +10,10 @@ import numpy as np
 from leanet.data.batches import Tensors
 from leanet.detector.ablation import ablated
 from leanet.detector.task import DetectorTask, probabilities
+from leanet.device import device_of
 from leanet.errors import LeanetError
 from leanet.experiment import load_task
 from leanet.model.find import Kept
-from leanet.model.load import device_of
 from leanet.report.figures.pictures import FoldPictures, Gallery
 from leanet.report.finished import cell_of
 

@@ -31,12 +31,13 @@ class Kept:
 
     @property
     def colorizers(self) -> list[Path]:
-        """The folders of its colorizers' weights: one, several where its maps are cross-fitted, or none."""
-        names = self.result.get("colorizer") or []
+        """The folders of what makes its maps: one, several where its maps are cross-fitted, or none."""
+        given = self.result.get("colorizer") or []
+        names = [given] if isinstance(given, str) else given
         if self.is_model:
-            return colorizers_kept(self.folder, None if isinstance(names, str) else len(names))
+            return colorizers_kept(self.folder, len(names))
         home = self.folder.parents[1] / "colorizers"
-        return [home / Path(name).name for name in ([names] if isinstance(names, str) else names)]
+        return [home / Path(name).name for name in names]
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,9 @@ def _names_of(folder: Path) -> tuple[str, str, str]:
     return folder.name, name, identity
 
 
-def colorizers_kept(model: Path, cross_fit: int | None) -> list[Path]:
+def colorizers_kept(model: Path, count: int) -> list[Path]:
     """Where in a fitted model's folder the weights of its colorizers are: beside the networks, or a folder for each."""
-    return [model] if cross_fit is None else [model / f"colorizer{part}" for part in range(1, cross_fit + 1)]
+    return [model] if count == 1 else [model / f"colorizer{part}" for part in range(1, count + 1)]
 
 
 def kept_in(folder: Path) -> Kept:

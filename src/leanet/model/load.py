@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from leanet.data.decode import decode, resized
-from leanet.errors import LeanetError
+from leanet.device import device_of
 from leanet.model.calibration import at_temperature
 from leanet.model.decision import Decision, Rule, decide
 from leanet.model.find import Found, find
@@ -161,14 +161,6 @@ def load(
     found = find(str(run), Path(runs))
     rule = Rule(threshold, recall, false_alarm, miss, calibrated)
     return Model(found, decide(rule, found), accelerator, trust)
-
-
-def device_of(accelerator: str) -> torch.device:
-    there = {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    name = next(name for name, is_there in there.items() if is_there) if accelerator == "auto" else accelerator
-    if not there.get(name):
-        raise LeanetError(f"accelerator={accelerator}: this machine has none; accelerator=auto takes what there is")
-    return torch.device("cuda" if name == "gpu" else name)
 
 
 def _mean(parts: Sequence[Tensor | None]) -> NDArray[np.float32] | None:

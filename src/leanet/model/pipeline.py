@@ -15,10 +15,11 @@ from leanet.detector.catalogue import without_weights
 from leanet.detector.network import LeaNet, evidence
 from leanet.detector.task import DetectorTask
 from leanet.errors import LeanetError
+from leanet.features.maps import load_features
 from leanet.fitting import load_weights
 from leanet.model.find import kept_in
 from leanet.model.trust import settings_in
-from leanet.runs import RESULT
+from leanet.runs import FEATURE_WEIGHTS, RESULT
 from leanet.settings import Settings
 
 
@@ -27,7 +28,8 @@ class Seen(NamedTuple):
 
     Args:
         probability: (B,), P(anomalous) in 0…1.
-        map: (B, 1, S, S), the anomaly map in its own unit, ΔE00; None where the detector needs no map.
+        map: (B, 1, S, S), the anomaly map in its own unit, ΔE00 or a distance of features; None where the detector
+            needs no map.
         attention: (B, 1, h, w), what is added to one at the detector's point, in 0…1 as in the paper; None without
             attention.
     """
@@ -37,37 +39,51 @@ class Seen(NamedTuple):
     attention: Tensor | None = None
 
 
+class ColorMaps(nn.Module):
+    """RGB → L*a*b* → recoloured → anomaly map.
+
+    Args:
+        difference: L*a*b* of original and recoloured image, (B, 3, S, S) each → (B, 1, S, S).
+    """
+
+    def __init__(self, colorizer: Colorizer, difference: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.colorizer = colorizer
+        self.difference = difference
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """rgb: (B, 3, S, S), sRGB in 0…1 → (B, 1, S, S)."""
+        lab = rgb_to_lab(rgb)
+        return self.difference(lab, self.colorizer.recolored(lab))
+
+
 class Pipeline(nn.Module):
-    """RGB → L*a*b* → recoloured → anomaly map → LEA-Net → P(anomalous): what a run does, without its files.
+    """RGB → anomaly map → LEA-Net → P(anomalous): what a run does, without its files.
 
     Args:
         network: the trained detector.
-        colorizers: that of the detector's maps, or several, of whose maps it gets the mean; none where it needs none.
-        difference: L*a*b* of original and recoloured image, (B, 3, S, S) each → (B, 1, S, S).
+        makers: what makes the detector's maps, sRGB in 0…1 (B, 3, S, S) → (B, 1, S, S); of several it gets their mean.
+            None where it needs no maps.
         divisor: what maps are divided by before the detector sees them; None: each by its own maximum.
     """
 
     def __init__(
         self,
         network: LeaNet,
-        colorizers: Sequence[Colorizer] = (),
-        difference: Callable[[Tensor, Tensor], Tensor] = DIFFERENCES["ciede2000"],
+        makers: Sequence[nn.Module] = (),
         divisor: float | None = None,
     ) -> None:
         super().__init__()
         self.network = network
-        self.colorizers = nn.ModuleList(colorizers)
-        self.difference = difference
+        self.makers = nn.ModuleList(makers)
         self.divisor = divisor
 
     def forward(self, images: Tensor) -> Seen:
         """images: (B, 3, S, S) uint8, sRGB, of the size that the detector was trained on."""
         rgb = images / 255
-        if not self.colorizers:
+        if not self.makers:
             return Seen(_probability(self.network(rgb).adn))
-        lab = rgb_to_lab(rgb)
-        each = [self.difference(lab, one.recolored(lab)).half() for one in self.colorizers]  # type: ignore[operator]
-        maps = mean_map(each).float()
+        maps = mean_map([maker(rgb).half() for maker in self.makers]).float()
         output = self.network(rgb, maps * map_scales(maps, self.divisor)[:, None, None, None])
         return Seen(_probability(output.adn), maps, output.attention)
 
@@ -114,7 +130,7 @@ def assembled(
         settings: those of the training.
         fold: the fold that trained them.
         detector: the folder of the detector's checkpoint.
-        colorizers: the folders of the colorizers' weights; none where the detector needs no maps made here.
+        colorizers: the folders of the weights of what makes the maps; none where the detector needs no maps made here.
         divisor: as `map_divisor` in the run's result.
 
     Raises:
@@ -130,18 +146,22 @@ def assembled(
                 "train with maps that are made here, map=ciede2000"
             )
         return Pipeline(task.network).eval()
-    networks = [_colorizer(folder, settings, detector) for folder in colorizers]
-    return Pipeline(task.network, networks, DIFFERENCES[settings.map.name], divisor).eval()
+    return Pipeline(task.network, [_maker(folder, settings, detector) for folder in colorizers], divisor).eval()
 
 
-def _colorizer(folder: Path, settings: Settings, detector: Path) -> Colorizer:
-    network = load_colorizer(folder, settings.colorizer, settings.image_size)
-    if network is None:
-        raise LeanetError(
-            f"{folder}: its colorizer is gone; remove that folder and {detector / RESULT}, and give the training "
-            "command again"
-        )
-    return network
+def _maker(folder: Path, settings: Settings, detector: Path) -> nn.Module:
+    """What makes maps of images, whose weights are in `folder`."""
+    if settings.map.is_of_features:
+        gone, features = FEATURE_WEIGHTS, load_features(folder, settings.map, settings.image_size)
+        if features is not None:
+            return features
+    else:
+        gone, colorizer = "colorizer", load_colorizer(folder, settings.colorizer, settings.image_size)
+        if colorizer is not None:
+            return ColorMaps(colorizer, DIFFERENCES[settings.map.name])
+    raise LeanetError(
+        f"{folder}: its {gone} is gone; remove that folder and {detector / RESULT}, and give the training command again"
+    )
 
 
 def ensemble_of(folders: Sequence[Path], trust: bool = False) -> Ensemble:

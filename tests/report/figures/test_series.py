@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -70,3 +71,10 @@ def test_losses_as_they_were_written_down(home: Path) -> None:
         assert losses_of(home, cell).without == (2,)
     finally:
         (folder / "hidden").rename(folder / "curves.csv")
+
+
+def test_of_several_colorizers_no_curve_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "curves.csv").write_text("epoch,adn_loss\n1,0.5\n")
+    result = {"folder": str(tmp_path), "fold": 1, "colorizer": ["one", "two"]}
+    cell: Any = SimpleNamespace(results=[result])
+    assert {*losses_of(tmp_path, cell).curves} == {"adn_loss"}

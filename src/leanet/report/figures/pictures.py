@@ -108,7 +108,7 @@ class FoldPictures:
     def _tensors(self) -> Tensors:
         """Of all test images."""
         run = self.run
-        if run.has_colorizer and not run.maps_file.exists():  # or else it would be trained anew
+        if run.makes_maps and not run.maps_file.exists():  # or else they would be made anew
             raise LeanetError(f"{run.maps_file} is gone: remove {run.folder}, and do the run again")
         rows = split_of(run, self.images, self.fold_of)
         test = torch.from_numpy(rows.test)

@@ -156,8 +156,8 @@ def losses_of(home: Path, cell: FinishedCell) -> Losses:
         if not columns:
             without.append(int(result["fold"]))
         columns = {name: columns[name] for name in ("adn_loss", "caan_loss") if name in columns}
-        colorizer = result.get("colorizer")  # the name of its folder; older runs do not tell
-        if colorizer and (kept := read_curves(home / "colorizers" / colorizer / CURVES)):
+        colorizer = result.get("colorizer")  # the name of its folder, or of several; older runs do not tell
+        if isinstance(colorizer, str) and (kept := read_curves(home / "colorizers" / colorizer / CURVES)):
             columns["colorizer"] = kept["loss"]
         for name, values in columns.items():
             found.setdefault(name, []).append(Curve(int(result["fold"]), values))

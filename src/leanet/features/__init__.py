@@ -1,0 +1,1 @@
+"""Anomaly maps from features of a frozen network: PaDiM and PatchCore."""

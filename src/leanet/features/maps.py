@@ -1,0 +1,138 @@
+"""A fold's maps by features of its training normals: made once, shared by every run that needs them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from leanet.colorizer.cross_fit import joined_maps
+from leanet.colorizer.maps import kept_maps
+from leanet.data.batches import batches
+from leanet.detector.catalogue import without_weights
+from leanet.errors import LeanetError
+from leanet.features.extractor import Extractor
+from leanet.features.network import FeatureMaps
+from leanet.features.padim import Padim, padim
+from leanet.features.patchcore import PatchCore, patchcore
+from leanet.fitting import save_tensors
+from leanet.runs import FEATURE_WEIGHTS
+from leanet.seeds import derive
+from leanet.settings import MapSettings
+from leanet.weights import give_weights, read_weights
+
+BATCH = 16  # images whose features are looked at together
+
+
+def fit_features(normals: Tensor, settings: MapSettings, device: torch.device) -> FeatureMaps:
+    """The maps' network, made of `normals` (N, 3, S, S) uint8, which is all it is ever given; on `device`.
+
+    Raises:
+        LeanetError: a network, layers or channels that there are not, or weights that cannot be had.
+    """
+    extractor = _extractor(settings, normals.shape[-1]).to(device)
+    features = _features(extractor, normals, device)
+    with torch.inference_mode(), _every_digit():
+        if settings.name == "padim":
+            assert settings.channels is not None  # settings_of sees to it
+            distances: Padim | PatchCore = padim(features, settings.channels, settings.seed)
+        else:
+            assert settings.coreset is not None
+            distances = patchcore(features, settings.coreset, settings.seed)
+    return FeatureMaps(extractor, distances).to(device).eval()
+
+
+def load_features(folder: Path, settings: MapSettings, image_size: int) -> FeatureMaps | None:
+    """The maps' network kept in `folder`, if there is one, on the CPU; nothing is fetched.
+
+    Raises:
+        LeanetError: it is damaged, or of other settings.
+    """
+    file = folder / FEATURE_WEIGHTS
+    if not file.exists():
+        return None
+    kept = read_weights(file)
+    with without_weights():
+        extractor = _extractor(settings, image_size)
+    network = FeatureMaps(extractor, _empty(kept, settings, file))
+    give_weights(network, kept, file)
+    return network.eval()
+
+
+def fold_feature_maps(
+    folder: Path,
+    parts: Sequence[Path],
+    images: NDArray[np.uint8],
+    normals: NDArray[np.int64],
+    part_of: NDArray[np.int64] | None,
+    settings: MapSettings,
+    device: torch.device,
+    label: str,
+    say: Callable[[str], object] = print,
+) -> Tensor:
+    """The maps (N, 1, S, S) float16 of all `images` by the features of the rows `normals`; kept in `folder`.
+
+    Of several processes that ask together, one makes them and the others wait for it.
+
+    Args:
+        parts: where the networks are kept: `folder` itself, or where maps are cross-fitted a folder for each part.
+        part_of: (N,) the part of each image, as `cross_fitted_maps` has it; None where maps are not cross-fitted.
+    """
+
+    def make() -> Tensor:
+        each = []
+        for part, place in enumerate(parts, start=1):
+            seen = normals if part_of is None else normals[part_of[normals] != part]
+            say(f"{label}: {settings.name}, features of {len(seen)} normal images")
+            network = fit_features(torch.from_numpy(images[seen]), settings, device)
+            save_tensors(place / FEATURE_WEIGHTS, network.state_dict())
+            each.append(feature_maps(network, torch.from_numpy(images)))
+        return each[0] if part_of is None else joined_maps(each, part_of)
+
+    waiting = f"{label}: waiting for the process that is making these maps"
+    return kept_maps(folder, settings.name, make, lambda: say(waiting))
+
+
+def feature_maps(network: FeatureMaps, images: Tensor) -> Tensor:
+    """The maps (N, 1, S, S) float16, on the CPU, of images (N, 3, S, S) uint8."""
+    device = network.extractor.mean.device
+    with torch.inference_mode(), _every_digit():
+        found = [network(batch["images"].to(device) / 255).half() for batch in batches({"images": images}, BATCH)]
+    return torch.cat([maps.cpu() for maps in found])
+
+
+def _extractor(settings: MapSettings, image_size: int) -> Extractor:
+    assert settings.network is not None and settings.layers is not None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(settings.seed, "features"))  # of random weights
+        return Extractor(settings.network, settings.layers, image_size, settings.pretrained)
+
+
+def _features(extractor: Extractor, images: Tensor, device: torch.device) -> Iterator[list[Tensor]]:
+    for batch in batches({"images": images}, BATCH):
+        yield extractor(batch["images"].to(device) / 255)
+
+
+def _empty(kept: dict[str, Any], settings: MapSettings, file: Path) -> Padim | PatchCore:
+    """What `give_weights` fills: only the file knows how large it is."""
+    names = ("channels", "mean", "inverse") if settings.name == "padim" else ("memory",)
+    try:
+        sizes = [torch.empty_like(kept[f"distances.{name}"]) for name in names]
+        return Padim(*sizes) if settings.name == "padim" else PatchCore(*sizes)
+    except (KeyError, TypeError):
+        raise LeanetError(f"{file}: of other maps than {settings.name}") from None
+
+
+@contextmanager
+def _every_digit() -> Iterator[None]:
+    """Products of matrices without TF32, which fits turn on for GPUs: distances are differences of large numbers."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
