@@ -229,7 +229,7 @@ def test_lab_agrees_with_scikit_image_and_comes_back() -> None:
 def test_principal_colors_of_bytes_are_those_of_their_pixels_at_once() -> None:
     images = torch.randint(0, 256, (7, 3, 5, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     values, vectors = np.linalg.eigh(np.cov(images.movedim(1, 0).reshape(3, -1).double() / 255))
-    found = principal_colors(images, at_once=3).numpy()
+    found = principal_colors(images.split(3)).numpy()
     np.testing.assert_allclose(np.abs(found), np.abs(vectors * values), rtol=1e-5)
 
 
@@ -237,7 +237,7 @@ def test_fancy_pca_moves_each_image_along_the_principal_colors() -> None:
     generator = torch.Generator().manual_seed(0)
     grey = torch.rand(4, 1, 8, 8, generator=generator) * 0.4 + 0.3
     rgb = grey.expand(-1, 3, -1, -1) + torch.randn(4, 3, 8, 8, generator=generator) * 1e-3
-    components = principal_colors(rgb)
+    components = principal_colors([rgb])
     values, vectors = np.linalg.eigh(np.cov(rgb.movedim(1, 0).reshape(3, -1).double()))
     np.testing.assert_allclose(components.norm(dim=0).numpy(), values, rtol=1e-3)
     direction = (components[:, 2] / components[:, 2].norm()).numpy()

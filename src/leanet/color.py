@@ -2,7 +2,7 @@
 
 import math
 from cmath import rect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import factorial, pi, radians
 from typing import NamedTuple
 
@@ -207,16 +207,16 @@ def unscale_lab(scaled: Tensor) -> Tensor:
     return torch.cat([scaled[..., :1, :, :] * 100, scaled[..., 1:, :, :] * 255 - 128], dim=-3)
 
 
-def principal_colors(images: Tensor, at_once: int = 256) -> Tensor:
-    """Columns λᵢ·pᵢ of the 3×3 covariance of all pixels of (N, 3, H, W) sRGB images: uint8, or in 0…1.
+def principal_colors(batches: Iterable[Tensor]) -> Tensor:
+    """Columns λᵢ·pᵢ of the 3×3 covariance of all pixels of sRGB images: batches (B, 3, H, W) of uint8, or in 0…1.
 
-    Exact for uint8 however many there are: some images are read at a time, and the sums are in float64.
+    Exact for uint8 however many there are, since the sums are in float64.
     """
-    whole = 255 if images.dtype == torch.uint8 else 1
-    count, total, products = 0, images.new_zeros(3, dtype=torch.float64), images.new_zeros(3, 3, dtype=torch.float64)
-    for start in range(0, len(images), at_once):
-        pixels = images[start : start + at_once].movedim(1, -1).reshape(-1, 3).double()
+    count, total, products = 0, torch.zeros(3, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
+    for batch in batches:
+        pixels = batch.movedim(-3, -1).reshape(-1, 3).double()
         count, total, products = count + len(pixels), total + pixels.sum(0), products + pixels.T @ pixels
+        whole = 255 if batch.dtype == torch.uint8 else 1
     covariance = (products - total.outer(total) / count) / (count - 1) / whole**2
     eigenvalues, eigenvectors = torch.linalg.eigh(covariance)
     components: Tensor = (eigenvectors * eigenvalues).float()

@@ -167,3 +167,11 @@ def test_fold_scaling_does_not_look_at_test_images() -> None:
     before = map_divisor(maps, "fold", train)
     maps[3:] *= 50
     assert map_divisor(maps, "fold", train) == before
+
+
+def test_the_quantile_of_many_maps_is_taken_of_evenly_spread_values() -> None:
+    maps, rows = torch.rand(60, 1, 401, 399).half(), torch.arange(1, 60)
+    every = 59 * 401 * 399 // 4_000_000
+    assert every == 2
+    expected = np.quantile(maps[rows].numpy().reshape(-1)[::every], 0.999)
+    assert map_divisor(maps, "fold", rows) == float(expected)

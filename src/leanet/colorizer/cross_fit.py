@@ -5,7 +5,7 @@ dealt into K parts, and each of K colorizers trains without one of them and make
 nuisance functions are estimated in statistics (Chernozhukov et al. 2018, Econometrics Journal 21:C1–C68).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,7 @@ def cross_fitted_maps(
         part_of: (N,) the part of each image, 1…K; 0 for none, which no training normal has.
     """
 
-    def make() -> Tensor:
+    def make() -> Iterator[Tensor]:
         each = []
         for part, place in enumerate(parts, start=1):
             seen = torch.from_numpy(images[normals[part_of[normals] != part]])
@@ -52,10 +52,10 @@ def cross_fitted_maps(
             with lock(place):
                 colorizer = train_colorizer(seen, settings, plan, logger_of(place))
             each.append(anomaly_maps(colorizer, torch.from_numpy(images), name))
-        return joined_maps(each, part_of)
+        return iter([joined_maps(each, part_of)])
 
     waiting = f"{label}: waiting for the process that is training its colorizers"
-    return kept_maps(folder, name, make, lambda: say(waiting))
+    return kept_maps(folder, name, images.shape, make, lambda: say(waiting))
 
 
 def joined_maps(each: Sequence[Tensor], part_of: NDArray[np.int64]) -> Tensor:

@@ -1,7 +1,8 @@
 """The anomaly maps of a fold: made once from its training normals, shared by every run that needs them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,14 @@ from leanet.color import chroma_difference, ciede2000, twice_converted_ciede2000
 from leanet.colorizer.build import colorizer_of
 from leanet.colorizer.network import Colorizer
 from leanet.colorizer.task import ColorizerTask, recolored
-from leanet.data.batches import DeviceData
+from leanet.data.batches import Chosen, DeviceData
 from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
 from leanet.locks import lock, tidy
 from leanet.loggers import LogSettings, log_folder
 from leanet.runs import COLORIZER_FACTS, COLORIZER_WEIGHTS
 from leanet.seeds import derive
 from leanet.settings import ColorizerSettings, TrainerSettings
-from leanet.store import write_atomically, write_json
+from leanet.store import read_array, write_array, write_json
 from leanet.weights import give_weights, read_weights
 
 FIXED = 10.0  # `fixed` scaling: a difference that is plain at a glance becomes 1
@@ -47,7 +48,9 @@ def load_colorizer(folder: Path, settings: ColorizerSettings, image_size: int) -
     return colorizer
 
 
-def train_colorizer(normals: Tensor, settings: ColorizerSettings, plan: Fit, logger: Logger | None = None) -> Colorizer:
+def train_colorizer(
+    normals: Tensor | Chosen, settings: ColorizerSettings, plan: Fit, logger: Logger | None = None
+) -> Colorizer:
     """A colorizer of `normals` (N, 3, S, S) uint8, which is all it is ever given; resumable, kept in the folder."""
     image_size = normals.shape[-1]
     kept = load_colorizer(plan.folder, settings, image_size)
@@ -72,8 +75,13 @@ def anomaly_maps(colorizer: Colorizer, images: Tensor, name: str = "ciede2000") 
 
     Half precision keeps three digits, finer than an 8-bit image can say.
     """
+    return torch.cat(list(_map_batches(colorizer, images, name)))
+
+
+def _map_batches(colorizer: Colorizer, images: Tensor, name: str) -> Iterator[Tensor]:
     difference = DIFFERENCES[name]
-    return torch.cat([difference(lab, other).half().cpu() for lab, other in recolored(colorizer, images)])
+    for lab, other in recolored(colorizer, images):
+        yield difference(lab, other).half().cpu()
 
 
 def fold_maps(
@@ -93,26 +101,45 @@ def fold_maps(
     its checkpoint.
     """
 
-    def make() -> Tensor:
+    def make() -> Iterator[Tensor]:
         plan = Fit(folder, label, settings.max_epochs, settings.seed, trainer)
-        colorizer = train_colorizer(torch.from_numpy(images[normals]), settings, plan, logger)
-        return anomaly_maps(colorizer, torch.from_numpy(images), name)
+        seen = Chosen(torch.from_numpy(images), torch.from_numpy(normals))
+        return _map_batches(train_colorizer(seen, settings, plan, logger), torch.from_numpy(images), name)
 
     waiting = f"{label}: waiting for the process that is training this colorizer"
-    return kept_maps(folder, name, make, lambda: say(waiting))
+    return kept_maps(folder, name, images.shape, make, lambda: say(waiting))
 
 
-def kept_maps(folder: Path, name: str, make: Callable[[], Tensor], on_wait: Callable[[], object]) -> Tensor:
-    """The maps called `name` in `folder`; of several processes that ask for them together one makes them."""
+def kept_maps(
+    folder: Path,
+    name: str,
+    shape: tuple[int, ...],
+    make: Callable[[], Iterator[Tensor]],
+    on_wait: Callable[[], object],
+) -> Tensor:
+    """The maps (N, 1, S, S) called `name` in `folder`; of several processes that ask for them together one makes them.
+
+    They are memory-mapped, when they are made as well.
+
+    Args:
+        shape: of the images, (N, 3, S, S).
+        make: gives the maps in batches (B, 1, S, S), in the images' order.
+    """
     file = maps_file(folder, name)
     if file.exists():
         tidy(folder)
     else:
         with lock(folder, on_wait):
             if not file.exists():
-                maps = make().numpy()
-                write_atomically(file, lambda out: np.save(out, maps))
-    return torch.from_numpy(np.load(file, allow_pickle=False))
+                write_array(file, (shape[0], 1, *shape[2:]), np.float16, partial(_fill, make()))
+    return torch.from_numpy(read_array(file))
+
+
+def _fill(batches: Iterator[Tensor], array: NDArray[np.float16]) -> None:
+    done = 0
+    for batch in batches:
+        array[done : done + len(batch)] = batch.numpy()
+        done += len(batch)
 
 
 def mean_map(maps: Sequence[Tensor]) -> Tensor:
@@ -133,15 +160,22 @@ def map_divisor(maps: Tensor, scaling: str, train: Tensor) -> float | None:
         return None
     if scaling == "fixed":
         return FIXED
-    values = maps[train].numpy()
     # Sorting a few million values is enough for one quantile, whatever the size of the set.
-    quantile = float(np.quantile(values.reshape(-1)[:: max(1, values.size // 4_000_000)], FOLD_QUANTILE))
-    return max(quantile, 1e-6)
+    every = max(1, len(train) * maps[0].numel() // 4_000_000)
+    return max(float(np.quantile(_each_of(maps, train, every), FOLD_QUANTILE)), 1e-6)
+
+
+def _each_of(maps: Tensor, rows: Tensor, every: int) -> NDArray[np.float16]:
+    """Each so-manieth value of `maps[rows]`, one after the other, without these in memory."""
+    size, found = maps[0].numel(), []
+    for place, row in enumerate(rows.tolist()):
+        found.append(maps[row].flatten()[-place * size % every :: every].numpy())
+    return np.concatenate(found)
 
 
 def map_scales(maps: Tensor, divisor: float | None) -> Tensor:
     """What to multiply each of the maps (N, 1, S, S) by, (N,) float32; `divisor` as `map_divisor` has it."""
     if divisor is not None:
         return maps.new_full(maps.shape[:1], 1 / divisor, dtype=torch.float32)  # by shape, to be exported for any batch
-    maxima = maps.flatten(1).amax(dim=1).float()
+    maxima = maps.amax(dim=(1, 2, 3)).float()
     return torch.where(maxima > 0, 1 / maxima.clamp(min=1e-6), 0)

@@ -9,7 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from leanet.color import ciede2000, fancy_pca, principal_colors, rgb_to_lab, scale_lab, unscale_lab
 from leanet.colorizer.network import Colorizer
-from leanet.data.batches import Tensors, batches
+from leanet.data.batches import Chosen, Tensors, batches
 from leanet.settings import ColorizerSettings
 
 
@@ -24,12 +24,16 @@ class ColorizerTask(lightning.LightningModule):
 
     principal: Tensor
 
-    def __init__(self, colorizer: Colorizer, settings: ColorizerSettings, normals: Tensor) -> None:
+    def __init__(self, colorizer: Colorizer, settings: ColorizerSettings, normals: Tensor | Chosen) -> None:
         """`normals`: (N, 3, S, S) uint8, the images to be trained on, for their principal colours."""
         super().__init__()
         self.colorizer = colorizer
         self.settings = settings
-        self.register_buffer("principal", principal_colors(normals), persistent=False)
+        self.register_buffer(
+            "principal",
+            principal_colors(batch["images"] for batch in batches({"images": normals}, 256)),
+            persistent=False,
+        )
 
     def training_step(self, batch: Tensors, batch_idx: int) -> Tensors:
         """`loss`, which is minimised; epochs.py logs its mean."""

@@ -83,7 +83,7 @@ def fold_feature_maps(
         part_of: (N,) the part of each image, as `cross_fitted_maps` has it; None where maps are not cross-fitted.
     """
 
-    def make() -> Tensor:
+    def make() -> Iterator[Tensor]:
         each = []
         for part, place in enumerate(parts, start=1):
             seen = normals if part_of is None else normals[part_of[normals] != part]
@@ -91,10 +91,10 @@ def fold_feature_maps(
             network = fit_features(torch.from_numpy(images[seen]), settings, device)
             save_tensors(place / FEATURE_WEIGHTS, network.state_dict())
             each.append(feature_maps(network, torch.from_numpy(images)))
-        return each[0] if part_of is None else joined_maps(each, part_of)
+        return iter([each[0] if part_of is None else joined_maps(each, part_of)])
 
     waiting = f"{label}: waiting for the process that is making these maps"
-    return kept_maps(folder, settings.name, make, lambda: say(waiting))
+    return kept_maps(folder, settings.name, images.shape, make, lambda: say(waiting))
 
 
 def feature_maps(network: FeatureMaps, images: Tensor) -> Tensor:
