@@ -320,6 +320,52 @@ def test_so_is_another_attention(words: tuple[str, ...], name: str | None) -> No
     assert run(groups=words).model == ("resnet18" if name is None else f"resnet18+mobilenet@4{name}")
 
 
+LAB, SCORE = "adn=lab_statistics", "adn=map_score"
+
+
+@pytest.mark.parametrize("group", [LAB, SCORE])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "seed=9",
+        "colorizer.seed=0",  # which follows the other else
+        "point=1",
+        "trainer.max_epochs=9",
+        "trainer.batch_size=9",
+        "trainer.averaging=ema",
+        "trainer.select=val_f1",
+        "adn.lr=9",
+        "map.scaling=image_max",
+        "input.name=rgb_map",
+        "attention.gain=4",
+    ],
+)
+def test_without_epochs_none_of_their_settings_matters(group: str, change: str) -> None:
+    changes = (change,) if change != "seed=9" else (change, "colorizer.seed=0")
+    made, other = run(groups=(group,)), run(*changes, groups=(group,))
+    assert (other.id, other.cell, other.folder) == (made.id, made.cell, made.folder)
+    assert run(*changes, groups=(group, "caan=none")).id == made.id == made.plain.id
+
+
+@pytest.mark.parametrize("change", [*IMAGES, "positive_rate=0.5", "adn.statistic=max"])
+def test_what_is_left_does(change: str) -> None:
+    assert run(change, groups=(SCORE,)).id != run(groups=(SCORE,)).id
+
+
+@pytest.mark.parametrize("change", [*COLORIZER, *MAPS, "map.name=ab"])
+def test_a_colorizer_matters_to_the_score_of_its_maps(change: str) -> None:
+    assert run(change, groups=(SCORE,)).id != run(groups=(SCORE,)).id
+    assert run(change, groups=(LAB,)).id == run(groups=(LAB,)).id
+    assert run(change, groups=(SCORE,)).colorizer_folder == run(change).colorizer_folder
+
+
+def test_baselines_have_short_names() -> None:
+    assert run(groups=(LAB,)).model == "lab_statistics"
+    assert run("positive_rate=0.5", groups=(LAB, "map=ab")).model == "lab_statistics-pos0.5"
+    assert run(groups=(SCORE,)).model == "map_score"
+    assert run("map.cross_fit=3", "adn.statistic=q99", groups=(SCORE, "map=ab")).model == "map_score-ab-cross3-q99"
+
+
 def test_several_points_take_the_place_of_the_one() -> None:
     made = run("attention.points=[2,3,4]")
     assert made.model == "resnet18+mobilenet@2+3+4"

@@ -4,6 +4,7 @@ import csv
 import io
 import platform
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
@@ -27,10 +28,10 @@ from leanet.detector.catalogue import without_weights
 from leanet.detector.epochs import BestEpoch, LastEpochs
 from leanet.detector.heads import combined, weighted
 from leanet.detector.scores import floor, scores
-from leanet.detector.task import DetectorTask
+from leanet.detector.task import DetectorTask, fit_itself
 from leanet.detector.threshold import best_f1, f1_above
-from leanet.fitting import Fit, fit, load_weights
-from leanet.locks import lock
+from leanet.fitting import CHECKPOINT, Fit, fit, load_weights, save_tensors
+from leanet.locks import ensure_held, lock
 from leanet.loggers import LogSettings, close, log_cell, logger_of
 from leanet.run_maps import maps_of, recolored_of
 from leanet.runs import ALL, RESULT, Run
@@ -70,7 +71,8 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         best = None if select == "last" else BestEpoch(select, validation, average)
         last_epochs = LastEpochs(_unlabelled(test), _unlabelled(validation), average, best)
         logger = logger_of(run)
-        seconds = _fit(run, task, train, last_epochs, logger, label)
+        fitted = _fit if run.settings.has_epochs else _fit_at_once
+        seconds = fitted(run, task, train, last_epochs, logger, label)
         if run.settings.trainer.devices > 1:  # whose processes have ended it
             logger = logger_of(run)
 
@@ -167,6 +169,19 @@ def _fit(run: Run, task: DetectorTask, train: Parts, last_epochs: LastEpochs, lo
     return fit(task, data, plan, logger, [*first, last_epochs, LogSettings(_config(run))])
 
 
+def _fit_at_once(
+    run: Run, task: DetectorTask, train: Parts, last_epochs: LastEpochs, logger: Logger, label: str
+) -> float:
+    """In place of `_fit` for an ADN that fits itself. Nothing in it is drawn: one that was killed begins again."""
+    begun = time.monotonic()
+    logger.log_hyperparams(_config(run))
+    fit_itself(task, train)
+    last_epochs.ask(task)
+    ensure_held(run.folder)
+    save_tensors(run.folder / CHECKPOINT, {"state_dict": task.state_dict()})
+    return time.monotonic() - begun
+
+
 def _write_found(run: Run, images: ImageSet, rows: Split, last_epochs: LastEpochs) -> None:
     """predictions.csv and validation.csv, and the test images' attention maps in attention.npy."""
     if len(rows.test):
@@ -206,7 +221,7 @@ def _result(
         "fold": run.fold,
         "folds": run.settings.folds,
         "image_size": run.settings.image_size,
-        "epochs": run.settings.trainer.max_epochs,
+        "epochs": run.settings.trainer.max_epochs if run.settings.has_epochs else 0,
         "selected_epoch": last_epochs.best.epoch if last_epochs.best else None,
         "images": {part: _counts(labels[getattr(rows, part)]) for part in ("train", "validation", "test")},
         "positives_of_all": _positives_of_all(labels, rows),

@@ -84,7 +84,7 @@ class Run:
         resnet18+direct@4-centred-gain4-ab-pos0.5.
         """
         settings = self.settings
-        seen = "" if settings.input.name == "rgb" else f"-{settings.input.name}"
+        seen = "" if settings.input.name == "rgb" or not settings.has_epochs else f"-{settings.input.name}"
         points = "+".join(map(str, settings.points))  # 2+3+4 for several
         attention = f"+{settings.caan.name}@{points}" if self.has_attention else ""
         return f"{settings.adn.name}{seen}{attention}{''.join(f'-{word}' for word in self._peculiarities)}"
@@ -108,6 +108,8 @@ class Run:
     def _training_peculiarities(self) -> list[str]:
         """Those that the plain ADN shares."""
         settings, words = self.settings, []
+        if settings.adn.network.get("statistic", "mean") != "mean":
+            words.append(str(settings.adn.network["statistic"]))
         if settings.adn.bn_momentum is not None:
             words.append(f"bn{settings.adn.bn_momentum}")
         if settings.trainer.averaging != "none":
@@ -142,7 +144,12 @@ class Run:
 
     @property
     def plain(self) -> "Run":
-        """The same ADN that sees the image alone, without attention: what the run is to be compared with."""
+        """The same ADN that sees the image alone, without attention: what the run is to be compared with.
+
+        An ADN that fits itself has none beside it.
+        """
+        if not self.settings.has_epochs:
+            return self
         caan = replace(self.settings.caan, name="none", network=None)
         return replace(self, settings=replace(self.settings, caan=caan, input=InputSettings("rgb")))
 
@@ -220,13 +227,18 @@ class Run:
             return {**facts, "maps": map_fingerprint(str(settings.map.root))}
         return {**facts, **self._maker, **self._parts}
 
+    @property
+    def _training_facts(self) -> dict[str, Any]:
+        trainer = self.settings.trainer
+        given = {key: getattr(trainer, key) for key in ("max_epochs", "batch_size", "precision")}
+        return given | _changed(replace(trainer, compile=False))  # which gives the same numbers, sooner
+
     @cached_property
     def _cell_facts(self) -> dict[str, Any]:
         settings = self.settings
-        training = {key: getattr(settings.trainer, key) for key in ("max_epochs", "batch_size", "precision")}
-        training |= _changed(replace(settings.trainer, compile=False))  # the same numbers, sooner
-        facts = {**self._fold_facts, "seed": settings.seed, "positive_rate": settings.positive_rate}
-        facts |= {"training": training, "adn": _facts(settings.adn)}
+        facts = {**self._fold_facts, "positive_rate": settings.positive_rate, "adn": _facts(settings.adn)}
+        if settings.has_epochs:
+            facts |= {"seed": settings.seed, "training": self._training_facts}
         if settings.dataset.get("folds_file") and settings.positive_rate != 1:
             facts["thinned_by"] = settings.split_seed  # which has no other say there
         if self.needs_maps:

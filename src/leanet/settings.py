@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from typing import Annotated, Any, get_args, get_type_hints
 
 from leanet.errors import LeanetError
@@ -65,13 +65,17 @@ IMAGE_SIZE = Rule(
 class AdnSettings:
     """`network` is called with `channels` and `image_size` as well, and gives an `Adn`.
 
+    lr: None for one that fits itself.
     bn_momentum: of batch norm in ADN and CAAN, as `set_batch_norm` has it.
+    fitted_to: of an ADN that fits itself, without epochs and without attention, what alone it sees: the images or their
+        anomaly maps; None for networks.
     """
 
     name: Annotated[str, TEXT]
-    lr: Annotated[float, POSITIVE]
+    lr: Annotated[float | None, POSITIVE]
     network: Annotated[Node, REST]
     bn_momentum: Annotated[float | str | None, MOMENTUM] = None  # like every default here: not in older config.yaml
+    fitted_to: Annotated[str | None, one_of("rgb", "map")] = None
 
 
 @dataclass(frozen=True)
@@ -214,13 +218,20 @@ class Settings:
         return self.attention.points or [self.point]
 
     @property
+    def has_epochs(self) -> bool:
+        """Whether its detector is trained in epochs; one that fits itself is not."""
+        return self.adn.fitted_to is None
+
+    @property
     def selected_folds(self) -> list[int]:
         return list(range(1, self.folds + 1)) if self.fold is None else [self.fold]
 
 
 def settings_of(config: Mapping[str, Any]) -> Settings:
     """The checked settings of a resolved configuration; LeanetError names the first value that does not fit."""
-    settings: Settings = _read(Settings, config, "")
+    settings = _without_idle(_read(Settings, config, ""))
+    if settings.has_epochs and settings.adn.lr is None:
+        _check("adn.lr", None, POSITIVE)
     _check("dataset.image_size", settings.dataset.get("image_size"), IMAGE_SIZE)
     _check("dataset.name", settings.dataset.get("name"), TEXT)
     for key in ("root", "negative", "positive", "folds_file"):  # where there are such
@@ -246,6 +257,21 @@ def kept_settings(config: Mapping[str, Any]) -> Settings:
         known[group] = {**known[group], **(known[group]["network"] or {})}
         del known[group]["network"]
     return settings_of(known)
+
+
+def _without_idle(settings: Settings) -> Settings:
+    """What has no say in an ADN that fits itself, dropped as `point` is without attention."""
+    sees = settings.adn.fitted_to
+    if sees is None:
+        return settings
+    return replace(
+        settings,
+        adn=replace(settings.adn, lr=None, bn_momentum=None),
+        caan=CaanSettings("none", None),
+        input=InputSettings(sees),
+        map=replace(settings.map, scaling="fixed"),
+        trainer=replace(settings.trainer, averaging="none", select="last"),
+    )
 
 
 def read_settings(schema: type, config: Mapping[str, Any], prefix: str = "") -> Any:
@@ -279,8 +305,8 @@ def _value(path: str, hint: Any, value: Any) -> Any:
     kind, expected = get_args(hint)
     if not (value is None and types.NoneType in get_args(kind)):
         _check(path, value, expected)
-    if kind is float:
-        return float(value)
+    if kind in (float, float | None):
+        return None if value is None else float(value)
     return [float(number) for number in value] if kind == list[float] else value
 
 

@@ -40,7 +40,7 @@ def _report(runs: list[Run]) -> float:
     """Print the cell's table, the plain ADN's row above it where that was run, and where the picture is."""
     results = [result for run in runs if (result := run.result)]
     cells = [results]
-    if runs[0].needs_maps:
+    if runs[0].plain.id != runs[0].id:
         plain = [result for run in runs if (result := run.plain.result)]
         cells = [plain, results] if plain else [results]
     print(f"\n{runs[0].settings.dataset_name}, {runs[0].settings.image_size} px\n\n{cell_table(cells)}\n")

@@ -15,12 +15,14 @@ from torch import Tensor
 
 from leanet.command import CONF
 from leanet.detector.attention import Attention, attention_map
+from leanet.detector.build import detector_of
 from leanet.detector.network import LeaNet
 from leanet.loggers import colorizer_logger_of, logger_of
 from leanet.runs import Run
 from leanet.settings import Settings, settings_of
 
 FILES = sorted(file.relative_to(CONF).with_suffix("") for file in CONF.rglob("*.yaml"))
+BASELINES = ("lab_statistics", "map_score")  # which have no points
 PLUGINS = {"slurm": "hydra_plugins.hydra_submitit_launcher"}  # a launcher's file that is nothing without its plugin
 
 
@@ -85,6 +87,13 @@ def test_colorizers(name: str) -> None:
     assert out.shape == whole.shape and out.min() >= 0 and out.max() <= 1
 
 
+@pytest.mark.parametrize(("adn", "sees"), zip(BASELINES, ("rgb", "map"), strict=True))
+def test_a_baseline_alone_on_the_command_line(adn: str, sees: str) -> None:
+    found = settings(f"adn={adn}")
+    assert (found.caan.name, found.caan.network, found.input.name, found.adn.lr) == ("none", None, sees, None)
+    assert detector_of(found, fold=1)(torch.rand(2, 3, 64, 64), torch.rand(2, 1, 64, 64)).adn.shape == (2, 2)
+
+
 @cache
 def networks(adn: str, caan: str) -> tuple[Any, Any]:
     found = settings(f"adn={adn}", f"caan={caan}")
@@ -94,7 +103,7 @@ def networks(adn: str, caan: str) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("point", range(1, 6))
 @pytest.mark.parametrize("caan", choices("caan"))
-@pytest.mark.parametrize("adn", choices("adn"))
+@pytest.mark.parametrize("adn", [name for name in choices("adn") if name not in BASELINES])
 def test_networks_meet_at_every_point(adn: str, caan: str, point: int) -> None:
     classifier, external = networks(adn, caan)
     network = LeaNet(classifier, external, point if external else None)

@@ -27,6 +27,12 @@ def test_durations_are_learnt_from_what_was_done(job: MakeJob) -> None:
     assert Durations([]).fit(job("caan=none")) is None
 
 
+def test_what_takes_no_epochs_takes_no_time_and_says_nothing_of_networks(job: MakeJob) -> None:
+    durations = Durations([result("resnet18", 10), {**result("map_score", 0.01), "epochs": 0}])
+    assert durations.fit(job("adn=map_score")) == 0
+    assert durations.fit(job("adn=vgg16", "caan=none")) == pytest.approx(10)
+
+
 def test_colorizers_too(job: MakeJob) -> None:
     facts = {"images": 12, "image_size": 32, "max_epochs": 3, "seconds": 5.0}  # as TINY has it
     assert Durations([], [facts]).colorizer(job("point=1")) == pytest.approx(5)

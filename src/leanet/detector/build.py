@@ -8,9 +8,11 @@ from hydra.utils import instantiate
 from leanet.batch_norm import set_batch_norm
 from leanet.detector.adn import Adn
 from leanet.detector.attention import Attention
+from leanet.detector.baselines import FitsItself
 from leanet.detector.caan import ExternalNetwork, channels_at
 from leanet.detector.inputs import CHANNELS
 from leanet.detector.network import LeaNet
+from leanet.errors import LeanetError
 from leanet.seeds import derive
 from leanet.settings import AttentionSettings, Settings
 
@@ -24,6 +26,10 @@ def detector_of(settings: Settings, fold: int) -> LeaNet:
     torch.manual_seed(derive(settings.seed, "adn", fold))
     channels = CHANNELS[settings.input.name]
     adn = instantiate(settings.adn.network, channels=channels, image_size=settings.image_size)
+    if settings.adn.fitted_to and not isinstance(adn, FitsItself):
+        raise LeanetError(
+            f"adn.fitted_to={settings.adn.fitted_to}: {settings.adn.name} has no `fit`, and trains in epochs"
+        )
     torch.manual_seed(derive(settings.seed, "caan", fold))
     caan = instantiate(settings.caan.network) if settings.caan.network is not None else None
     network = _joined(settings, adn, caan)

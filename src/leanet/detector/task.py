@@ -10,6 +10,8 @@ from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_l
 
 from leanet.data.batches import Parts, Tensors, batches
 from leanet.detector.attention import spatial_sd
+from leanet.detector.baselines import FitsItself
+from leanet.detector.inputs import adn_input
 from leanet.detector.network import LeaNet, Output, evidence
 
 ATTENTION = "attention"
@@ -18,7 +20,8 @@ ATTENTION = "attention"
 class DetectorTask(lightning.LightningModule):
     """L = BCE(CAAN) + BCE(ADN), over two sigmoid units each, on one-hot labels (Eq. 1, Table 1)."""
 
-    def __init__(self, network: LeaNet, lr: float) -> None:
+    def __init__(self, network: LeaNet, lr: float | None) -> None:
+        """`lr` of Adam; None for an ADN that fits itself."""
         super().__init__()
         self.network = network
         self.lr = lr
@@ -28,13 +31,8 @@ class DetectorTask(lightning.LightningModule):
 
         Under `attention 0`, `attention 1` … a batch may have others than the external network's, a point each.
         """
-        # Channels last: a CPU trains the MobileNet CAAN half as fast again so, and a GPU convolves that way.
-        images = batch["images"].to(memory_format=torch.channels_last) / 255
-        maps = None
-        if "maps" in batch:
-            maps = batch["maps"].float() * batch["scales"][:, None, None, None]
-            maps = maps.to(memory_format=torch.channels_last)  # `contiguous` leaves one channel as it is
-        output: Output = self.network(images, maps, [batch[key] for key in sorted(batch) if ATTENTION in key] or None)
+        attentions = [batch[key] for key in sorted(batch) if ATTENTION in key] or None
+        output: Output = self.network(*images_and_maps(batch), attentions)
         return output
 
     def training_step(self, batch: Tensors, batch_idx: int) -> Tensors:
@@ -47,7 +45,18 @@ class DetectorTask(lightning.LightningModule):
         return told
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
+        assert self.lr is not None
         return torch.optim.Adam(self.parameters(), lr=self.lr, fused=True)
+
+
+def images_and_maps(batch: Tensors) -> tuple[Tensor, Tensor | None]:
+    """A batch's images in 0…1, and its scaled maps where it has such."""
+    # Channels last: a CPU trains the MobileNet CAAN half as fast again so, and a GPU convolves that way.
+    images = batch["images"].to(memory_format=torch.channels_last) / 255
+    if "maps" not in batch:
+        return images, None
+    maps = batch["maps"].float() * batch["scales"][:, None, None, None]
+    return images, maps.to(memory_format=torch.channels_last)  # `contiguous` leaves one channel as it is
 
 
 def head_losses(output: Output, labels: Tensor) -> Tensors:
@@ -66,6 +75,14 @@ def total(losses: Tensors) -> Tensor:
 def head_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Binary cross-entropy of (B, 2) logits and (B,) labels, the mean over both units."""
     return binary_cross_entropy_with_logits(logits, one_hot(labels, 2).to(logits.dtype))
+
+
+def fit_itself(task: DetectorTask, train: Parts, batch_size: int = 64) -> None:
+    """In place of epochs: an ADN that needs none is fitted to what it sees of the training images."""
+    network = task.network
+    assert isinstance(network.adn, FitsItself)
+    seen = (adn_input(network.sees, *images_and_maps(batch)) for batch in batches(train, batch_size))
+    network.adn.fit(seen, train["labels"][:])
 
 
 @torch.inference_mode()

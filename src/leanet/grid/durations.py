@@ -19,7 +19,7 @@ class Durations:
     def __init__(self, fits: Iterable[dict[str, Any]], colorizers: Iterable[dict[str, Any]] = ()) -> None:
         """`fits`: what is in result.json; `colorizers`: what is in colorizer.json."""
         rates: defaultdict[str, list[float]] = defaultdict(list)
-        for fit in fits:
+        for fit in (fit for fit in fits if fit["epochs"]):  # what takes none says nothing of the others
             images = sum(fit["images"]["train"].values())
             work = images * fit["epochs"] * fit["image_size"] ** 2
             rates[_network(fit["model"])].append(fit["seconds"] / work)
@@ -39,7 +39,9 @@ class Durations:
         return cls((result for job in jobs if (result := job.run.result)), colorizers)
 
     def fit(self, job: Job) -> float | None:
-        """Expected seconds for the job's fit; None if nothing like it was ever run."""
+        """Expected seconds for the job's fit; None if nothing like it was ever run, next to nothing without epochs."""
+        if not job.run.settings.has_epochs:
+            return 0.0
         rate = self._fits.get(_network(job.run.model), self._any_fit)
         return _expected(rate, job, job.images, job.run.settings.trainer.max_epochs)
 

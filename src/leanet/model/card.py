@@ -35,6 +35,7 @@ _SETTINGS = (
     "folds", "split_seed", "seed",
 )  # fmt: skip
 _WITHOUT_ATTENTION = ("caan.name", "point")
+_OF_EPOCHS = ("adn.lr", "trainer.max_epochs", "trainer.batch_size", "seed", "input.name", "map.scaling")
 
 
 def write_card(model: Run, cell: Cell) -> None:
@@ -91,6 +92,8 @@ def _settings(model: Run) -> Facts:
     names = [name for name in _SETTINGS if model.has_attention or name not in _WITHOUT_ATTENTION]
     if not model.needs_maps:
         names = [name for name in names if not name.startswith(("map.", "colorizer."))]
+    if not model.settings.has_epochs:
+        names = [name for name in names if name not in _OF_EPOCHS]
     found: Facts = {}
     for name in names:
         value: Any = model.settings

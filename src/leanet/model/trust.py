@@ -19,6 +19,8 @@ TARGETS = frozenset(
         "leanet.detector.adn.resnet18",
         "leanet.detector.adn.timm_adn",
         "leanet.detector.adn.vgg",
+        "leanet.detector.baselines.lab_statistics",
+        "leanet.detector.baselines.map_score",
         "leanet.detector.caan.DirectAttention",
         "leanet.detector.caan.mobilenet_caan",
         "leanet.detector.caan.resnet_caan",

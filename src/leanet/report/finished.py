@@ -20,6 +20,7 @@ Facts = dict[str, Any]  # settings by their names: {"trainer.max_epochs": 100}
 
 # What runs of one table have in common; other settings belong to their networks, and so to their rows.
 _SHARED = ("folds", "validation", "trainer.max_epochs", "trainer.batch_size", "trainer.precision")
+_OF_EPOCHS = ("trainer.max_epochs", "trainer.batch_size", "trainer.precision", "seed")
 _ROWS = ("adn", "caan", "colorizer", "map")
 # Figures by their names where they lie deeper in a result.
 _PLACES = {
@@ -109,6 +110,21 @@ class FinishedCell:
         return {"dataset.image_size": self.results[0]["image_size"], **shared, **seeds}
 
     @cached_property
+    def binding(self) -> Facts:
+        """Those of the shared settings that change the cell's numbers: an ADN that fits itself has no epochs, no seed.
+
+        The precision is that of a colorizer as well, where there is one.
+        """
+        if self.has_epochs:
+            return self.shared
+        kept = {"trainer.precision"} if self.config["input"]["name"] != "rgb" else set()
+        return {name: value for name, value in self.shared.items() if name not in _OF_EPOCHS or name in kept}
+
+    @property
+    def has_epochs(self) -> bool:
+        return self.config["adn"].get("fitted_to") is None
+
+    @cached_property
     def own(self) -> Facts:
         """The settings of the cell's networks, of which only those matter that it has."""
         used = _ROWS if "@" in self.model or self.config["input"]["name"] != "rgb" else ("adn",)
@@ -173,7 +189,7 @@ def pooled(cells: Iterable[FinishedCell]) -> list[FinishedCell]:
     """Cells that differ in nothing but their seeds, as one: a repeated cross-validation."""
     groups: dict[str, list[FinishedCell]] = {}
     for cell in cells:
-        shared = {name: value for name, value in cell.shared.items() if name not in ("seed", "split_seed")}
+        shared = {name: value for name, value in cell.binding.items() if name not in ("seed", "split_seed")}
         facts = [cell.dataset, cell.model, cell.results[0].get("positives_of_all"), cell.own, shared]
         groups.setdefault(json.dumps(facts, sort_keys=True, default=str), []).append(cell)
     return [
@@ -183,13 +199,16 @@ def pooled(cells: Iterable[FinishedCell]) -> list[FinishedCell]:
 
 
 def tables_of(cells: Iterable[FinishedCell]) -> list[tuple[Facts, list[FinishedCell]]]:
-    """The cells that may stand in one table, with their shared settings: other epochs or seeds are another table."""
+    """The cells that may stand in one table, with their shared settings: other epochs or seeds are another table.
+
+    A cell without epochs stands in each that it fits, below those with.
+    """
     found: list[tuple[Facts, list[FinishedCell]]] = []
-    for cell in cells:
-        same = [members for shared, members in found if shared == cell.shared]
-        if same:
-            same[0].append(cell)
-        else:
+    for cell in sorted(cells, key=lambda cell: not cell.has_epochs):
+        fitting = [members for shared, members in found if cell.binding.items() <= shared.items()]
+        for members in fitting:
+            members.append(cell)
+        if not fitting:
             found.append((cell.shared, [cell]))
     return found
 
