@@ -95,6 +95,15 @@ def test_repeats_are_pooled_when_asked_for(finish: Finish, tmp_path: Path) -> No
     assert len(pooled(finished_cells(tmp_path))) == 2
 
 
+def test_a_colorizer_s_seed_that_follows_the_other_does_not_keep_repeats_apart(finish: Finish, tmp_path: Path) -> None:
+    for seed in range(2):
+        finish(folds(0.6 + seed / 10), *POTATO, "caan=mobilenet", f"seed={seed}", f"colorizer.seed={seed}")
+    (cell,) = pooled(finished_cells(tmp_path))
+    assert cell.shared["seed"] == "0+1"
+    finish(folds(0.6), *POTATO, "caan=mobilenet", "seed=2", "colorizer.seed=7")
+    assert len(pooled(finished_cells(tmp_path))) == 2
+
+
 def test_best_and_second_best_are_marked_if_they_are_whole(finish: Finish, tmp_path: Path) -> None:
     for adn, f1 in (("resnet18", 0.6), ("resnet50", 0.7), ("vgg16", 0.5)):
         finish(folds(f1), *POTATO, "caan=none", f"adn={adn}")

@@ -186,11 +186,17 @@ def cell_of(name: str, runs: list[tuple[Path, Result]]) -> FinishedCell:
 
 
 def pooled(cells: Iterable[FinishedCell]) -> list[FinishedCell]:
-    """Cells that differ in nothing but their seeds, as one: a repeated cross-validation."""
+    """Cells that differ in nothing but their seeds, as one: a repeated cross-validation.
+
+    The colorizer's own seed is one of them where it follows the other.
+    """
     groups: dict[str, list[FinishedCell]] = {}
     for cell in cells:
         shared = {name: value for name, value in cell.binding.items() if name not in ("seed", "split_seed")}
-        facts = [cell.dataset, cell.model, cell.results[0].get("positives_of_all"), cell.own, shared]
+        own = {
+            name: value for name, value in cell.own.items() if (name, value) != ("colorizer.seed", cell.config["seed"])
+        }
+        facts = [cell.dataset, cell.model, cell.results[0].get("positives_of_all"), own, shared]
         groups.setdefault(json.dumps(facts, sort_keys=True, default=str), []).append(cell)
     return [
         replace(members[0], results=tuple(sorted((result for cell in members for result in cell.results), key=_order)))
