@@ -96,7 +96,7 @@ def _is_to_do(kept: Kept, kinds: Sequence[str]) -> bool:
 
 def _said(found: tuple[str, dict[str, Any]]) -> str:
     kind, figures = found
-    return f"{kind} {figures['f1']:.3f} ({-figures['drops']['f1']:+.3f})".replace("-", "−")
+    return f"{kind} {figures['f1']:.3f} ({0.0 - round(figures['drops']['f1'], 3):+.3f})".replace("-", "−")
 
 
 def main() -> None:
