@@ -27,7 +27,10 @@ MISTAKES: dict[str, list[str]] = {
     "dataset=typo": ["dataset=typo", DATASETS],
     "caan=4": ["caan=4: there is no such choice; choose from direct, mobilenet, none, resnet, timm"],
     "-m caan=none,4": ["caan=none,4: there is no such choice; choose from direct, mobilenet, none, resnet, timm"],
-    "adn=vgg17": ["adn=vgg17: there is no such choice; choose from cnn, resnet18, resnet50, timm, vgg16, vgg19"],
+    "adn=vgg17": [
+        "adn=vgg17: there is no such choice; choose from cnn, lab_statistics, map_score, "
+        "resnet18, resnet50, timm, vgg16, vgg19"
+    ],
     "map=folder": ["map=folder needs map.root=DIR"],
     "map=folder map.root=missing": ["map.root=missing: no such folder"],
     "map=folder map.root=empty": ["200 of 200 images have no map"],

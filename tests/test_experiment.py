@@ -306,7 +306,7 @@ def ended(folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("select", ["val_f1", "val_loss"])
+@pytest.mark.parametrize("select", ["val_f1", pytest.param("val_loss", marks=pytest.mark.slow)])
 def test_a_run_ends_with_the_epoch_that_is_best_on_validation_images(
     select: str, stopped_after: list[Path], configure: Configure, tmp_path: Path
 ) -> None:
@@ -329,7 +329,7 @@ def test_a_run_ends_with_the_epoch_that_is_best_on_validation_images(
     assert kept["callbacks"]["BestEpoch"]["weights"] == {}  # once is enough
 
 
-@pytest.mark.parametrize("words", [["ema"], ["swa", "trainer.select=val_f1"]])
+@pytest.mark.parametrize("words", [pytest.param(["ema"], marks=pytest.mark.slow), ["swa", "trainer.select=val_f1"]])
 def test_averaged_weights_are_asked_and_kept(words: list[str], configure: Configure, tmp_path: Path) -> None:
     config, whole = (
         configure(tmp_path / name, *CHOICE, "trainer.max_epochs=4", f"trainer.averaging={words[0]}", *words[1:])

@@ -89,6 +89,7 @@ MOMENTS = (
 )
 
 
+@pytest.mark.slow  # tests/test_experiment.py does the same with a run
 def test_killed_at_every_stage_and_the_same_in_the_end(home: Path, configure: Configure, tmp_path: Path) -> None:
     config = configure(tmp_path, *SHORT)
     killed = [kill_when(config, lambda: any(tmp_path.glob(pattern))) for pattern in MOMENTS]  # noqa: B023
