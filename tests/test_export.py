@@ -115,6 +115,7 @@ print(json.dumps({"facts": json.loads(facts["leanet.json"]), **found}))
 """
 
 
+@pytest.mark.slow
 def test_a_cell_as_a_torch_program_needs_nothing_but_torch(home: Path) -> None:
     folders = [fold(home, 1), fold(home, 2)]
     results = [read_json(folder / "result.json") for folder in folders]

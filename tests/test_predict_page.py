@@ -57,7 +57,20 @@ def test_the_readme_has_the_three_commands() -> None:
     assert [command.split()[2] for command in USE] == ["leanet.fit", "leanet.predict", "leanet.export"]
 
 
-@pytest.mark.parametrize("command", sorted({*commands(PAGE), *USE}))
+SLOW = (
+    "threshold=f1",
+    "threshold=recall",
+    "calibration=temperature",
+)  # tests/test_predict.py has these in one process
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(command, marks=[pytest.mark.slow] * any(word in command for word in SLOW))
+        for command in sorted({*commands(PAGE), *USE})
+    ],
+)
 def test_commands(command: str, home: Path) -> None:
     words = shlex.split(command)[1:]
     printed = give([*words, *(SMALL.split() if words[1] == "leanet.fit" else [])], home)

@@ -152,6 +152,7 @@ def kept(home: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on_and_others_share(configure: Any, tmp_path: Path) -> None:
     """Two colorizers of three epochs each: killed after two of the first, then after one of the second."""
     configs = [configure(tmp_path / name, "map.cross_fit=2", "colorizer=autoencoder") for name in ("whole", "parts")]

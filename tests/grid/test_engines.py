@@ -67,6 +67,7 @@ def epoch_of(checkpoint: Path) -> int:
     return int(torch.load(checkpoint, weights_only=True).get("epoch", 1_000_000))
 
 
+@pytest.mark.slow  # the other tests of grids use it too
 def test_joblib(tiny: tuple[str, ...], tmp_path: Path) -> None:
     words = [*tiny, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "adn=cnn", "caan=none", "fold=1,2"]
     with grid(tmp_path, *words) as process:

@@ -61,7 +61,18 @@ def images() -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(found, 1, -1))
 
 
-@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
+SLOW = (
+    "a standardized attention",
+    "a weighed attention",
+    "the largest channel",
+    "VGG16",
+    "the map alone",
+)  # as the rest
+
+
+@pytest.mark.parametrize(
+    "words", [pytest.param(words, id=name, marks=[pytest.mark.slow] * (name in SLOW)) for name, words in WORDS.items()]
+)
 def test_says_what_pytorch_says(words: list[str], configure: Configure, images: np.ndarray) -> None:
     network = Exportable(untrained(configure, *words))
     content = exporting.to_bytes(program_of(network, 32), FACTS)
