@@ -127,6 +127,7 @@ def test_killed_at_random_moments_and_the_same_in_the_end(home: Path, configure:
     assert outcome(tmp_path) == outcome(home)
 
 
+@pytest.mark.slow
 def test_two_processes_share_one_run_and_one_colorizer(home: Path, configure: Configure, tmp_path: Path) -> None:
     both = [start(configure(tmp_path)), start(configure(tmp_path)), start(configure(tmp_path, "point=1"))]
     for process in both:
@@ -383,6 +384,7 @@ def test_other_loggers(logger: str, configure: Configure, tmp_path: Path) -> Non
     assert list(folder.glob(pattern))
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_the_run_goes_on(
     home: Path, configure: Configure, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -238,6 +238,7 @@ def run_command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "leanet.predict", *words], capture_output=True, text=True, cwd=cwd)
 
 
+@pytest.mark.slow
 def test_paths_and_hashes_are_taken_literally(runs: Path, photos: Path, tmp_path: Path) -> None:
     source = Path(shutil.copytree(photos / "day 0", tmp_path / "of (May), {a}=b 'c' ${d} \\e\\"))
     folder = next(runs.glob("models/*"))

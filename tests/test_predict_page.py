@@ -58,6 +58,7 @@ def test_the_readme_has_the_three_commands() -> None:
 
 
 SLOW = (
+    "leanet.export",
     "threshold=f1",
     "threshold=recall",
     "calibration=temperature",

@@ -38,7 +38,13 @@ COMPOSED = {  # commands by a word in them
     "leanet.predict": "as well",
     "run=folder-resnet18+mobilenet-point4": "as well",
 }
-SLOW = {"docs/export.md", "docs/wandb.md"}  # quick tests of the commands themselves do the same
+SLOW = {
+    "docs/attention.md",
+    "docs/export.md",
+    "docs/extending.md",
+    "docs/grids.md",
+    "docs/wandb.md",
+}  # quick tests of the commands themselves do the same
 REAL_GRID = "hydra/sweeper=grid dataset=strawberry,hurricane caan=none,direct"  # all others are planned
 
 SMALL = {

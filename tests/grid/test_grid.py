@@ -205,6 +205,7 @@ def test_the_plan(words: list[str], colorizers: int, tiny: tuple[str, ...], tmp_
     assert not list(tmp_path.glob("detectors/*"))
 
 
+@pytest.mark.slow
 def test_a_failing_run_is_told_and_given_up(tiny: tuple[str, ...], tmp_path: Path) -> None:
     learning_rates = "[{caan: none, adn.lr: '1e-3,1e30'}]"
     typed = command(tmp_path, tiny, products=learning_rates)

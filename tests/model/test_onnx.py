@@ -67,6 +67,7 @@ SLOW = (
     "the largest channel",
     "VGG16",
     "the map alone",
+    "several points",
 )  # as the rest
 
 
