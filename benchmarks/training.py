@@ -26,8 +26,9 @@ from leanet.colorizer.network import ConvTranspose2x2
 from leanet.colorizer.unet import UNet
 from leanet.detector.adn import basic_cnn, resnet18, vgg
 from leanet.detector.caan import mobilenet_caan
+from leanet.detector.loss import head_loss
 from leanet.detector.network import LeaNet
-from leanet.detector.task import DetectorTask, head_loss
+from leanet.detector.task import DetectorTask
 
 BATCH, ROUNDS = 16, 3
 WORK = ("resnet18 + mobilenet", "vgg16", "cnn + mobilenet", "unet", "unet, inference")

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from leanet import command
 from leanet.errors import LeanetError
 from leanet.model.find import Kept, all_kept, find
+from leanet.rules import TEXT, Rule, one_of
 from leanet.runs import ABLATION
-from leanet.settings import TEXT, Rule, one_of, read_settings
+from leanet.settings import read_settings
 from leanet.store import read_json, write_json
 
 KINDS = ("constant", "shuffled")

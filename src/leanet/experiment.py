@@ -27,6 +27,7 @@ from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
 from leanet.detector.epochs import BestEpoch, LastEpochs
 from leanet.detector.heads import combined, weighted
+from leanet.detector.loss import balance_of
 from leanet.detector.scores import floor, scores
 from leanet.detector.task import DetectorTask, fit_itself
 from leanet.detector.threshold import best_f1, f1_above
@@ -59,8 +60,9 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
             return run.result
         write_text(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(_config(run))))
         network = detector_of(run.settings, run.fold)  # first of all, since its names may be wrong
-        task = DetectorTask(network, run.settings.adn.lr)
         rows = split_of(run, images, fold_of)
+        balance = balance_of(run.settings.trainer.balance, torch.from_numpy(images.labels[rows.train]))
+        task = DetectorTask(network, run.settings.adn.lr, balance)
         tensors = tensors_of(run, images, rows, label, say)
         train, test, validation = (
             choose(tensors, torch.from_numpy(part)) for part in (rows.train, rows.test, rows.validation)

@@ -10,7 +10,8 @@ from leanet.errors import LeanetError
 from leanet.model.find import Found, find
 from leanet.model.sample import sample_of
 from leanet.model.trust import settings_in
-from leanet.settings import BOOLEAN, TEXT, one_of, read_settings
+from leanet.rules import BOOLEAN, TEXT, one_of
+from leanet.settings import read_settings
 from leanet.store import write_bytes
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}

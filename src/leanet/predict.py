@@ -11,8 +11,9 @@ from leanet.model.decision import Rule, decide
 from leanet.model.find import find
 from leanet.model.prediction import PREDICTIONS, UNREADABLE, Prediction, done_or_do
 from leanet.model.stream import Source
-from leanet.settings import BOOLEAN, POSITIVE, SHARE, TEXT, one_of, read_settings
-from leanet.settings import Rule as Value
+from leanet.rules import BOOLEAN, POSITIVE, SHARE, TEXT, one_of
+from leanet.rules import Rule as Value
+from leanet.settings import read_settings
 
 THRESHOLD = Value(
     lambda v: v in RULES or (type(v) in (int, float) and 0 <= v <= 1), f"a number from 0 to 1, {', '.join(RULES)}"

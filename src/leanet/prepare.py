@@ -19,7 +19,8 @@ from leanet.data.members import Budget
 from leanet.data.sources import Drawn, Origin, choice_of, draw
 from leanet.errors import LeanetError
 from leanet.locks import lock
-from leanet.settings import DATASET_TEXT, POSITIVE, TEXT, Node, Rule, read_settings, whole
+from leanet.rules import DATASET_TEXT, POSITIVE, TEXT, Rule, whole
+from leanet.settings import Node, read_settings
 
 BOOL = Rule(lambda v: isinstance(v, bool), "true or false")
 

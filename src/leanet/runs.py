@@ -116,6 +116,8 @@ class Run:
             words.append(settings.trainer.averaging)
         if settings.trainer.select != "last":
             words.append(settings.trainer.select)
+        if settings.trainer.balance != "none":
+            words.append("balanced" if settings.trainer.balance == "weights" else "adjusted")
         return words if settings.positive_rate == 1 else [*words, f"pos{settings.positive_rate:g}"]
 
     @property

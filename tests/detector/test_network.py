@@ -7,8 +7,9 @@ from leanet.detector.adn import resnet18 as make_resnet18
 from leanet.detector.attention import attention_map
 from leanet.detector.caan import Caan, DirectAttention, mobilenet_caan, resnet_caan
 from leanet.detector.inputs import CHANNELS, adn_input
+from leanet.detector.loss import head_loss
 from leanet.detector.network import LeaNet, evidence
-from leanet.detector.task import DetectorTask, head_loss
+from leanet.detector.task import DetectorTask
 
 
 def resnet18() -> Adn:

@@ -7,9 +7,9 @@ from torch import nn
 
 from leanet.detector.adn import timm_adn
 from leanet.detector.caan import channels_at, mobilenet_caan, timm_caan
+from leanet.detector.loss import head_loss
 from leanet.detector.network import LeaNet
 from leanet.detector.points import find_points, module_at
-from leanet.detector.task import head_loss
 from leanet.errors import LeanetError
 
 # One of each family, small; and the points that it has.

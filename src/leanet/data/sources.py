@@ -13,7 +13,8 @@ from leanet.data.archives import Choice, Found
 from leanet.data.decode import SUFFIXES
 from leanet.data.images import NEGATIVE, POSITIVE
 from leanet.errors import LeanetError
-from leanet.settings import TEXT, Node, Rule, whole
+from leanet.rules import TEXT, Rule, whole
+from leanet.settings import Node
 
 PATTERNS = Rule(lambda v: isinstance(v, list) and all(isinstance(p, str) and p for p in v), "a list of patterns")
 DOWNLOAD = Rule(

@@ -1,4 +1,4 @@
-"""Training LEA-Net (Eq. 1) and asking it."""
+"""Training LEA-Net and asking it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import lightning
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, binary_cross_entropy_with_logits, one_hot
+from torch.nn.functional import adaptive_avg_pool2d
 
 from leanet.data.batches import Parts, Tensors, batches
 from leanet.detector.attention import spatial_sd
 from leanet.detector.baselines import FitsItself
 from leanet.detector.inputs import adn_input
+from leanet.detector.loss import Balance, head_losses, total
 from leanet.detector.network import LeaNet, Output, evidence
 
 ATTENTION = "attention"
@@ -20,11 +21,12 @@ ATTENTION = "attention"
 class DetectorTask(lightning.LightningModule):
     """L = BCE(CAAN) + BCE(ADN), over two sigmoid units each, on one-hot labels (Eq. 1, Table 1)."""
 
-    def __init__(self, network: LeaNet, lr: float | None) -> None:
+    def __init__(self, network: LeaNet, lr: float | None, balance: Balance | None = None) -> None:
         """`lr` of Adam; None for an ADN that fits itself."""
         super().__init__()
         self.network = network
         self.lr = lr
+        self.balance = balance
 
     def forward(self, batch: Tensors) -> Output:
         """A batch of images (B, 3, S, S) uint8, and where there is attention maps (B, 1, S, S) with scales (B,).
@@ -38,7 +40,7 @@ class DetectorTask(lightning.LightningModule):
     def training_step(self, batch: Tensors, batch_idx: int) -> Tensors:
         """`loss`, which is minimised, and what else is told of the step; epochs.py logs their means."""
         output = self(batch)
-        losses = head_losses(output, batch["labels"])
+        losses = head_losses(output, batch["labels"], self.balance)
         told = {"loss": total(losses), **losses}
         if output.attention is not None:
             told["attention_sd"] = spatial_sd(output.attention.detach()).mean()
@@ -57,24 +59,6 @@ def images_and_maps(batch: Tensors) -> tuple[Tensor, Tensor | None]:
         return images, None
     maps = batch["maps"].float() * batch["scales"][:, None, None, None]
     return images, maps.to(memory_format=torch.channels_last)  # `contiguous` leaves one channel as it is
-
-
-def head_losses(output: Output, labels: Tensor) -> Tensors:
-    """The loss of each head there is."""
-    losses = {"adn_loss": head_loss(output.adn, labels)}
-    if output.caan is not None:
-        losses["caan_loss"] = head_loss(output.caan, labels)
-    return losses
-
-
-def total(losses: Tensors) -> Tensor:
-    """What is trained on: the sum over the heads (Eq. 1)."""
-    return torch.stack(list(losses.values())).sum()
-
-
-def head_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross-entropy of (B, 2) logits and (B,) labels, the mean over both units."""
-    return binary_cross_entropy_with_logits(logits, one_hot(labels, 2).to(logits.dtype))
 
 
 def fit_itself(task: DetectorTask, train: Parts, batch_size: int = 64) -> None:
@@ -149,7 +133,7 @@ def mean_loss(task: DetectorTask, tensors: Parts, batch_size: int = 64) -> float
     """What is trained on (Eq. 1), of the network in evaluation mode: the mean over all rows, whose labels are there."""
     labels = (batch["labels"].to(task.device) for batch in batches(tensors, batch_size))
     sums = [
-        float(total(head_losses(output, of_batch))) * len(of_batch)
+        float(total(head_losses(output, of_batch, task.balance))) * len(of_batch)
         for output, of_batch in zip(outputs(task, tensors, batch_size), labels, strict=True)
     ]
     return sum(sums) / len(tensors["labels"])

@@ -13,7 +13,8 @@ from leanet.report.finished import FinishedCell, finished_cells, pooled
 from leanet.report.paper import TABLES
 from leanet.report.wandb.destination import Destination
 from leanet.report.written import write_tables
-from leanet.settings import BOOLEAN, TEXT, Rule, read_settings
+from leanet.rules import BOOLEAN, TEXT, Rule
+from leanet.settings import read_settings
 
 WORDS = ("page", "wandb")  # what may stand without a value
 

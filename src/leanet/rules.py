@@ -1,0 +1,56 @@
+"""What a single value of the configuration must be, and the words for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+SIZE_STEP = 32  # both CAANs and the paper's ADNs halve an image five times
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a value must be: a test, and the words for it."""
+
+    holds: Callable[[Any], bool]
+    words: str
+
+
+def whole(low: int, high: int | None = None) -> Rule:
+    words = f"a whole number from {low}" + (f" to {high}" if high is not None else "")
+    return Rule(lambda v: type(v) is int and v >= low and (high is None or v <= high), words)
+
+
+def number(low: float, high: float) -> Rule:
+    return Rule(lambda v: type(v) in (int, float) and low <= v <= high, f"a number from {low:g} to {high:g}")
+
+
+def one_of(*choices: str) -> Rule:
+    return Rule(lambda v: v in choices, " or ".join(filter(None, [", ".join(choices[:-1]), choices[-1]])))
+
+
+SHARE = Rule(lambda v: type(v) in (int, float) and 0 < v <= 1, "a number above 0, up to 1")
+MOMENTUM = Rule(lambda v: v == "keras" or SHARE.holds(v), f"{SHARE.words}, or keras")
+POSITIVE = Rule(lambda v: type(v) in (int, float) and 0 < v < float("inf"), "a number above 0")
+BOOLEAN = Rule(lambda v: type(v) is bool, "true or false")
+TEXT = Rule(lambda v: isinstance(v, str) and v != "", "a text")
+BETAS = Rule(
+    lambda v: isinstance(v, list) and len(v) == 2 and all(type(b) in (int, float) and 0 <= b < 1 for b in v),
+    "two numbers from 0 to below 1",
+)
+DATASET_TEXT = Rule(
+    lambda v: v is None or isinstance(v, str), "a text; a number takes quotes within quotes, as in \"dataset.root='7'\""
+)
+SEVERAL = Rule(
+    lambda v: isinstance(v, list) and len(v) > 1 and v == sorted({n for n in v if type(n) is int and 1 <= n <= 5}),
+    "several points of 1 to 5, from shallow to deep, as in [2,3,4]",
+)
+LAYERS = Rule(
+    lambda v: isinstance(v, list) and bool(v) and v == sorted({n for n in v if type(n) is int and n >= 0}),
+    "whole numbers from shallow to deep, as in [1,2,3]",
+)
+NODE = Rule(lambda v: isinstance(v, dict) and "_target_" in v, "a group with a _target_")
+REST = Rule(lambda v: NODE.holds(v), NODE.words)  # for what else is in a group: _target_ and its arguments
+IMAGE_SIZE = Rule(
+    lambda v: type(v) is int and v >= SIZE_STEP and v % SIZE_STEP == 0,
+    f"a multiple of {SIZE_STEP}, since the networks halve an image five times",
+)
