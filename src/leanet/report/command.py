@@ -10,10 +10,11 @@ from leanet import command
 from leanet.errors import LeanetError
 from leanet.report import layout
 from leanet.report.finished import FinishedCell, finished_cells, pooled
+from leanet.report.lifts import FIGURES, Versus
 from leanet.report.paper import TABLES
 from leanet.report.wandb.destination import Destination
 from leanet.report.written import write_tables
-from leanet.rules import BOOLEAN, TEXT, Rule
+from leanet.rules import BOOLEAN, TEXT, Rule, one_of
 from leanet.settings import read_settings
 
 WORDS = ("page", "wandb")  # what may stand without a value
@@ -30,6 +31,7 @@ COLUMNS = Rule(
     lambda v: isinstance(v, list) and len(v) > 0 and all(part in layout.FIGURES for part in v),
     f"a list of some of {', '.join(layout.FIGURES)}, as in columns=[f1,auroc]",
 )
+LIFT_OF = one_of(*FIGURES)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class ReportSettings:
 
     table: Annotated[int | str, TABLE]
     columns: Annotated[list[str], COLUMNS]
+    lift_of: Annotated[str, LIFT_OF]
+    against: Annotated[str | None, TEXT]
     pool: Annotated[bool, BOOLEAN]
     figure: Annotated[int | str | None, FIGURE]
     page: Annotated[bool, BOOLEAN]
@@ -71,8 +75,18 @@ def report(config: dict[str, Any]) -> None:
         from leanet.report.page.write import write_page
 
         return print(f"written: {write_page(home, cells)}")
-    if not write_tables(home, cells, settings.table, settings.columns):
+    versus = _versus(settings, cells)
+    if not write_tables(home, cells, settings.table, settings.columns, versus):
         raise LeanetError(f"table={settings.table}: none of its runs is done in {home}; table=cells shows what is")
+
+
+def _versus(settings: ReportSettings, cells: Sequence[FinishedCell]) -> Versus:
+    there = {cell.model for cell in cells}
+    if settings.against is not None and settings.against not in there:
+        raise LeanetError(
+            f"against={settings.against}: no run of it is among them; there are {', '.join(sorted(there))}"
+        )
+    return Versus(settings.lift_of, settings.against)
 
 
 def _chosen(settings: ReportSettings, home: Path) -> Sequence[FinishedCell]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from leanet.report.predictions import f1_at_prior
 from leanet.runs import ABLATION, RESULT, Run
 from leanet.settings import kept_settings
 from leanet.store import read_json
@@ -26,6 +27,8 @@ _ROWS = ("adn", "caan", "colorizer", "map")
 _PLACES = {
     **{head: (head, "f1") for head in ("caan", "combined", "weighted")},
     **{f"{head}_auroc": (head, "auroc") for head in ("caan", "combined")},
+    "validated": ("validation", "f1"),
+    "thresholded": ("thresholded", "f1"),
     "constant": ("ablation", "constant", "drops", "f1"),
     "shuffled": ("ablation", "shuffled", "drops", "f1"),
     "constant_auroc": ("ablation", "constant", "drops", "auroc"),
@@ -152,21 +155,6 @@ class FinishedCell:
                 found.setdefault(_fold(result), []).append(value)
         return {fold: mean(values) for fold, values in found.items()}
 
-    def validated(self) -> dict[Fold, float]:
-        """F1 on the validation images of each fold that held out some."""
-        return self._f1_of("validation")
-
-    def thresholded(self) -> dict[Fold, float]:
-        """F1 of each fold above the threshold that its validation images chose, where it held out some."""
-        return self._f1_of("thresholded")
-
-    def _f1_of(self, part: str) -> dict[Fold, float]:
-        found: dict[Fold, list[float]] = {}
-        for result in self.results:
-            if result.get(part):
-                found.setdefault(_fold(result), []).append(float(result[part]["f1"]))
-        return {fold: mean(values) for fold, values in found.items()}
-
 
 def finished_cells(home: Path) -> list[FinishedCell]:
     """The cells of all finished runs under `home` (paths.runs), by dataset and model."""
@@ -257,6 +245,8 @@ def _ablation(folder: Path) -> Result:
 
 def _figure(result: Result, name: str) -> float | None:
     """None where the run has no such figure: it has no attention, or was made before it was kept."""
+    if name == "at_prior":
+        return f1_at_prior(result)
     value: Any = result
     for key in _PLACES.get(name, (name,)):
         value = None if value is None else value.get(key)

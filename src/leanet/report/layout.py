@@ -11,13 +11,26 @@ from typing import Any
 from tabulate import tabulate
 
 from leanet.report.finished import FinishedCell, rows_of, tables_of
-from leanet.report.lifts import Lift, lifts
+from leanet.report.lifts import PLAIN, Lift, Versus, lifts
 from leanet.report.paper import PaperTable, Published
 from leanet.report.statistics import left_out_point, nested_point, repeated
 from leanet.report.tables import pooled_spread
 
 FIGURES = (
-    *("f1", "left_out", "nested", "thresholded", "lift", "auroc", "ap", "floor", "collapsed", "seconds", "between"),
+    *(
+        "f1",
+        "left_out",
+        "nested",
+        "thresholded",
+        "at_prior",
+        "lift",
+        "auroc",
+        "ap",
+        "floor",
+        "collapsed",
+        "seconds",
+        "between",
+    ),
     *("caan", "combined", "weighted", "caan_auroc", "combined_auroc"),
     *("attention_sd", "constant", "shuffled", "constant_auroc", "shuffled_auroc"),
 )
@@ -26,7 +39,8 @@ NOTES = {
     "left_out": "left_out: F1 with each fold's point chosen by the other folds' test scores.",
     "nested": "nested: F1 with each fold's point (in parentheses) chosen on validation images that nothing trained on.",
     "thresholded": "thresholded: F1 at f1's point, above a threshold that the fold's validation images chose, not 0.5.",
-    "lift": "lift: F1 less the plain ADN's, fold by fold, with the 95 % interval of the corrected resampled t-test "
+    "at_prior": "at_prior: F1 above the share of positives that the run trained on, not 0.5.",
+    "lift": "lift: {figure} less {other}'s, fold by fold, with the 95 % interval of the corrected resampled t-test "
     "(Nadeau & Bengio 2003); p adjusted by Holm's method for all {tests} comparisons of the table, points included.",
     "collapsed": "collapsed: folds in which all images got the same answer.",
     "floor": "floor: F1 of always answering positive.",
@@ -111,7 +125,7 @@ class Entry:
         if self.cell.point is None:
             return pooled_spread(self.cell.repeats("f1"))
         test = {cell.point: cell.by_fold("f1") for cell in self.members if cell.point}
-        choice = nested_point(test, {cell.point: cell.validated() for cell in self.members if cell.point})
+        choice = nested_point(test, {cell.point: cell.by_fold("validated") for cell in self.members if cell.point})
         if choice is None:
             return NOTHING
         by_split = [list(_only(split, choice.f1).values()) for split in self.cell.splits]
@@ -121,7 +135,7 @@ class Entry:
     @property
     def _thresholded(self) -> str:
         """Of all its folds or of none, or it could not be compared with F1."""
-        found = self.cell.thresholded()
+        found = self.cell.by_fold("thresholded")
         if len(found) < self.cell.done:
             return NOTHING
         return pooled_spread([list(_only(split, found).values()) for split in self.cell.splits])
@@ -152,9 +166,9 @@ def _only(split: int, by_fold: Mapping[Any, float]) -> dict[Any, float]:
     return {fold: value for fold, value in by_fold.items() if fold[0] == split}
 
 
-def fill(table: PaperTable, cells: Sequence[FinishedCell]) -> Filled:
+def fill(table: PaperTable, cells: Sequence[FinishedCell], versus: Versus = PLAIN) -> Filled:
     """The finished cells in the places of `table`; rows that were run with other networks' settings follow theirs."""
-    wanted, lift_of = {row.model for row in table.rows}, lifts(cells)
+    wanted, lift_of = {row.model for row in table.rows}, lifts(cells, versus)
     ours = rows_of(cell for cell in cells if cell.dataset in table.datasets and cell.row in wanted)
     rows = []
     for row in table.rows:
@@ -183,11 +197,12 @@ def _entry(cells: Sequence[FinishedCell], lift_of: Mapping[str, Lift]) -> Entry 
     return Entry(best, cells, lift_of.get(best.id))
 
 
-def notes(figures: Sequence[str], cells: Sequence[FinishedCell]) -> list[str]:
+def notes(figures: Sequence[str], cells: Sequence[FinishedCell], versus: Versus = PLAIN) -> list[str]:
     """A sentence for each figure that does not say itself what it is; `cells` may be those of several tables."""
-    families = [next(iter(lifts(members).values()), None) for _, members in tables_of(cells)]
+    families = [next(iter(lifts(members, versus).values()), None) for _, members in tables_of(cells)]
     tests = " / ".join(str(found.tests) for found in families if found) or "0"
-    return [NOTES[figure].format(tests=tests) for figure in figures if figure in NOTES]
+    words = {"tests": tests, "figure": versus.figure_in_words, "other": versus.other_in_words}
+    return [NOTES[figure].format(**words) for figure in figures if figure in NOTES]
 
 
 Mark = Callable[[str, int], str]  # a text and its rank, 1 or 2 → the text, marked

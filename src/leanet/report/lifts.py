@@ -6,10 +6,31 @@ from dataclasses import dataclass
 from leanet.report.finished import FinishedCell
 from leanet.report.statistics import Comparison, holm, lift
 
+FIGURES = ("f1", "thresholded", "at_prior", "auroc", "ap")
+
+
+@dataclass(frozen=True)
+class Versus:
+    """Which figure is compared, of FIGURES, and with which model's; None: the same ADN's without attention."""
+
+    figure: str = "f1"
+    model: str | None = None
+
+    @property
+    def figure_in_words(self) -> str:
+        return {"f1": "F1", "auroc": "AUROC", "ap": "average precision"}.get(self.figure, self.figure)
+
+    @property
+    def other_in_words(self) -> str:
+        return self.model or "the plain ADN"
+
+
+PLAIN = Versus()
+
 
 @dataclass(frozen=True)
 class Lift:
-    """A cell's F1 less the plain ADN's, fold by fold.
+    """A cell's F1, or another figure, less the plain ADN's, fold by fold.
 
     Args:
         comparison: with the corrected resampled t-test and its interval.
@@ -29,17 +50,17 @@ class Lift:
         return f"{_signed(found.mean)} [{_signed(found.low)}, {_signed(found.high)}] p={self.p:.2g}"
 
 
-def lifts(cells: Sequence[FinishedCell]) -> dict[str, Lift]:
-    """By their ids, the lifts of all `cells` that have a plain counterpart among them with a fold in common.
+def lifts(cells: Sequence[FinishedCell], versus: Versus = PLAIN) -> dict[str, Lift]:
+    """By their ids, the lifts of all `cells` whose counterpart is among them with a fold in common.
 
     Every cell is a test of its own, all five points of a row: so the best of them is paid for.
     """
-    plain = {(cell.dataset, cell.model, _adn(cell)): cell for cell in cells if cell.model == cell.plain}
+    others = {_key(cell, cell.model, versus): cell for cell in cells if cell.model == (versus.model or cell.plain)}
     found: dict[str, Comparison] = {}
     for cell in cells:
-        other = plain.get((cell.dataset, cell.plain, _adn(cell)))
+        other = others.get(_key(cell, versus.model or cell.plain, versus))
         if other is not None and other is not cell:
-            comparison = lift(cell.by_fold("f1"), other.by_fold("f1"), cell.test_shares)
+            comparison = lift(cell.by_fold(versus.figure), other.by_fold(versus.figure), cell.test_shares)
             if comparison is not None:
                 found[cell.id] = comparison
     adjusted = holm([comparison.p for comparison in found.values()])
@@ -47,8 +68,12 @@ def lifts(cells: Sequence[FinishedCell]) -> dict[str, Lift]:
     return {name: Lift(comparison, p, tests) for (name, comparison), p in zip(found.items(), adjusted, strict=True)}
 
 
+def _key(cell: FinishedCell, model: str, versus: Versus) -> tuple[str, ...]:
+    """What both must share: the dataset and, unless a model is named, the ADN's own settings."""
+    return (cell.dataset, model) if versus.model else (cell.dataset, model, _adn(cell))
+
+
 def _adn(cell: FinishedCell) -> str:
-    """The ADN's own settings, which both must share."""
     return repr(sorted((name, value) for name, value in cell.own.items() if name.startswith("adn.")))
 
 

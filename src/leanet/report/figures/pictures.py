@@ -1,6 +1,5 @@
 """A finished cell's test images with everything that was made of them, read back from disk."""
 
-import csv
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,34 +18,13 @@ from leanet.detector.features import Features, attended_features
 from leanet.errors import LeanetError
 from leanet.experiment import load_task, split_of, tensors_of
 from leanet.report.finished import FinishedCell
+from leanet.report.predictions import Predictions
 from leanet.run_maps import recolored_of
 from leanet.runs import Run
 from leanet.settings import Settings, kept_settings
 from leanet.sheet import Panel
 
 ATTENTION = "attention.npy"  # (N, h, w) float16, rows as in predictions.csv; not in every run's folder
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """predictions.csv of a run: N test images.
-
-    names: of their files.
-    labels: (N,), 0 or 1.
-    probabilities: (N,), of being anomalous, by the ADN.
-    """
-
-    names: tuple[str, ...]
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-
-    @classmethod
-    def read(cls, folder: Path) -> "Predictions":
-        with (folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        names = tuple(row["file"] for row in rows)
-        labels = np.array([int(row["label"]) for row in rows], dtype=np.int64)
-        return cls(names, labels, np.array([float(row["adn"]) for row in rows]))
 
 
 @dataclass(frozen=True)

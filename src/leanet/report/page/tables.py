@@ -26,7 +26,7 @@ def _of_table(number: int, cells: Sequence[FinishedCell]) -> list[FinishedCell]:
 
 
 def _table(name: str, number: int, cells: Sequence[FinishedCell]) -> str:
-    columns = ["f1", "nested", "lift"] if any(cell.validated() for cell in cells) else ["f1", "lift"]
+    columns = ["f1", "nested", "lift"] if any(cell.by_fold("validated") for cell in cells) else ["f1", "lift"]
     filled = layout.fill(paper_table(number), cells).with_entries()
     header, rows = layout.grid_of(filled, columns, lambda text, rank: "\0" * rank + text)
     head = "".join(

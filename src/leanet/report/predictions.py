@@ -1,0 +1,45 @@
+"""What a finished run said of its test images."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leanet.detector.threshold import f1_above
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """predictions.csv of a run: N test images.
+
+    names: of their files.
+    labels: (N,), 0 or 1.
+    probabilities: (N,), of being anomalous, by the ADN.
+    """
+
+    names: tuple[str, ...]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Predictions":
+        with (folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        names = tuple(row["file"] for row in rows)
+        labels = np.array([int(row["label"]) for row in rows], dtype=np.int64)
+        return cls(names, labels, np.array([float(row["adn"]) for row in rows]))
+
+
+def f1_at_prior(result: Mapping[str, Any]) -> float:
+    """F1 of a run above the share of positives that it trained on, which asks no image that was held out.
+
+    Where positives are rare in training, P(anomalous) of an image of which nothing else is known is that share and not
+    0.5: above it, what was seen speaks for an anomaly. The same as 0.5 after the correction of King & Zeng (2001),
+    *Logistic regression in rare events data*, §4.2, to classes that are equally frequent.
+    """
+    counts, found = result["images"]["train"], Predictions.read(Path(result["folder"]))
+    return f1_above(counts["positive"] / sum(counts.values()), found.probabilities, found.labels)
