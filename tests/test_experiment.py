@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -328,6 +329,18 @@ def test_a_run_ends_with_the_epoch_that_is_best_on_validation_images(
     assert (folder / "curves.csv").read_text() == (stopped_after[-1] / "curves.csv").read_text()
     kept = torch.load(folder / "last.ckpt", weights_only=True)
     assert kept["callbacks"]["BestEpoch"]["weights"] == {}  # once is enough
+
+
+@pytest.mark.parametrize("balance", ["weights", pytest.param("prior", marks=pytest.mark.slow)])
+def test_a_balanced_loss_raises_the_chances_of_anomalies(
+    balance: str, stopped_after: list[Path], configure: Configure, tmp_path: Path
+) -> None:
+    """Of the same network on the same batches, a third of them anomalies."""
+    finish(configure(tmp_path, *CHOICE, "trainer.max_epochs=2", f"trainer.balance={balance}"))
+    balanced, plain = next(tmp_path.glob("detectors/*")), stopped_after[1]
+    for head in ("adn", "caan"):
+        chances = [mean(float(row[head]) for row in rows_of(run / "predictions.csv")) for run in (balanced, plain)]
+        assert chances[0] > chances[1] + 0.01
 
 
 @pytest.mark.parametrize("words", [pytest.param(["ema"], marks=pytest.mark.slow), ["swa", "trainer.select=val_f1"]])

@@ -40,6 +40,7 @@ COLORIZER = (
 IMAGES = ("dataset.image_size=32", "folds=4", "split_seed=9", "validation=0.25")
 DETECTOR = (
     "trainer.averaging=ema",
+    "trainer.balance=prior",
     "adn.lr=9",
     "adn.bn_momentum=0.01",
     "adn.extra_conv=true",
@@ -282,6 +283,8 @@ def test_peculiarities_are_in_the_name() -> None:
     assert run(OWN["patchcore"], groups=("map=patchcore",)).model == "resnet18+mobilenet@4-patchcore-coreset0.2"
     assert run(*SELECTED).model == "resnet18+mobilenet@4-val_f1"
     assert run(*SELECTED, "trainer.averaging=ema").plain.model == "resnet18-ema-val_f1"
+    assert run("trainer.balance=prior", "positive_rate=0.25").plain.model == "resnet18-adjusted-pos0.25"
+    assert run("trainer.balance=weights").model == "resnet18+mobilenet@4-balanced"
 
 
 def test_new_settings_leave_the_runs_of_old_as_they_were() -> None:
@@ -334,6 +337,7 @@ LAB, SCORE = "adn=lab_statistics", "adn=map_score"
         "trainer.batch_size=9",
         "trainer.averaging=ema",
         "trainer.select=val_f1",
+        "trainer.balance=weights",
         "adn.lr=9",
         "map.scaling=image_max",
         "input.name=rgb_map",

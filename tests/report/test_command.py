@@ -36,6 +36,13 @@ def test_the_command_writes_what_it_prints(finish: Finish, tmp_path: Path, capsy
     assert "| potato    | resnet18 | 11.2             | 5/5     | 0.600 ± 0.016 |" in capsys.readouterr().out
     with pytest.raises(LeanetError, match="table=7: none of its runs is done"):
         run(tmp_path, "table=7")
+    run(tmp_path, "columns=[lift]", "lift_of=ap", "against=resnet18")
+    assert "lift: average precision less resnet18's, fold by fold" not in capsys.readouterr().out  # of one cell alone
+    finish(FOLDS, *POTATO, "caan=direct")
+    run(tmp_path, "columns=[lift]", "lift_of=ap", "against=resnet18")
+    assert "lift: average precision less resnet18's, fold by fold" in capsys.readouterr().out
+    with pytest.raises(LeanetError, match=r"against=vgg16: no run of it is among them; there are resnet18, resnet"):
+        run(tmp_path, "against=vgg16")
     with pytest.raises(LeanetError, match=r"datasets=\[wood\]: no run of it is done in .*; there are potato"):
         run(tmp_path, "datasets=[potato,wood]")
 
@@ -44,7 +51,7 @@ def test_the_command_writes_what_it_prints(finish: Finish, tmp_path: Path, capsy
     ("words", "told"),
     {
         "table=4": "table=4: must be 3, 5, 6, 7, 8 or cells",
-        "columns=[f2]": "columns=['f2']: must be a list of some of f1, left_out, nested, thresholded, lift,",
+        "columns=[f2]": "columns=['f2']: must be a list of some of f1, left_out, nested, thresholded, at_prior,",
         "tabel=3": "tabel is no setting, did you mean table?",
         "paths.runs=nowhere": "paths.runs=nowhere: no run is done there",
     }.items(),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sklearn.metrics import f1_score
 
 from leanet.report import layout, written
 from leanet.report.finished import finished_cells, pooled, rows_of, tables_of
@@ -79,6 +80,13 @@ def test_f1_above_a_chosen_threshold_is_of_all_folds_or_of_none(finish: Finish, 
     finish({3: 0.7}, *POTATO, "caan=none")
     (entry,) = layout.fill(paper_table(3), finished_cells(tmp_path)).entries.values()
     assert entry.text("thresholded") == "–"
+
+
+def test_f1_above_the_share_of_positives_in_training(finish: Finish, tmp_path: Path) -> None:
+    """0.25 of 80: a positive at 0.3 is found, which 0.5 misses, and no normal but the one at 0.7 is called one."""
+    finish(folds(0.5), *POTATO, "caan=none")
+    (entry,) = layout.fill(paper_table(3), finished_cells(tmp_path)).entries.values()
+    assert entry.text("at_prior") == f"{f1_score([1] * 5 + [0] * 15, [1] * 6 + [0] * 14):.3f} ± 0.000"
 
 
 def test_repeats_are_pooled_when_asked_for(finish: Finish, tmp_path: Path) -> None:

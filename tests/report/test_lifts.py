@@ -8,7 +8,7 @@ from scipy.stats import t as student
 from scipy.stats import ttest_rel
 
 from leanet.report.finished import finished_cells
-from leanet.report.lifts import lifts
+from leanet.report.lifts import Versus, lifts
 
 Finish = Any  # see conftest.py
 POTATO = ("dataset.name=potato",)
@@ -53,3 +53,16 @@ def test_thinned_positives_and_other_inputs_have_their_own(finish: Finish, tmp_p
     found = lifts(finished_cells(tmp_path))
     assert found.keys() == {thinned.cell, mapped.cell}
     assert str(found[mapped.cell]) == "+0.100" and found[mapped.cell].tests == 1  # a single fold is no test
+
+
+def test_lifts_of_another_figure_over_a_model_that_is_named(finish: Finish, tmp_path: Path) -> None:
+    plain = finish(PLAIN, *POTATO, "caan=none", thresholded=PLAIN)
+    balanced = finish(POINT1, *POTATO, "caan=none", "trainer.balance=weights", thresholded=POINT2)
+    attended = finish(PLAIN, *POTATO, "caan=direct", thresholded=POINT1)
+    cells = finished_cells(tmp_path)
+    found = lifts(cells, Versus("thresholded"))
+    assert found.keys() == {attended.cell} and found[attended.cell].comparison.mean == pytest.approx(0.058)
+    found = lifts(cells, Versus("thresholded", model="resnet18"))
+    assert found.keys() == {balanced.cell, attended.cell} and found[balanced.cell].tests == 2
+    assert found[balanced.cell].comparison.mean == pytest.approx(0.006)
+    assert lifts(cells, Versus(model="resnet18-balanced")).keys() == {plain.cell, attended.cell}
