@@ -108,10 +108,24 @@ def test_without_shared_images_it_is_the_ordinary_t_test(level: float) -> None:
         assert (found.low, found.high) == pytest.approx(tuple(known.confidence_interval(level)))
 
 
+@pytest.mark.parametrize(("effect", "pairs"), [(0.2, 199), (0.5, 34), (0.8, 15)])
+def test_what_is_detectable_is_in_line_with_the_known_numbers_of_pairs(effect: float, pairs: int) -> None:
+    """So many a paired t-test needs for Cohen's small, medium and large effects (α = .05, power .8)."""
+    for n, enough in ((pairs, True), (pairs - 1, False)):
+        differences = np.random.default_rng(0).normal(size=n)
+        found = corrected_resampled_t(differences / differences.std(ddof=1), 0)
+        assert found.detectable is not None and (found.detectable <= effect) == enough
+
+
+def test_shared_training_images_make_less_detectable() -> None:
+    ordinary, corrected = (corrected_resampled_t(DIFFERENCES, share).detectable for share in (0, FIVE_FOLDS))
+    assert ordinary and corrected == pytest.approx(ordinary * 1.5)  # √((1/5 + 1/4) / (1/5))
+
+
 def test_of_one_fold_only_the_mean_is_known() -> None:
     found = corrected_resampled_t([0.1], FIVE_FOLDS)
     assert (found.mean, found.n) == (0.1, 1)
-    assert (found.sd, found.t, found.p, found.low, found.high) == (None,) * 5
+    assert (found.sd, found.t, found.p, found.low, found.high, found.detectable) == (None,) * 6
 
 
 @pytest.mark.filterwarnings("error")

@@ -20,7 +20,7 @@ from leanet.settings import read_settings
 WORDS = ("page", "wandb")  # what may stand without a value
 
 _CHOICES = (*TABLES, "cells")
-_FIGURES = (3, 4, 5, 6, "points", "curves", "mistakes")
+_FIGURES = (3, 4, 5, 6, "points", "lifts", "curves", "mistakes")
 TABLE = Rule(lambda v: v in _CHOICES, ", ".join(map(str, TABLES)) + " or cells")
 FIGURE = Rule(lambda v: v in _FIGURES, ", ".join(map(str, _FIGURES[:-1])) + f" or {_FIGURES[-1]}")
 NAMES = Rule(
@@ -66,16 +66,16 @@ def report(config: dict[str, Any]) -> None:
 
         return push(home, _chosen(replace(settings, pool=False), home), settings.push)
     cells = _chosen(settings, home)
+    versus = _versus(settings, cells)
     if settings.figure is not None:
         from leanet.report.figures.draw import write_figures  # here, since tables do without matplotlib
         from leanet.report.figures.selection import Chosen
 
-        return write_figures(Chosen(home, cells, settings.datasets, settings.models), settings.figure)
+        return write_figures(Chosen(home, cells, settings.datasets, settings.models, versus), settings.figure)
     if settings.page:
         from leanet.report.page.write import write_page
 
         return print(f"written: {write_page(home, cells)}")
-    versus = _versus(settings, cells)
     if not write_tables(home, cells, settings.table, settings.columns, versus):
         raise LeanetError(f"table={settings.table}: none of its runs is done in {home}; table=cells shows what is")
 

@@ -17,7 +17,7 @@ from leanet.report.statistics import left_out_point, nested_point, repeated
 from leanet.report.tables import pooled_spread
 
 FIGURES = (
-    *("f1", "left_out", "nested", "thresholded", "at_prior", "lift", "auroc", "ap"),
+    *("f1", "left_out", "nested", "thresholded", "at_prior", "lift", "detectable", "auroc", "ap"),
     *("floor", "collapsed", "seconds", "between"),
     *("caan", "combined", "weighted", "caan_auroc", "combined_auroc"),
     *("attention_sd", "constant", "shuffled", "constant_auroc", "shuffled_auroc"),
@@ -30,6 +30,7 @@ NOTES = {
     "at_prior": "at_prior: F1 above the share of positives that the run trained on, not 0.5.",
     "lift": "lift: {figure} less {other}'s, fold by fold, with the 95 % interval of the corrected resampled t-test "
     "(Nadeau & Bengio 2003); p adjusted by Holm's method for all {tests} comparisons of the table, points included.",
+    "detectable": "detectable: the lift that its test would find four times out of five, before Holm's correction.",
     "collapsed": "collapsed: folds in which all images got the same answer.",
     "floor": "floor: F1 of always answering positive.",
     "seconds": "seconds: training of the detector, a fold.",
@@ -79,6 +80,9 @@ class Entry:
             return self._thresholded
         if figure == "lift":
             return str(self.lift) if self.lift else NOTHING
+        if figure == "detectable":
+            found = self.lift.comparison.detectable if self.lift else None
+            return NOTHING if found is None else f"{found:.3f}"
         if figure == "between":
             between = repeated(self.cell.repeats("f1")).sd_repeats
             return NOTHING if between is None else f"{between:.3f}"

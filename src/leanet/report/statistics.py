@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import nctdtrinc, stdtr, stdtrit
 
 ByFold = Mapping[Any, float]  # Any and not Hashable, since a Mapping[int, float] is no Mapping[Hashable, float]
 ByPoint = Mapping[int, ByFold]
 
+POWER = 0.8  # of `detectable`
 TIE = 1e-6  # means nearer than this are equal: scores are made in single precision
 
 
@@ -78,6 +79,8 @@ class Comparison:
         t, p: of the two-sided corrected resampled t-test of "no difference".
         low, high: the confidence interval of the mean that belongs to it.
         n: number of differences; of a single one there is a mean and nothing else.
+        detectable: how large a true difference must be for this test to find it four times out of five (power 0.8, at
+            one less the interval's level), if differences vary as they did.
     """
 
     mean: float
@@ -87,6 +90,7 @@ class Comparison:
     low: float | None
     high: float | None
     n: int
+    detectable: float | None = None
 
 
 def corrected_resampled_t(
@@ -126,10 +130,12 @@ def corrected_resampled_t(
     error = math.sqrt(1 / n + ratio) * sd
     if error == 0:
         t = math.copysign(math.inf, mean) if mean else 0.0
-        return Comparison(mean, sd, t, 0.0 if mean else 1.0, mean, mean, n)
-    t = mean / error
-    margin = error * float(stdtrit(n - 1, (1 + level) / 2))
-    return Comparison(mean, sd, t, 2 * float(stdtr(n - 1, -abs(t))), mean - margin, mean + margin, n)
+        return Comparison(mean, sd, t, 0.0 if mean else 1.0, mean, mean, n, detectable=0.0)
+    t, critical = mean / error, float(stdtrit(n - 1, (1 + level) / 2))
+    p, margin = 2 * float(stdtr(n - 1, -abs(t))), error * critical
+    # A t of that noncentrality lies above the critical one with the power wanted; below its negative it hardly ever is.
+    detectable = error * float(nctdtrinc(n - 1, 1 - POWER, critical))
+    return Comparison(mean, sd, t, p, mean - margin, mean + margin, n, detectable)
 
 
 def lift(model: ByFold, plain: ByFold, test_share: float | Sequence[float], level: float = 0.95) -> Comparison | None:

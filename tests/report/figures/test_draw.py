@@ -48,6 +48,11 @@ def test_points(home: Path) -> None:
     assert run(home, "figure=points") == both("points")
 
 
+def test_lifts_of_a_figure_over_a_model_that_is_named(home: Path) -> None:
+    assert run(home, "figure=lifts") == both("lifts")
+    assert run(home, "figure=lifts", "lift_of=auroc", "against=cnn") == both("lifts-auroc")
+
+
 def test_mistakes_of_each_cell(home: Path) -> None:
     drawn = {name for name, _ in figures_of(Chosen(home, finished_cells(home)), "mistakes")}
     assert drawn == {f"mistakes-leaves-cnn{rest}" for rest in ("", "+mobilenet-point1", "+mobilenet-point3")}

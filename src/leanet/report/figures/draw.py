@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from matplotlib.figure import Figure
 
 from leanet.errors import LeanetError
-from leanet.report.figures import charts, series
+from leanet.report.figures import charts, forest, series
 from leanet.report.figures.naming import cells_named, tables_named
 from leanet.report.figures.output import to_bytes
 from leanet.report.figures.selection import Chosen
@@ -20,6 +20,7 @@ _NEEDED = {  # for each figure, the runs without which there is nothing to draw
     5: "a run with attention, such as caan=mobilenet point=4",
     6: "a run with maps (caan=mobilenet, say) of one of its datasets, or datasets=[…] names another one",
     "points": "runs with attention at two points or more, such as caan=mobilenet point=1,2,3,4,5",
+    "lifts": "a run with attention, such as caan=mobilenet, and its plain ADN's on the same fold",
     "curves": "a run that keeps its losses; those done before this was so have none",
     "mistakes": "a run",
 }
@@ -47,6 +48,8 @@ def figures_of(chosen: Chosen, figure: int | str) -> Drawn:
         return _by_share(chosen)
     if figure == "points":
         return _by_point(chosen)
+    if figure == "lifts":
+        return _lifts(chosen)
     if figure == "curves":
         return _curves(chosen)
     from leanet.report.figures import pictured  # here, since charts need no networks
@@ -81,6 +84,14 @@ def _by_point(chosen: Chosen) -> Drawn:
             panels = series.scores_by_point(cell for cell in cells if series.rate_of(cell) == rate)
             if panels:
                 yield name if rate == 1 else f"{name}-pos{rate:g}", charts.draw_by_point(panels)
+
+
+def _lifts(chosen: Chosen) -> Drawn:
+    of_another = "" if chosen.versus.figure == "f1" else f"-{chosen.versus.figure}"
+    for name, cells in tables_named(f"lifts{of_another}", chosen.cells):
+        panels = forest.forests_of(cells, chosen.versus)
+        if panels:
+            yield name, forest.draw_forests(panels, chosen.versus)
 
 
 def _curves(chosen: Chosen) -> Drawn:

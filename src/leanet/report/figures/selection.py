@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from leanet.data.images import POSITIVE, THRESHOLD
 from leanet.report.finished import FinishedCell, rows_of
+from leanet.report.lifts import PLAIN, Versus
 from leanet.report.paper import paper_table
 
 _APPENDIX = (5, 6)  # the tables whose datasets Figure 6 shows; Figure 3 shows those of Table 3
@@ -16,12 +17,13 @@ _APPENDIX = (5, 6)  # the tables whose datasets Figure 6 shows; Figure 3 shows t
 
 @dataclass(frozen=True)
 class Chosen:
-    """The chosen cells under `home` (paths.runs), and the names by which they were chosen, if by any."""
+    """The chosen cells under `home` (paths.runs), the names by which they were chosen, and what lifts are of."""
 
     home: Path
     cells: Sequence[FinishedCell]
     datasets: Sequence[str] | None = None
     models: Sequence[str] | None = None
+    versus: Versus = PLAIN
 
 
 def datasets_of(figure: int, there: Iterable[str]) -> list[str]:
