@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from leanet.report.tables import cell_table, spread
+from leanet.report.tables import cell_table, pooled_spread, spread
 
 
 def result(f1: float, auroc: float, last: float, collapsed: bool = False, caan: Any = None) -> dict[str, Any]:
@@ -52,3 +52,7 @@ def test_one_fold_has_no_spread() -> None:
 )
 def test_spread_is_mean_and_sample_deviation(values: list[float], text: str) -> None:
     assert spread(values) == text
+
+
+def test_a_drop_of_nothing_has_no_sign() -> None:
+    assert pooled_spread([[-0.0001, 0.0]]) == "0.000 ± 0.000" and pooled_spread([[-0.0001]]) == "0.000"

@@ -78,4 +78,4 @@ def _adn(cell: FinishedCell) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
+    return f"{value:+z.3f}".replace("-", "−")

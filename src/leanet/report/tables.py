@@ -40,7 +40,7 @@ def spread(values: Sequence[float]) -> str:
 def pooled_spread(repeats: Sequence[Sequence[float]]) -> str:
     """mean ± SD over the folds of one cross-validation, or of several pooled."""
     found = repeated(repeats)
-    return f"{found.mean:.3f}" if found.sd is None else f"{found.mean:.3f} ± {found.sd:.3f}"
+    return f"{found.mean:z.3f}" if found.sd is None else f"{found.mean:z.3f} ± {found.sd:.3f}"
 
 
 def _row(name: str, results: Sequence[Result], folds: int) -> list[str]:
