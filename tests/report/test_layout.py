@@ -89,6 +89,23 @@ def test_f1_above_the_share_of_positives_in_training(finish: Finish, tmp_path: P
     assert entry.text("at_prior") == f"{f1_score([1] * 5 + [0] * 15, [1] * 6 + [0] * 14):.3f} ± 0.000"
 
 
+def test_a_row_with_a_balanced_loss_follows_the_paper_s(finish: Finish, tmp_path: Path) -> None:
+    finish(folds(0.5), *POTATO, "caan=none")
+    finish(folds(0.7), *POTATO, "caan=none", "trainer.balance=weights")
+    finish(folds(0.6), *POTATO, "caan=none", "trainer.averaging=ema")
+    for point in ALL:
+        finish(folds(0.4 + point / 100), *POTATO, "caan=direct", f"point={point}", "trainer.balance=prior")
+    found = filled(tmp_path)
+    names = [name for name in found if name.startswith("ResNet18")]
+    assert names[:2] == ["ResNet18", "ResNet18, balanced loss"]
+    assert found["ResNet18"]["potato f1"] == "0.500 ± 0.016"
+    assert found["ResNet18, balanced loss"]["potato f1"] == "0.700 ± 0.016"
+    assert found["ResNet18 + Direct Attention"]["potato f1"] == "–"
+    assert found["ResNet18 + Direct Attention, prior-adjusted loss"]["potato f1"] == "0.450 ± 0.016 (5)"
+    assert found["ResNet18, balanced loss"]["potato paper"] == "–" != found["ResNet18"]["potato paper"]
+    assert found["ResNet18, balanced loss"]["paper's (M)"] == "–"
+
+
 def test_repeats_are_pooled_when_asked_for(finish: Finish, tmp_path: Path) -> None:
     """SD within the repeats (.016 in both, .04 over all ten), and the SD between their means."""
     finish(folds(0.6), *POTATO, "caan=none")

@@ -45,6 +45,7 @@ NOTES = {
     "between": "between: SD between the means of repeats with other splits.",
 }
 NOTHING = "–"
+BALANCED = {"-balanced": ", balanced loss", "-adjusted": ", prior-adjusted loss"}  # trainer.balance=weights, prior
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Filled:
     datasets: list[str]
     rows: list[tuple[str, str, str]]  # our name, its label, the paper's count of parameters in millions
     entries: dict[tuple[str, str], Entry]
-    paper: dict[tuple[str, str], Published]
+    paper: dict[tuple[str, str], Published | None]  # None: a row that the paper does not have
 
     def with_entries(self) -> "Filled":
         """The datasets and rows of which something is done."""
@@ -158,14 +159,23 @@ def _only(split: int, by_fold: Mapping[Any, float]) -> dict[Any, float]:
     return {fold: value for fold, value in by_fold.items() if fold[0] == split}
 
 
+def belongs(cell: FinishedCell, table: PaperTable) -> bool:
+    """Whether it has a place in `table`: it is one of the paper's rows, or one trained with a balanced loss."""
+    row = next((cell.row.removesuffix(ending) for ending in BALANCED if cell.row.endswith(ending)), cell.row)
+    return cell.dataset in table.datasets and row in {row.model for row in table.rows}
+
+
 def fill(table: PaperTable, cells: Sequence[FinishedCell], versus: Versus = PLAIN) -> Filled:
     """The finished cells in the places of `table`; rows that were run with other networks' settings follow theirs."""
-    wanted, lift_of = {row.model for row in table.rows}, lifts(cells, versus)
-    ours = rows_of(cell for cell in cells if cell.dataset in table.datasets and cell.row in wanted)
+    lift_of = lifts(cells, versus)
+    ours = rows_of(cell for cell in cells if belongs(cell, table))
     rows = []
     for row in table.rows:
-        names = [name for name in ours if name.partition(" (")[0] == row.model] or [row.model]
-        rows += [(name, row.label + name.removeprefix(row.model), f"{row.parameters:g}") for name in names]
+        named = {model: [name for name in ours if name.partition(" (")[0] == model] for model in _variants(row.model)}
+        for name in named.pop(row.model) or [row.model]:
+            rows.append((name, row.label + name.removeprefix(row.model), f"{row.parameters:g}"))
+        for (model, names), words in zip(named.items(), BALANCED.values(), strict=True):
+            rows += [(name, row.label + words + name.removeprefix(model), NOTHING) for name in names]
     entries = {
         (dataset, name): entry
         for dataset in table.datasets
@@ -173,11 +183,15 @@ def fill(table: PaperTable, cells: Sequence[FinishedCell], versus: Versus = PLAI
         if (entry := _entry([cell for cell in members if cell.dataset == dataset], lift_of))
     }
     paper = {
-        (dataset, name): table.cells[dataset, name.partition(" (")[0]]
+        (dataset, name): table.cells.get((dataset, name.partition(" (")[0]))
         for dataset in table.datasets
         for name, _, _ in rows
     }
     return Filled(table.datasets, rows, entries, paper)
+
+
+def _variants(model: str) -> list[str]:
+    return [model, *(model + ending for ending in BALANCED)]
 
 
 def _entry(cells: Sequence[FinishedCell], lift_of: Mapping[str, Lift]) -> Entry | None:
@@ -233,7 +247,9 @@ def _ranks(filled: Filled, dataset: str) -> dict[str, int]:
     return {name: best.index(round(f1, 3)) + 1 for name, f1 in whole.items() if len(whole) > 1 and round(f1, 3) in best}
 
 
-def paper_text(number: Published) -> str:
+def paper_text(number: Published | None) -> str:
+    if number is None:
+        return NOTHING
     point = f" ({number.point})" if number.point else ""
     return f"{number.f1:.3f} ± {number.sd:.3f}{point}"
 

@@ -48,8 +48,7 @@ def _pages(table: int | str, columns: Sequence[str], cells: Sequence[FinishedCel
     make: Callable[[Sequence[FinishedCell]], dict[str, str]]
     if isinstance(table, int):
         paper = paper_table(table)
-        rows = {row.model for row in paper.rows}
-        cells = [cell for cell in cells if cell.dataset in paper.datasets and cell.row in rows]
+        cells = [cell for cell in cells if layout.belongs(cell, paper)]
         name, title = f"table{table}", f"Table {table}"
 
         def make(members: Sequence[FinishedCell]) -> dict[str, str]:

@@ -21,8 +21,7 @@ def paper_tables(cells: Sequence[FinishedCell]) -> Iterator[str]:
 
 def _of_table(number: int, cells: Sequence[FinishedCell]) -> list[FinishedCell]:
     paper = paper_table(number)
-    rows = {row.model for row in paper.rows}
-    return [cell for cell in cells if cell.dataset in paper.datasets and cell.row in rows]
+    return [cell for cell in cells if layout.belongs(cell, paper)]
 
 
 def _table(name: str, number: int, cells: Sequence[FinishedCell]) -> str:
