@@ -13,7 +13,7 @@ from leanet.grid.products import Configurations, Words, expand
 from leanet.runs import Run
 from leanet.settings import Settings, settings_of
 
-STUDIES = ("study_rates", "study_causes", "study_amplitude", "study_options")
+STUDIES = ("study_rates", "study_causes", "study_amplitude", "study_options", "study_cpu")
 GRIDS = ("table3", "table5", "table6", "table7", "table8", "figure4", "quick", *STUDIES)
 
 # By experiment: the datasets, and the rows of a dataset's column by model; each row with attention has five points.
@@ -114,3 +114,13 @@ def test_a_study_has_the_plain_classifier_that_each_row_is_compared_with(experim
     assert all(run.plain.id in there for run in runs)
     assert {run.settings.dataset_name for run in runs} == {"strawberry", "hurricane"}
     assert any(run.has_attention for run in runs)
+
+
+def test_few_positives_is_the_plain_classifier_with_a_balanced_loss() -> None:
+    """And words say otherwise."""
+    models = []
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        for words in ([], ["caan=direct"], ["trainer.balance=prior"]):
+            config: Any = OmegaConf.to_container(composed(["experiment=few_positives", *words]), resolve=True)
+            models.append(run_of(settings_of(config), 1).model)
+    assert models == ["resnet18-balanced", "resnet18+direct@4-balanced", "resnet18-adjusted"]

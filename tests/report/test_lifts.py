@@ -65,4 +65,9 @@ def test_lifts_of_another_figure_over_a_model_that_is_named(finish: Finish, tmp_
     found = lifts(cells, Versus("thresholded", model="resnet18"))
     assert found.keys() == {balanced.cell, attended.cell} and found[balanced.cell].tests == 2
     assert found[balanced.cell].comparison.mean == pytest.approx(0.006)
+    thinned = finish(POINT1, *POTATO, "caan=none", "trainer.balance=weights", "positive_rate=0.5", thresholded=POINT1)
+    finish(PLAIN, *POTATO, "caan=none", "positive_rate=0.5", thresholded=PLAIN)
+    assert lifts(finished_cells(tmp_path), Versus(model="resnet18"))[thinned.cell].comparison.mean == pytest.approx(
+        0.058
+    )
     assert lifts(cells, Versus(model="resnet18-balanced")).keys() == {plain.cell, attended.cell}

@@ -81,7 +81,7 @@ def report(config: dict[str, Any]) -> None:
 
 
 def _versus(settings: ReportSettings, cells: Sequence[FinishedCell]) -> Versus:
-    there = {cell.model for cell in cells}
+    there = {cell.model.partition("-pos")[0] for cell in cells}
     if settings.against is not None and settings.against not in there:
         raise LeanetError(
             f"against={settings.against}: no run of it is among them; there are {', '.join(sorted(there))}"

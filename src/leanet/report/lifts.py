@@ -11,7 +11,12 @@ FIGURES = ("f1", "thresholded", "at_prior", "auroc", "ap")
 
 @dataclass(frozen=True)
 class Versus:
-    """Which figure is compared, of FIGURES, and with which model's; None: the same ADN's without attention."""
+    """What is compared.
+
+    Args:
+        figure: of FIGURES.
+        model: whose figure it is compared with, trained on as many positives; None: the same ADN without attention.
+    """
 
     figure: str = "f1"
     model: str | None = None
@@ -19,6 +24,11 @@ class Versus:
     @property
     def figure_in_words(self) -> str:
         return {"f1": "F1", "auroc": "AUROC", "ap": "average precision"}.get(self.figure, self.figure)
+
+    def other(self, cell: FinishedCell) -> str:
+        """The name of the model that `cell` is compared with."""
+        rate = float(cell.config["positive_rate"])
+        return cell.plain if self.model is None else self.model + (f"-pos{rate:g}" if rate < 1 else "")
 
     @property
     def other_in_words(self) -> str:
@@ -55,10 +65,10 @@ def lifts(cells: Sequence[FinishedCell], versus: Versus = PLAIN) -> dict[str, Li
 
     Every cell is a test of its own, all five points of a row: so the best of them is paid for.
     """
-    others = {_key(cell, cell.model, versus): cell for cell in cells if cell.model == (versus.model or cell.plain)}
+    others = {_key(cell, cell.model, versus): cell for cell in cells if cell.model == versus.other(cell)}
     found: dict[str, Comparison] = {}
     for cell in cells:
-        other = others.get(_key(cell, versus.model or cell.plain, versus))
+        other = others.get(_key(cell, versus.other(cell), versus))
         if other is not None and other is not cell:
             comparison = lift(cell.by_fold(versus.figure), other.by_fold(versus.figure), cell.test_shares)
             if comparison is not None:

@@ -52,6 +52,11 @@ def test_another_map_is_the_same_method_with_hollow_markers() -> None:
         assert other.color == usual.color and other.marker == usual.marker and not other.filled
 
 
+def test_other_training_is_the_same_network_with_hollow_markers() -> None:
+    usual, other = style_of("vgg16"), style_of("vgg16-balanced-pos0.5")
+    assert (other.color, other.marker, other.filled) == (usual.color, usual.marker, False)
+
+
 @pytest.mark.parametrize(
     "model", ["my-net", "my-net+direct@1", "葉+caan@5", "a b", "", "x+y+z", "convnext_tiny.fb_in1k"]
 )

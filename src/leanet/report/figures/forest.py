@@ -12,7 +12,7 @@ from leanet.report.figures.style import in_our_style, style_of
 from leanet.report.finished import FinishedCell
 from leanet.report.lifts import Lift, Versus, lifts
 
-_ROW, _NAME = 0.2, 44  # inches of a row, characters of a name
+_ROW, _NAME = 0.2, 52  # inches of a row, characters of a name
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def draw_forests(forests: Sequence[Forest], versus: Versus) -> Figure:
     """The mean of each lift with the 95 % interval of the corrected test, thick where p after Holm is below 0.05."""
     rows = [len(forest.lifts) for forest in forests]
     with in_our_style():
-        figure = new_figure(6.4, sum(rows) * _ROW + 0.5 * len(rows) + 0.45)
+        figure = new_figure(7.0, sum(rows) * _ROW + 0.5 * len(rows) + 0.45)
         panels = figure.subplots(len(rows), 1, squeeze=False, sharex=True, height_ratios=[n + 1.5 for n in rows])[:, 0]
         for axes, forest in zip(panels, forests, strict=True):
             _draw(axes, forest)

@@ -53,7 +53,7 @@ class Style:
     """How a method is drawn: a line in its colour with markers, or an area with its hatch.
 
     filled: whether the markers are; hollow ones are of a method that differs from the usual one of its colour in
-        something else, such as its maps.
+        something else, such as its maps or its training.
     """
 
     color: str
@@ -76,8 +76,11 @@ def style_of(model: str) -> Style:
         return Style(_pick(model, _OTHER_COLORS), *_pick(model, _OTHER_ADNS), filled=True)
     variant = found["variant"] or ""
     color = _COLORS.get(variant) or _pick(variant, _OTHER_COLORS)
-    marker, line, hatch = _ADNS.get(found["adn"]) or _pick(found["adn"], _OTHER_ADNS)
-    return Style(color, marker, line, hatch, filled=not (found["rest"] or found["more"]))
+    adn, _, trained = found["adn"].partition("-")  # resnet18-balanced
+    if adn not in _ADNS:
+        adn, trained = found["adn"], ""
+    marker, line, hatch = _ADNS.get(adn) or _pick(adn, _OTHER_ADNS)
+    return Style(color, marker, line, hatch, filled=not (found["rest"] or found["more"] or trained))
 
 
 def _pick(name: str, choices: tuple[Choice, ...]) -> Choice:
