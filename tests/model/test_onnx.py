@@ -67,6 +67,7 @@ SLOW = (
     "the largest channel",
     "VGG16",
     "the map alone",
+    "no attention",
     "several points",
 )  # as the rest
 

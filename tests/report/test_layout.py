@@ -86,6 +86,9 @@ def test_f1_above_the_share_of_positives_in_training(finish: Finish, tmp_path: P
     """0.25 of 80: a positive at 0.3 is found, which 0.5 misses, and no normal but the one at 0.7 is called one."""
     finish(folds(0.5), *POTATO, "caan=none")
     (entry,) = layout.fill(paper_table(3), finished_cells(tmp_path)).entries.values()
+    finish(folds(0.5), *POTATO, "caan=none", "trainer.balance=weights")
+    entries = layout.fill(paper_table(3), finished_cells(tmp_path)).entries
+    assert entries["potato", "resnet18-balanced"].text("at_prior") == "–"  # whose 0.5 is that already
     assert entry.text("at_prior") == f"{f1_score([1] * 5 + [0] * 15, [1] * 6 + [0] * 14):.3f} ± 0.000"
 
 

@@ -148,6 +148,8 @@ class FinishedCell:
 
         Such scores share their test images: as values of their own they would make five folds look like ten.
         """
+        if name == "at_prior" and self.config["trainer"].get("balance", "none") != "none":
+            return {}  # whose 0.5 has the share of positives in it already
         found: dict[Fold, list[float]] = {}
         for result in self.results:
             value = _figure(result, name)
