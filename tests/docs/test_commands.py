@@ -33,6 +33,7 @@ COMPOSED = {  # commands by a word in them
     "download=true": "has no network",
     "map=padim": "has no network, for ImageNet's weights; that of map=patchcore goes without",
     "source=archive.zip": "needs the publisher's archive",
+    "against=resnet18": "needs the study's runs",
     "trainer.devices=4": "needs four devices",
     "leanet.fit": "is run by tests/test_predict_page.py, with all of docs/predict.md",
     "leanet.predict": "as well",
@@ -168,7 +169,7 @@ def fewer(words: list[str]) -> list[str]:
 
 def is_planned(words: list[str]) -> bool:
     is_grid = any(word.startswith(("hydra/sweeper=grid", "experiment=")) for word in words)
-    return is_grid and REAL_GRID not in " ".join(words)
+    return is_grid and "-m" in words[2:] and REAL_GRID not in " ".join(words)
 
 
 def check(words: list[str], printed: str, home: Path) -> None:
