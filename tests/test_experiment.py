@@ -27,9 +27,10 @@ from leanet.cells import folds_of
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.detector.task import probabilities
 from leanet.errors import LeanetError
-from leanet.experiment import load_task, split_of, tensors_of
+from leanet.experiment import load_task
 from leanet.runs import Run
 from leanet.settings import kept_settings
+from leanet.split import split_of, tensors_of
 from leanet.store import read_json
 from leanet.train import train
 

@@ -18,10 +18,10 @@ from leanet.colorizer import cross_fit
 from leanet.colorizer.maps import anomaly_maps, load_colorizer
 from leanet.data.images import NEGATIVE, ImageSet
 from leanet.data.synthetic import SyntheticLeaves
-from leanet.experiment import split_of, tensors_of
 from leanet.run_maps import maps_of
 from leanet.runs import Run
 from leanet.settings import settings_of
+from leanet.split import split_of, tensors_of
 
 PARTS = 3
 

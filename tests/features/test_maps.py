@@ -15,12 +15,12 @@ from sklearn.metrics import roc_auc_score
 from leanet.data.images import NEGATIVE, ImageSet
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError
-from leanet.experiment import split_of, tensors_of
 from leanet.features import maps as module
 from leanet.features.maps import feature_maps, fit_features, load_features
 from leanet.run_maps import maps_of
 from leanet.runs import FEATURE_WEIGHTS, Run
 from leanet.settings import settings_of
+from leanet.split import split_of, tensors_of
 
 Configure = Callable[..., dict[str, Any]]
 RANDOM = ("map.pretrained=false",)

@@ -16,13 +16,14 @@ from leanet.data.batches import Tensors
 from leanet.data.images import ImageSet
 from leanet.detector.features import Features, attended_features
 from leanet.errors import LeanetError
-from leanet.experiment import load_task, split_of, tensors_of
+from leanet.experiment import load_task
 from leanet.report.finished import FinishedCell
 from leanet.report.predictions import Predictions
 from leanet.run_maps import recolored_of
 from leanet.runs import Run
 from leanet.settings import Settings, kept_settings
 from leanet.sheet import Panel
+from leanet.split import split_of, tensors_of
 
 ATTENTION = "attention.npy"  # (N, h, w) float16, rows as in predictions.csv; not in every run's folder
 
