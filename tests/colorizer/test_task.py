@@ -58,11 +58,11 @@ def test_every_loss_brings_the_map_down(
 
     before, optimizer = difference(), task.configure_optimizers()
     task.train()
-    for _ in range(40):
+    for _ in range(20):
         optimizer.zero_grad()
         task.training_step({"images": images}, 0)["loss"].backward()
         optimizer.step()
-    assert difference() < 0.8 * before
+    assert difference() < 0.95 * before
 
 
 def test_a_u_net_keeps_the_lightness(images: torch.Tensor) -> None:

@@ -69,6 +69,8 @@ SLOW = (
     "the map alone",
     "no attention",
     "several points",
+    "direct attention, resized",
+    "PaDiM's maps",
 )  # as the rest
 
 
