@@ -52,11 +52,11 @@ class Run:
 
     @cached_property
     def id(self) -> str:
-        return identity({**self._cell_facts, "fold": self.fold})
+        return identity({**self.cell_facts, "fold": self.fold})
 
     @cached_property
     def cell(self) -> str:
-        return identity(self._cell_facts)
+        return identity(self.cell_facts)
 
     @property
     def has_attention(self) -> bool:
@@ -236,7 +236,8 @@ class Run:
         return given | _changed(replace(trainer, compile=False))  # which gives the same numbers, sooner
 
     @cached_property
-    def _cell_facts(self) -> dict[str, Any]:
+    def cell_facts(self) -> dict[str, Any]:
+        """Everything that changes its numbers but the fold."""
         settings = self.settings
         facts = {**self._fold_facts, "positive_rate": settings.positive_rate, "adn": _facts(settings.adn)}
         if settings.has_epochs:

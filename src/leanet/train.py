@@ -39,10 +39,9 @@ def _do(cell: Cell) -> None:
 def _report(runs: list[Run]) -> float:
     """Print the cell's table, the plain ADN's row above it where that was run, and where the picture is."""
     results = [result for run in runs if (result := run.result)]
-    cells = [results]
-    if runs[0].plain.id != runs[0].id:
-        plain = [result for run in runs if (result := run.plain.result)]
-        cells = [plain, results] if plain else [results]
+    plain = [result for run in runs if (result := run.plain.result)]
+    cells = {runs[0].plain.model: plain} if plain else {}
+    cells[runs[0].model] = results  # the same where it is the plain ADN
     print(f"\n{runs[0].settings.dataset_name}, {runs[0].settings.image_size} px\n\n{cell_table(cells)}\n")
     print(f"picture: {runs[0].folder / 'sheet.png'}")
     return float(sum(result["f1"] for result in results) / len(results))

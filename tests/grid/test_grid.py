@@ -205,6 +205,18 @@ def test_the_plan(words: list[str], colorizers: int, tiny: tuple[str, ...], tmp_
     assert not list(tmp_path.glob("detectors/*"))
 
 
+def test_cells_of_one_name_are_told_apart(tiny: tuple[str, ...], tmp_path: Path) -> None:
+    products = "[{caan: none, split_seed: '0,1'}, {caan: none, seed: 7}, {caan: direct}]"
+    found = run(command(tmp_path, tiny, "hydra.sweeper.dry_run=true", products=products))
+    names = [line.split("|")[2].strip() for line in found.stdout.splitlines() if line.startswith("| synthetic")]
+    assert names == [
+        "test_convnext (split_seed=0, seed=0)",
+        "test_convnext (split_seed=1, seed=0)",
+        "test_convnext (split_seed=0, seed=7)",
+        "test_convnext+direct@4-autoencoder",
+    ]
+
+
 @pytest.mark.slow
 def test_a_failing_run_is_told_and_given_up(tiny: tuple[str, ...], tmp_path: Path) -> None:
     learning_rates = "[{caan: none, adn.lr: '1e-3,1e30'}]"

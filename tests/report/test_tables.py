@@ -24,7 +24,7 @@ ATTENTIVE = [
 
 
 def test_a_row_for_each_head_and_one_for_the_floor() -> None:
-    assert rows(cell_table([PLAIN, ATTENTIVE])) == [
+    assert rows(cell_table({"resnet18": PLAIN, "resnet18+mobilenet@4": ATTENTIVE})) == [
         ["", "F1", "AUROC", "AP", "last epochs' F1", "collapsed", "folds"],
         # Of .6 .8 .7: mean .7, sum of squares .02, over n - 1 = 2: SD .1
         ["resnet18", "0.700 ± 0.100", "0.900 ± 0.100", "0.250 ± 0.000", "0.500 ± 0.000", "2", "3/5"],
@@ -44,7 +44,7 @@ def test_a_row_for_each_head_and_one_for_the_floor() -> None:
 
 
 def test_one_fold_has_no_spread() -> None:
-    assert rows(cell_table([PLAIN[:1]]))[1] == ["resnet18", "0.600", "0.900", "0.250", "0.500", "0", "1/5"]
+    assert rows(cell_table({"resnet18": PLAIN[:1]}))[1] == ["resnet18", "0.600", "0.900", "0.250", "0.500", "0", "1/5"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from leanet.cells import Cells
 from leanet.errors import LeanetError
+from leanet.facts import Facts, differences, flat, short
 from leanet.grid.durations import Durations
 from leanet.grid.launchers import launch_of
 from leanet.grid.plan import LOG, Job, State, colorizers_of, distinct, failure_of, forget_failure, state_of
@@ -141,23 +142,39 @@ def _by_cell(jobs: Sequence[Job]) -> dict[str, list[Run]]:
     return cells
 
 
+def _names(cells: Mapping[str, list[Run]]) -> dict[str, str]:
+    """Each cell's model; of those of one name, with what tells them apart: resnet18 (split_seed=1)."""
+    alike: dict[tuple[str, str], dict[str, Facts]] = {}
+    for cell, (run, *_) in cells.items():
+        alike.setdefault((run.settings.dataset_name, run.model), {})[cell] = flat(run.cell_facts)
+    names = {}
+    for (_, model), members in alike.items():
+        differing = differences(members.values())
+        for cell, facts in members.items():
+            words = [f"{short(name)}={facts[name]}" for name in differing if name in facts]
+            names[cell] = f"{model} ({', '.join(words)})" if words else model
+    return names
+
+
 def _plan_table(jobs: Sequence[Job]) -> str:
+    cells = _by_cell(jobs)
     rows = []
-    for runs in _by_cell(jobs).values():
-        done = sum(run.is_done for run in runs)
-        rows.append([runs[0].settings.dataset_name, runs[0].model, f"{done}/{len(runs)}"])
+    for cell, name in _names(cells).items():
+        runs = cells[cell]
+        rows.append([runs[0].settings.dataset_name, name, f"{sum(run.is_done for run in runs)}/{len(runs)}"])
     return tabulate(rows, headers=["dataset", "model", "folds done"], tablefmt="github", disable_numparse=True)
 
 
 def _cell_tables(jobs: Sequence[Job]) -> str:
     """A table for each dataset and size, a row for each cell of which anything is done."""
-    datasets: dict[str, list[list[dict[str, Any]]]] = {}
-    for runs in _by_cell(jobs).values():
-        settings = runs[0].settings
-        results = [result for run in runs if (result := run.result)]
+    cells = _by_cell(jobs)
+    datasets: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for cell, name in _names(cells).items():
+        settings = cells[cell][0].settings
+        results = [result for run in cells[cell] if (result := run.result)]
         if results:
-            datasets.setdefault(f"{settings.dataset_name}, {settings.image_size} px", []).append(results)
-    return "\n\n".join(f"{name}\n\n{cell_table(cells)}" for name, cells in datasets.items())
+            datasets.setdefault(f"{settings.dataset_name}, {settings.image_size} px", {})[name] = results
+    return "\n\n".join(f"{name}\n\n{cell_table(found)}" for name, found in datasets.items())
 
 
 def _time(seconds: float) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from leanet.facts import Facts, differences, flat, short
 from leanet.report.predictions import f1_at_prior
 from leanet.runs import ABLATION, RESULT, Run
 from leanet.settings import kept_settings
@@ -17,7 +18,6 @@ from leanet.store import read_json
 
 Result = dict[str, Any]
 Fold = tuple[int, int]  # split seed and number
-Facts = dict[str, Any]  # settings by their names: {"trainer.max_epochs": 100}
 
 # What runs of one table have in common; other settings belong to their networks, and so to their rows.
 _SHARED = ("folds", "validation", "trainer.max_epochs", "trainer.batch_size", "trainer.precision")
@@ -107,9 +107,9 @@ class FinishedCell:
     @cached_property
     def shared(self) -> Facts:
         """The settings that a table's cells have in common."""
-        flat = {"validation": 0} | _flat(self.config)  # which older runs do not name
+        given = {"validation": 0} | flat(self.config)  # which older runs do not name
         seeds = {name: _joined(result[name] for result in self.results) for name in ("seed", "split_seed")}
-        shared = {name: flat[name] for name in _SHARED}
+        shared = {name: given[name] for name in _SHARED}
         return {"dataset.image_size": self.results[0]["image_size"], **shared, **seeds}
 
     @cached_property
@@ -131,8 +131,8 @@ class FinishedCell:
     def own(self) -> Facts:
         """The settings of the cell's networks, of which only those matter that it has."""
         used = _ROWS if "@" in self.model or self.config["input"]["name"] != "rgb" else ("adn",)
-        flat = _flat({part: self.config[part] for part in used if self.config.get(part)})
-        return {name: value for name, value in flat.items() if value is not None}  # older runs do not name all that is
+        given = flat({part: self.config[part] for part in used if self.config.get(part)})
+        return {name: value for name, value in given.items() if value is not None}  # older runs do not name all that is
 
     def values(self, name: str) -> list[float]:
         """A figure, such as f1, of each finished fold, in the folds' order."""
@@ -214,11 +214,6 @@ def said(shared: Facts) -> str:
     return ", ".join(f"{short(name)} {value}" for name, value in shared.items())
 
 
-def short(name: str) -> str:
-    """A setting's name without its group: epochs of trainer.max_epochs."""
-    return name.rpartition(".")[2].removeprefix("max_")
-
-
 def rows_of(cells: Iterable[FinishedCell]) -> dict[str, list[FinishedCell]]:
     """The cells by row; rows of one name whose networks were set otherwise are told apart by what differs."""
     named: dict[str, list[FinishedCell]] = {}
@@ -231,13 +226,6 @@ def rows_of(cells: Iterable[FinishedCell]) -> dict[str, list[FinishedCell]]:
             words = [f"{name}={cell.own.get(name)}" for name in differing]
             found.setdefault(f"{row} ({' '.join(words)})" if words else row, []).append(cell)
     return found
-
-
-def differences(all_facts: Iterable[Facts]) -> list[str]:
-    """The names of the facts that are not the same in all."""
-    every = list(all_facts)
-    names = dict.fromkeys(name for facts in every for name in facts)
-    return [name for name in names if any(facts.get(name) != every[0].get(name) for facts in every)]
 
 
 def _ablation(folder: Path) -> Result:
@@ -267,13 +255,3 @@ def _joined(seeds: Iterable[int]) -> int | str:
     """One seed as it is, several as 0+1+2."""
     different = sorted(set(seeds))
     return different[0] if len(different) == 1 else "+".join(map(str, different))
-
-
-def _flat(node: Mapping[str, Any], prefix: str = "") -> Facts:
-    flat: Facts = {}
-    for name, value in node.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat

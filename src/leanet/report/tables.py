@@ -1,7 +1,7 @@
 """Tables of finished runs."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tabulate import tabulate
@@ -13,19 +13,19 @@ Result = dict[str, Any]
 COLUMNS = ("", "F1", "AUROC", "AP", "last epochs' F1", "collapsed", "folds")
 
 
-def cell_table(cells: Sequence[Sequence[Result]]) -> str:
-    """Markdown table of cells, each a list of its folds' results: a row for the ADN, one for CAAN's own head.
+def cell_table(cells: Mapping[str, Sequence[Result]]) -> str:
+    """Markdown table of cells by name, each its folds' results: a row for the ADN, one for CAAN's own head.
 
     Mean ± sample SD over folds; `collapsed` counts the folds in which all images got the same answer.
     The last row is the floor: answering "positive" to everything.
     """
     rows = []
-    for results in cells:
-        model, folds = results[0]["model"], results[0]["folds"]
-        rows.append(_row(model, results, folds))
+    for name, results in cells.items():
+        folds = results[0]["folds"]
+        rows.append(_row(name, results, folds))
         if results[0]["caan"] is not None:
-            rows.append(_row(f"{model}, CAAN's own head", [result["caan"] for result in results], folds))
-    floors = [result["floor"] for result in cells[-1]]
+            rows.append(_row(f"{name}, CAAN's own head", [result["caan"] for result in results], folds))
+    floors = [result["floor"] for result in results]
     rows.append(["always positive", spread(floors), "0.500", "", "", "", ""])
     return tabulate(rows, headers=COLUMNS, tablefmt="github", disable_numparse=True)
 

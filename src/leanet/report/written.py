@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from leanet.facts import differences, short
 from leanet.report import layout
-from leanet.report.finished import FinishedCell, differences, said, short, tables_of
+from leanet.report.finished import FinishedCell, said, tables_of
 from leanet.report.lifts import PLAIN, Versus, lifts
 from leanet.report.paper import paper_table
 from leanet.report.tables import pooled_spread

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from leanet.report.finished import FinishedCell, differences, short, tables_of
+from leanet.facts import differences, short
+from leanet.report.finished import FinishedCell, tables_of
 
 
 def tables_named(name: str, cells: Iterable[FinishedCell]) -> list[tuple[str, list[FinishedCell]]]:

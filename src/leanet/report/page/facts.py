@@ -9,9 +9,10 @@ from statistics import mean
 from typing import Any
 
 from leanet.data.images import THRESHOLD
+from leanet.facts import Facts, differences
 from leanet.report.figures.series import read_curves
 from leanet.report.figures.style import style_of
-from leanet.report.finished import Facts, FinishedCell, Result, differences, rows_of, said, tables_of
+from leanet.report.finished import FinishedCell, Result, rows_of, said, tables_of
 from leanet.report.lifts import Lift, lifts
 from leanet.report.statistics import repeated
 from leanet.runs import CURVES
