@@ -40,7 +40,7 @@ def write_page(home: Path, cells: Sequence[FinishedCell]) -> Path:
     add_pictures(facts, home)
     parts = {
         "css": _packaged("page.css"),
-        "js": _packaged("page.js"),
+        "js": _packaged("page.js") + _packaged("gallery.js"),
         "summary": escape(_summary(cells)),
         "notes": "".join(f'<p class="note">{escape(note)}</p>' for note in layout.notes(["lift", "collapsed"], cells)),
         "tables": "".join(paper_tables(cells)),
