@@ -34,6 +34,7 @@ COMPOSED = {  # commands by a word in them
     "map=padim": "has no network, for ImageNet's weights; that of map=patchcore goes without",
     "source=archive.zip": "needs the publisher's archive",
     "against=resnet18": "needs the study's runs",
+    "against=resnet18-balanced": "as well",
     "trainer.devices=4": "needs four devices",
     "leanet.fit": "is run by tests/test_predict_page.py, with all of docs/predict.md",
     "leanet.predict": "as well",
