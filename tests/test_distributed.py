@@ -31,6 +31,7 @@ def probabilities(home: Path) -> list[float]:
         return [float(row["adn"]) for row in csv.DictReader(rows)]
 
 
+@pytest.mark.slow  # how a batch is divided among them is a quick test
 def test_two_processes_come_to_what_one_comes_to(tiny: tuple[str, ...], tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     assert train(one, tiny).returncode == 0

@@ -344,7 +344,8 @@ def test_a_balanced_loss_raises_the_chances_of_anomalies(
         assert chances[0] > chances[1] + 0.01
 
 
-@pytest.mark.parametrize("words", [pytest.param(["ema"], marks=pytest.mark.slow), ["swa", "trainer.select=val_f1"]])
+@pytest.mark.parametrize("words", [["ema"], ["swa", "trainer.select=val_f1"]])
+@pytest.mark.slow  # tests/detector/test_averaging.py goes on from a checkpoint too
 def test_averaged_weights_are_asked_and_kept(words: list[str], configure: Configure, tmp_path: Path) -> None:
     config, whole = (
         configure(tmp_path / name, *CHOICE, "trainer.max_epochs=4", f"trainer.averaging={words[0]}", *words[1:])

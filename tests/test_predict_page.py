@@ -61,6 +61,7 @@ SLOW = (
     "leanet.export",
     "threshold=f1",
     "threshold=recall",
+    "threshold=0.3",
     "calibration=temperature",
 )  # tests/test_predict.py has these in one process
 

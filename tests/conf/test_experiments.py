@@ -13,9 +13,9 @@ from leanet.grid.products import Configurations, Words, expand
 from leanet.runs import Run
 from leanet.settings import Settings, settings_of
 
-# Those with the most kinds of axes are quick tests.
-SLOW_STUDIES = [pytest.param(f"study_{part}", marks=pytest.mark.slow) for part in ("rates", "causes", "amplitude")]
-STUDIES = ("study_options", "study_cpu", *SLOW_STUDIES)
+# The one with the most kinds of axes is a quick test.
+OTHERS = ("rates", "causes", "options", "amplitude")
+STUDIES = ("study_cpu", *(pytest.param(f"study_{part}", marks=pytest.mark.slow) for part in OTHERS))
 GRIDS = ("table3", "table5", "table6", "table7", "table8", "figure4", "quick", *STUDIES)
 
 # By experiment: the datasets, and the rows of a dataset's column by model; each row with attention has five points.

@@ -45,6 +45,8 @@ SLOW = {
     "docs/export.md",
     "docs/extending.md",
     "docs/grids.md",
+    "docs/index.md",
+    "docs/method.md",
     "docs/wandb.md",
 }  # quick tests of the commands themselves do the same
 REAL_GRID = "hydra/sweeper=grid dataset=strawberry,hurricane caan=none,direct"  # all others are planned

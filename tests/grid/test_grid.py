@@ -147,6 +147,7 @@ def test_killed_and_gone_on_with(home: Path, tiny: tuple[str, ...], tmp_path: Pa
     assert outcome(tmp_path) == outcome(home)
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_is_killed_is_done_within_the_same_command(
     home: Path, tiny: tuple[str, ...], tmp_path: Path
 ) -> None:

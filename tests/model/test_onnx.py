@@ -69,7 +69,7 @@ SLOW = (
     "the map alone",
     "no attention",
     "several points",
-    "direct attention, resized",
+    "resnet18 and MobileNet's CAAN",
     "PaDiM's maps",
 )  # as the rest
 
