@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-CPU_SECONDS = 2.0
+CPU_SECONDS = 3.0  # importing torch alone takes more on top
 DATASETS = (
     "carpet, cloud, concrete, folder, grape, hazelnut, hurricane, leather, potato, retina, strawberry, synthetic, "
     "tile, wood"

@@ -46,7 +46,6 @@ SLOW = {
     "docs/extending.md",
     "docs/grids.md",
     "docs/index.md",
-    "docs/method.md",
     "docs/wandb.md",
 }  # quick tests of the commands themselves do the same
 REAL_GRID = "hydra/sweeper=grid dataset=strawberry,hurricane caan=none,direct"  # all others are planned
