@@ -12,7 +12,7 @@ demo: .venv/installed  ## the main job on painted leaves: ResNet18 alone and wit
 	$(RUN) -m leanet.train experiment=demo
 
 test: .venv/installed  ## the quick tests
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not slow" -n 3 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/installed  ## the tests that take minutes
 	$(RUN) -m pytest -m slow
