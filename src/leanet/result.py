@@ -25,6 +25,12 @@ PACKAGES = ("leanet", "torch", "lightning", "timm", "kornia", "torchmetrics", "n
 def result_of(
     run: Run, last_epochs: LastEpochs, labels: NDArray[np.int64], rows: Split, seconds: float
 ) -> dict[str, Any]:
+    """Scores, counts and versions, by result.json's names; without scores where `rows` has no test images.
+
+    Args:
+        labels: (N,) of all the dataset's images.
+        seconds: that the training took.
+    """
     return {
         **(_tested(last_epochs, torch.from_numpy(labels[rows.test])) if len(rows.test) else {}),
         "validation": _validated(last_epochs, labels[rows.validation]),

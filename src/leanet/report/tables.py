@@ -25,7 +25,7 @@ def cell_table(cells: Mapping[str, Sequence[Result]]) -> str:
         rows.append(_row(name, results, folds))
         if results[0]["caan"] is not None:
             rows.append(_row(f"{name}, CAAN's own head", [result["caan"] for result in results], folds))
-    floors = [result["floor"] for result in results]
+    floors = [result["floor"] for result in list(cells.values())[-1]]
     rows.append(["always positive", spread(floors), "0.500", "", "", "", ""])
     return tabulate(rows, headers=COLUMNS, tablefmt="github", disable_numparse=True)
 
