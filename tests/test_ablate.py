@@ -30,7 +30,8 @@ def home(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def given(home: Path, **words: Any) -> dict[str, Any]:
-    return {"runs": None, "ablation": [*KINDS], "accelerator": "cpu", "paths": {"runs": str(home)}} | words
+    paths = {"data": "data", "runs": str(home)}
+    return {"runs": None, "ablation": [*KINDS], "accelerator": "cpu", "trust": False, "paths": paths} | words
 
 
 def attended(home: Path) -> list[Path]:
@@ -100,7 +101,7 @@ def test_maps_that_are_gone_are_told(home: Path, tmp_path: Path) -> None:
     [
         ({"ablation": ["other"]}, r"^ablation=\['other'\]: must be a list of some of constant, shuffled$"),
         ({"runs": "nothing-like-it"}, "no such folder, run, model or cell"),
-        ({"paths": {"runs": "/nowhere"}}, "no run is done there"),
+        ({"paths": {"data": "data", "runs": "/nowhere"}}, "no run is done there"),
     ],
 )
 def test_what_does_not_fit_is_told(home: Path, words: dict[str, Any], told: str) -> None:

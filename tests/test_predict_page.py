@@ -96,7 +96,7 @@ def test_the_program(home: Path) -> None:
 
 def test_docstrings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
-    (model,) = home.glob("runs/models/folder-*")
+    (model,) = home.glob("runs/models/photos-*")
     shutil.copytree(model, model.with_name("leaves-resnet18+mobilenet-point4"), dirs_exist_ok=True)
     (home / "new").mkdir()
     for name, file in zip(("one", "two"), sorted(home.glob("photos/*/*.png")), strict=False):

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from leanet import command
 from leanet.errors import LeanetError
 from leanet.model.find import Kept, all_kept, find
-from leanet.rules import TEXT, Rule, one_of
+from leanet.rules import BOOLEAN, Rule, one_of
 from leanet.runs import ABLATION
-from leanet.settings import read_settings
+from leanet.settings import PathSettings, read_settings
 from leanet.store import read_json, write_json
 
 KINDS = ("constant", "shuffled")
@@ -28,18 +28,14 @@ ABLATIONS = Rule(
 
 
 @dataclass(frozen=True)
-class RunPaths:
-    runs: Annotated[str, TEXT]
-
-
-@dataclass(frozen=True)
 class AblateSettings:
     """The whole of conf/ablate.yaml."""
 
     runs: Annotated[str | list[str] | None, RUNS]
     ablation: Annotated[list[str], ABLATIONS]
     accelerator: Annotated[str, one_of("auto", "cpu", "gpu", "mps")]
-    paths: RunPaths
+    trust: Annotated[bool, BOOLEAN]
+    paths: PathSettings
 
 
 def ablate(config: dict[str, Any]) -> None:
@@ -55,7 +51,7 @@ def ablate(config: dict[str, Any]) -> None:
     if left:
         from leanet.model.ablation import Ablator  # here, since it imports torch
 
-        ablator = Ablator(settings.accelerator, TOLERANCE)
+        ablator = Ablator(settings.accelerator, TOLERANCE, Path(settings.paths.data), settings.trust)
         for kept in left:
             try:
                 found = ablator.ablated(kept, settings.ablation)

@@ -9,10 +9,10 @@ from leanet import __version__, command
 from leanet.errors import LeanetError
 from leanet.model.find import Found, find
 from leanet.model.sample import sample_of
-from leanet.model.trust import settings_in
 from leanet.rules import BOOLEAN, TEXT, one_of
 from leanet.settings import read_settings
 from leanet.store import write_bytes
+from leanet.trusted import settings_in
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")  # by format=onnx

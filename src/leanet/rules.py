@@ -48,6 +48,16 @@ LAYERS = Rule(
     lambda v: isinstance(v, list) and bool(v) and v == sorted({n for n in v if type(n) is int and n >= 0}),
     "whole numbers from shallow to deep, as in [1,2,3]",
 )
+NAME = Rule(
+    lambda v: (
+        isinstance(v, str)
+        and 0 < len(v.encode(errors="surrogateescape")) <= 100
+        and v.isprintable()
+        and not v.startswith(".")
+        and not {"/", "\\"} & set(v)
+    ),
+    "a name of up to 100 letters that can be part of a folder's name: without / or \\, and not with a dot in front",
+)
 NODE = Rule(lambda v: isinstance(v, dict) and "_target_" in v, "a group with a _target_")
 REST = Rule(lambda v: NODE.holds(v), NODE.words)  # for what else is in a group: _target_ and its arguments
 IMAGE_SIZE = Rule(

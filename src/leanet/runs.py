@@ -132,8 +132,14 @@ class Run:
 
     @cached_property
     def folder(self) -> Path:
-        kind = MODELS if self.fold == ALL else DETECTORS
-        return Path(self.settings.paths.runs) / kind / f"{self.name}-{self.id}"
+        return self._place(MODELS if self.fold == ALL else DETECTORS, self.name, self.id)
+
+    def _place(self, kind: str, name: str, identity: str) -> Path:
+        """paths.runs/kind/name-identity; or what was made there when every `dataset=folder` was called `folder`."""
+        home = Path(self.settings.paths.runs) / kind
+        place = home / f"{name}-{identity}"
+        older = home / f"folder{name.removeprefix(self.settings.dataset_name)}-{identity}"
+        return older if older.is_dir() and not place.is_dir() else place
 
     @property
     def result(self) -> dict[str, Any] | None:
@@ -181,8 +187,8 @@ class Run:
     def _maker_folder(self, which: str, **more: int) -> Path:
         fold = "all" if self.fold == ALL else f"fold{self.fold}"
         kind = f"-{self.settings.map.name}" if self.settings.map.is_of_features else ""
-        name = f"{self.settings.dataset_name}-{fold}{kind}{which}-{identity(self._maker_facts | more)}"
-        return Path(self.settings.paths.runs) / "colorizers" / name
+        name = f"{self.settings.dataset_name}-{fold}{kind}{which}"
+        return self._place("colorizers", name, identity(self._maker_facts | more))
 
     @property
     def maps_file(self) -> Path:
@@ -190,12 +196,15 @@ class Run:
         return self.colorizer_folder / f"maps-{self.settings.map.name}.npy"
 
     @cached_property
+    def folds_file(self) -> str | None:
+        """SHA-256 of the file that says which image is in which fold; None where the split seed says so."""
+        file = self.settings.dataset.get("folds_file")
+        return _digest(file) if file else None
+
+    @cached_property
     def _fold_facts(self) -> dict[str, Any]:
-        settings = self.settings
-        file = settings.dataset.get("folds_file")
-        split: dict[str, Any] = (
-            {"file": _digest(file)} if file else {"folds": settings.folds, "split_seed": settings.split_seed}
-        )
+        settings, file = self.settings, self.folds_file
+        split: dict[str, Any] = {"file": file} if file else {"folds": settings.folds, "split_seed": settings.split_seed}
         if settings.validation:
             split |= {"validation": settings.validation, "split_seed": settings.split_seed}
         images = {"fingerprint": self.fingerprint, "image_size": settings.image_size}

@@ -1,8 +1,10 @@
 """The configuration's schema and its checks. Imports neither torch nor lightning, so that mistakes show at once."""
 
+import re
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
 from leanet.errors import LeanetError
@@ -13,6 +15,7 @@ from leanet.rules import (
     IMAGE_SIZE,
     LAYERS,
     MOMENTUM,
+    NAME,
     NODE,
     POSITIVE,
     REST,
@@ -181,6 +184,12 @@ class Settings:
         return int(self.dataset["image_size"])
 
     @property
+    def root(self) -> str | None:
+        """The folder of the images, relative to `paths.data` where it is in there; None for a dataset without one."""
+        root, home = self.dataset.get("root"), Path(self.paths.data)
+        return str(Path(root).relative_to(home)) if root and Path(root).is_relative_to(home) else root
+
+    @property
     def points(self) -> list[int]:
         """Where the attention enters: the one point, or the several that take its place."""
         return self.attention.points or [self.point]
@@ -197,11 +206,11 @@ class Settings:
 
 def settings_of(config: Mapping[str, Any]) -> Settings:
     """The checked settings of a resolved configuration; LeanetError names the first value that does not fit."""
-    settings = _without_idle(_read(Settings, config, ""))
+    settings = _without_idle(_with_name(_read(Settings, config, "")))
     if settings.has_epochs and settings.adn.lr is None:
         _check("adn.lr", None, POSITIVE)
     _check("dataset.image_size", settings.dataset.get("image_size"), IMAGE_SIZE)
-    _check("dataset.name", settings.dataset.get("name"), TEXT)
+    _check("dataset.name", settings.dataset["name"], NAME)
     for key in ("root", "negative", "positive", "folds_file"):  # where there are such
         _check(f"dataset.{key}", settings.dataset.get(key), DATASET_TEXT)
     if settings.fold is not None and settings.fold > settings.folds:
@@ -225,6 +234,19 @@ def kept_settings(config: Mapping[str, Any]) -> Settings:
         known[group] = {**known[group], **(known[group]["network"] or {})}
         del known[group]["network"]
     return settings_of(known)
+
+
+def _with_name(settings: Settings) -> Settings:
+    """A folder of images without a name gets its own."""
+    if settings.dataset.get("name") is not None or "root" not in settings.dataset:
+        return settings
+    return replace(settings, dataset={**settings.dataset, "name": name_of(settings.dataset.get("root"))})
+
+
+def name_of(root: str | None) -> str:
+    """The last part of a dataset's root, with _ for whatever would be trouble in the name of a folder."""
+    name = Path(root).expanduser().resolve().name if root else ""
+    return re.sub(r"[^\w.+-]+", "_", name).lstrip(".")[:50] or "folder"
 
 
 def _without_idle(settings: Settings) -> Settings:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from leanet.errors import LeanetError
 from leanet.locks import ensure_held
 
 
@@ -86,7 +87,10 @@ def write_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike, fill: Call
 
 def read_array(path: Path) -> NDArray[Any]:
     """The array in a .npy file, memory-mapped: what is never asked for is never read. Writing to it changes no file."""
-    array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
+    except (ValueError, EOFError):  # cut off, or no array
+        raise LeanetError(f"{path}: damaged; remove it, and the same command makes it again") from None
     return array
 
 
@@ -99,11 +103,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any | None:
-    """The value in `path`; None where there is no such file."""
+    """The value in `path`; None where there is no such file, and LeanetError where it is damaged."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except ValueError:  # JSON and UTF-8 have errors of this kind
+        raise LeanetError(f"{path}: damaged; remove it, and the same command makes it again") from None
 
 
 def _umask() -> int:

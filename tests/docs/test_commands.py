@@ -38,7 +38,7 @@ COMPOSED = {  # commands by a word in them
     "trainer.devices=4": "needs four devices",
     "leanet.fit": "is run by tests/test_predict_page.py, with all of docs/predict.md",
     "leanet.predict": "as well",
-    "run=folder-resnet18+mobilenet-point4": "as well",
+    "run=photos-resnet18+mobilenet-point4": "as well",
 }
 SLOW = {
     "docs/attention.md",

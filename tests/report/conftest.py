@@ -24,16 +24,19 @@ def finisher(configure: Configure) -> Callable[[Path], Finish]:
             *words: str,
             validated: dict[int, float] | None = None,
             thresholded: dict[int, float] | None = None,
+            fingerprint: str | None = None,
+            older: bool = False,
         ) -> Run:
             settings = settings_of(configure(home, "folds=5", "fold=null", *words))
             config = OmegaConf.to_yaml(OmegaConf.create({**asdict(settings), "fold": min(f1)}))
             for fold, value in f1.items():
-                run = Run(settings, settings.dataset_name, fold)
+                run = Run(settings, fingerprint or settings.dataset_name, fold)
                 write_text(run.folder / "config.yaml", config)
                 write_text(run.folder / "predictions.csv", _predictions(fold))
                 validation = {"validation": {"f1": validated[fold]} if validated else None}
                 validation |= {"thresholded": {"f1": thresholded[fold], "threshold": 0.3} if thresholded else None}
-                write_json(run.folder / RESULT, {**FIGURES, **validation, "f1": value, **_facts(run)})
+                identified = {} if older else {"fingerprint": run.fingerprint, "folds_file": run.folds_file}
+                write_json(run.folder / RESULT, {**FIGURES, **validation, "f1": value, **_facts(run), **identified})
             return run
 
         return finished
@@ -43,7 +46,10 @@ def finisher(configure: Configure) -> Callable[[Path], Finish]:
 
 @pytest.fixture
 def finish(finisher: Callable[[Path], Finish], tmp_path: Path) -> Finish:
-    """finish({1: 0.8, 2: 0.7}, "adn=vgg16", …) → runs as they are when done, with those F1 in those folds."""
+    """finish({1: 0.8, 2: 0.7}, "adn=vgg16", …) → runs as they are when done, with those F1 in those folds.
+
+    fingerprint: of the images, by default the dataset's name. older: made before results told it.
+    """
     return finisher(tmp_path)
 
 

@@ -15,18 +15,20 @@ from leanet.errors import LeanetError
 from leanet.experiment import load_task
 from leanet.model.find import Kept
 from leanet.report.figures.pictures import FoldPictures, Gallery
-from leanet.report.finished import cell_of
 
 
 @dataclass
 class Ablator:
     """Finds the test images of finished runs as figures of them do, and keeps those of one dataset at a time.
 
+    data, trust: as in `Gallery`.
     tolerance: by how much P(anomalous) may differ from predictions.csv while nothing is replaced.
     """
 
     accelerator: str
     tolerance: float
+    data: Path
+    trust: bool = False
     _galleries: dict[Path, Gallery] = field(default_factory=dict)
 
     def ablated(self, kept: Kept, kinds: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -47,9 +49,8 @@ class Ablator:
 
     def _pictures(self, kept: Kept) -> FoldPictures:
         home = kept.folder.parents[1]
-        gallery = self._galleries.setdefault(home, Gallery(home))
-        fold = kept.result["fold"]
-        return gallery.folds(cell_of(kept.result["cell"], [(kept.folder, kept.result)]), [fold])[fold]
+        gallery = self._galleries.setdefault(home, Gallery(home, self.data, self.trust))
+        return gallery.of({**kept.result, "folder": str(kept.folder)})
 
     def _check(self, kept: Kept, task: DetectorTask, tensors: Tensors, pictures: FoldPictures) -> None:
         found = probabilities(task, tensors)["adn"].double().numpy()

@@ -18,9 +18,9 @@ from leanet.errors import LeanetError
 from leanet.features.maps import load_features
 from leanet.fitting import load_weights
 from leanet.model.find import kept_in
-from leanet.model.trust import settings_in
 from leanet.runs import FEATURE_WEIGHTS, RESULT
 from leanet.settings import Settings
+from leanet.trusted import settings_in
 
 
 class Seen(NamedTuple):

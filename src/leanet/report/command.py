@@ -9,13 +9,15 @@ from typing import Annotated, Any
 from leanet import command
 from leanet.errors import LeanetError
 from leanet.report import layout
-from leanet.report.finished import FinishedCell, finished_cells, pooled
+from leanet.report.cell import FinishedCell
+from leanet.report.figures.selection import Chosen
+from leanet.report.finished import finished_cells, pooled
 from leanet.report.lifts import FIGURES, Versus
 from leanet.report.paper import TABLES
 from leanet.report.wandb.destination import Destination
 from leanet.report.written import write_tables
 from leanet.rules import BOOLEAN, TEXT, Rule, one_of
-from leanet.settings import read_settings
+from leanet.settings import PathSettings, read_settings
 
 WORDS = ("page", "wandb")  # what may stand without a value
 
@@ -35,11 +37,6 @@ LIFT_OF = one_of(*FIGURES)
 
 
 @dataclass(frozen=True)
-class RunPaths:
-    runs: Annotated[str, TEXT]
-
-
-@dataclass(frozen=True)
 class ReportSettings:
     """The whole of conf/report.yaml."""
 
@@ -54,7 +51,8 @@ class ReportSettings:
     push: Destination
     datasets: Annotated[list[str] | None, NAMES]
     models: Annotated[list[str] | None, NAMES]
-    paths: RunPaths
+    trust: Annotated[bool, BOOLEAN]
+    paths: PathSettings
 
 
 def report(config: dict[str, Any]) -> None:
@@ -67,15 +65,15 @@ def report(config: dict[str, Any]) -> None:
         return push(home, _chosen(replace(settings, pool=False), home), settings.push)
     cells = _chosen(settings, home)
     versus = _versus(settings, cells)
+    chosen = Chosen(home, cells, Path(settings.paths.data), settings.trust, versus=versus)
     if settings.figure is not None:
         from leanet.report.figures.draw import write_figures  # here, since tables do without matplotlib
-        from leanet.report.figures.selection import Chosen
 
-        return write_figures(Chosen(home, cells, settings.datasets, settings.models, versus), settings.figure)
+        return write_figures(replace(chosen, datasets=settings.datasets, models=settings.models), settings.figure)
     if settings.page:
         from leanet.report.page.write import write_page
 
-        return print(f"written: {write_page(home, cells)}")
+        return print(f"written: {write_page(chosen)}")
     if not write_tables(home, cells, settings.table, settings.columns, versus):
         raise LeanetError(f"table={settings.table}: none of its runs is done in {home}; table=cells shows what is")
 
@@ -94,14 +92,14 @@ def _chosen(settings: ReportSettings, home: Path) -> Sequence[FinishedCell]:
     cells = pooled(finished_cells(home)) if settings.pool else finished_cells(home)
     if not cells:
         raise LeanetError(f"paths.runs={home}: no run is done there")
-    for kind in ("dataset", "model"):
+    for kind, names in (("dataset", ("dataset", "dataset_name")), ("model", ("model",))):
         wanted, there = getattr(settings, f"{kind}s"), {getattr(cell, kind) for cell in cells}
-        unknown = sorted({*(wanted or ())} - there)
+        unknown = sorted({*(wanted or ())} - {getattr(cell, name) for cell in cells for name in names})
         if unknown:
             raise LeanetError(
                 f"{kind}s=[{unknown[0]}]: no run of it is done in {home}; there are {', '.join(sorted(there))}"
             )
-        cells = [cell for cell in cells if not wanted or getattr(cell, kind) in wanted]
+        cells = [cell for cell in cells if not wanted or {getattr(cell, name) for name in names} & {*wanted}]
     return cells
 
 

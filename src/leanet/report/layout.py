@@ -10,7 +10,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from leanet.report.finished import FinishedCell, rows_of, tables_of
+from leanet.report.cell import FinishedCell
+from leanet.report.finished import rows_of, tables_of
 from leanet.report.lifts import PLAIN, Lift, Versus, lifts
 from leanet.report.paper import PaperTable, Published
 from leanet.report.statistics import left_out_point, nested_point, repeated

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leanet.report.finished import FinishedCell
+from leanet.report.cell import FinishedCell
 from leanet.report.statistics import Comparison, holm, lift
 
 FIGURES = ("f1", "thresholded", "at_prior", "auroc", "ap")

@@ -8,7 +8,8 @@ from tabulate import tabulate
 
 from leanet.facts import differences, short
 from leanet.report import layout
-from leanet.report.finished import FinishedCell, said, tables_of
+from leanet.report.cell import FinishedCell
+from leanet.report.finished import said, tables_of
 from leanet.report.lifts import PLAIN, Versus, lifts
 from leanet.report.paper import paper_table
 from leanet.report.tables import pooled_spread

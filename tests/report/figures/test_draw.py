@@ -54,17 +54,17 @@ def test_lifts_of_a_figure_over_a_model_that_is_named(home: Path) -> None:
 
 
 def test_mistakes_of_each_cell(home: Path) -> None:
-    drawn = {name for name, _ in figures_of(Chosen(home, finished_cells(home)), "mistakes")}
+    drawn = {name for name, _ in figures_of(Chosen(home, finished_cells(home), home), "mistakes")}
     assert drawn == {f"mistakes-leaves-cnn{rest}" for rest in ("", "+mobilenet-point1", "+mobilenet-point3")}
     assert run(home, "figure=mistakes", "models=[cnn]") == both("mistakes-leaves-cnn")
 
 
 def test_worst_mistakes_over_all_folds(home: Path) -> None:
     cell = next(cell for cell in finished_cells(home) if cell.model == "cnn+mobilenet@3")
-    pictures = Gallery(home).folds(cell)
+    pictures = [(str(result["fold"]), Gallery(home, home).of(result)) for result in cell.results]
     every = [
         (abs(chance - label), int(label), name, fold)
-        for fold, of_fold in pictures.items()
+        for fold, of_fold in pictures
         for name, label, chance in zip(
             of_fold.predictions.names, of_fold.predictions.labels, of_fold.predictions.probabilities, strict=True
         )
@@ -114,10 +114,10 @@ def test_charts_need_no_images_and_pictures_say_that_they_do(home: Path, leaves:
     cells = finished_cells(home)
     elsewhere = leaves.rename(leaves.with_name("elsewhere"))
     try:
-        assert len(list(figures_of(Chosen(home, cells), "points"))) == 1
-        assert len(list(figures_of(Chosen(home, cells), "curves"))) == 3
+        assert len(list(figures_of(Chosen(home, cells, home), "points"))) == 1
+        assert len(list(figures_of(Chosen(home, cells, home), "curves"))) == 3
         with pytest.raises(LeanetError, match=rf"^leaves: its images are needed .*dataset\.root={leaves}: no such"):
-            list(figures_of(Chosen(home, cells), "mistakes"))
+            list(figures_of(Chosen(home, cells, home), "mistakes"))
     finally:
         elsewhere.rename(leaves)
 
@@ -129,7 +129,12 @@ def test_the_share_of_positives_takes_all_shares_of_a_named_model(finish: Finish
             result = json.loads(file.read_text())
             file.write_text(json.dumps({"positives_of_all": rate / 5, **result}))
     ((name, figure),) = figures_of(
-        Chosen(tmp_path, [cell for cell in finished_cells(tmp_path) if cell.model == "resnet18"], models=["resnet18"]),
+        Chosen(
+            tmp_path,
+            [cell for cell in finished_cells(tmp_path) if cell.model == "resnet18"],
+            tmp_path,
+            models=["resnet18"],
+        ),
         4,
     )
     assert name == "figure4"

@@ -1,29 +1,36 @@
 """What is read back of real runs, beside what their files and the images themselves say."""
 
 import csv
-import dataclasses
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from leanet.detector.task import probabilities
 from leanet.errors import LeanetError
 from leanet.experiment import load_task
+from leanet.report.cell import FinishedCell
 from leanet.report.figures.pictures import FoldPictures, Gallery
-from leanet.report.finished import FinishedCell, finished_cells
+from leanet.report.finished import finished_cells
 
 
 def cell_of(home: Path, model: str) -> FinishedCell:
     return next(cell for cell in finished_cells(home) if cell.model == model)
 
 
+def of(home: Path, cell: FinishedCell) -> dict[int, FoldPictures]:
+    """The pictures of a cell's runs, by fold."""
+    gallery = Gallery(home, home / "data")
+    return {result["fold"]: gallery.of(result) for result in cell.results}
+
+
 @pytest.fixture(scope="module")
 def folds(home: Path) -> dict[int, FoldPictures]:
-    return Gallery(home).folds(cell_of(home, "cnn+mobilenet@3"))
+    return of(home, cell_of(home, "cnn+mobilenet@3"))
 
 
 def test_images_are_those_that_the_predictions_name(folds: dict[int, FoldPictures], home: Path, leaves: Path) -> None:
@@ -68,7 +75,7 @@ def test_a_kept_attention_is_taken_without_the_network(folds: dict[int, FoldPict
     run = folds[1].run
     home = tmp_path / "runs"
     shutil.copytree(Path(run.settings.paths.runs), home)
-    pictures = Gallery(home).folds(cell_of(home, run.model), [1])[1]
+    pictures = of(home, cell_of(home, run.model))[1]
     for name in ("last.ckpt", "attention.npy"):
         (pictures.run.folder / name).unlink()
     with pytest.raises(LeanetError, match=r"last\.ckpt is gone"):
@@ -79,7 +86,7 @@ def test_a_kept_attention_is_taken_without_the_network(folds: dict[int, FoldPict
     np.testing.assert_array_equal(pictures.panels([3])[0].attention, kept[3])
     pictures.run.maps_file.unlink()
     with pytest.raises(LeanetError, match=r"maps-ciede2000\.npy is gone"):
-        Gallery(home).folds(cell_of(home, run.model), [1])[1].panels([0])
+        of(home, cell_of(home, run.model))[1].panels([0])
 
 
 def test_typical_images_lie_in_the_middle_of_their_class(folds: dict[int, FoldPictures]) -> None:
@@ -93,23 +100,62 @@ def test_typical_images_lie_in_the_middle_of_their_class(folds: dict[int, FoldPi
 
 
 def test_a_run_without_maps_has_images_alone(home: Path) -> None:
-    panel = Gallery(home).folds(cell_of(home, "cnn"))[1].panels([0])[0]
+    panel = of(home, cell_of(home, "cnn"))[1].panels([0])[0]
     assert panel.recoloured is None and panel.difference is None and panel.attention is None
 
 
-def moved(cell: FinishedCell, root: Path) -> FinishedCell:
-    """The cell as if it had been run on the images in `root`."""
-    return dataclasses.replace(cell, config={**cell.config, "dataset": {**cell.config["dataset"], "root": str(root)}})
+def moved(home: Path, copy: Path, root: Path) -> FinishedCell:
+    """The CNN's cell, copied to `copy`, as if it had been run on the images in `root`."""
+    if not copy.exists():
+        shutil.copytree(home, copy)
+    cell = cell_of(copy, "cnn")
+    for result in cell.results:
+        file = Path(result["folder"]) / "config.yaml"
+        config = yaml.safe_load(file.read_text())
+        config["dataset"]["root"] = str(root)
+        file.write_text(yaml.safe_dump(config))
+    return cell
 
 
 def test_images_that_are_gone_or_others_are_told_in_one_line(home: Path, leaves: Path, tmp_path: Path) -> None:
-    cell = cell_of(home, "cnn")
+    copy = tmp_path / "runs"
     with pytest.raises(LeanetError, match=rf"^leaves: .*dataset\.root={tmp_path}/gone: no such folder.*$"):
-        Gallery(home).folds(moved(cell, tmp_path / "gone"))
+        of(copy, moved(home, copy, tmp_path / "gone"))
     shutil.copytree(leaves, tmp_path / "same")
-    assert list(Gallery(home).folds(moved(cell, tmp_path / "same"))) == [1]
+    assert list(of(copy, moved(home, copy, tmp_path / "same"))) == [1]
     next((tmp_path / "same" / "Negative").iterdir()).unlink()
     with pytest.raises(
         LeanetError, match=rf"^leaves: the images in dataset\.root={tmp_path}/same .* no longer those.*$"
     ):
-        Gallery(home).folds(moved(cell, tmp_path / "same"))
+        of(copy, moved(home, copy, tmp_path / "same"))
+
+
+def test_runs_from_another_machine_find_their_images_in_this_one_s_data(
+    home: Path, leaves: Path, tmp_path: Path
+) -> None:
+    """Whether the root was a folder of datasets there, or any other."""
+    copy, data = tmp_path / "runs", tmp_path / "here"
+    shutil.copytree(leaves, data / "some" / "leaves")
+    shutil.copytree(leaves, data / "photos")
+    [result] = moved(home, copy, Path("/of/another/machine/photos")).results
+    assert len(Gallery(copy, data).of(result).images.images) == 24
+    file = Path(result["folder"]) / "config.yaml"
+    config = yaml.safe_load(file.read_text())
+    config["paths"]["data"], config["dataset"]["root"] = "/their/data", "/their/data/some/leaves"
+    file.write_text(yaml.safe_dump(config))
+    assert len(Gallery(copy, data).of(result).images.images) == 24
+
+
+def test_a_run_that_names_other_code_is_not_built(home: Path, leaves: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "runs"
+    [result] = moved(home, copy, leaves).results
+    file = Path(result["folder"]) / "config.yaml"
+    kept = file.read_text()
+    for place in ("dataset", "adn"):
+        config = yaml.safe_load(kept)
+        evil = {"_target_": "shutil.copyfile", "src": str(file), "dst": str(tmp_path / "owned")}
+        (config["adn"]["network"] if place == "adn" else config["dataset"])["more"] = evil
+        file.write_text(yaml.safe_dump(config))
+        with pytest.raises(LeanetError, match=rf"^{file}: {place}.*_target_=shutil.copyfile is not part of leanet"):
+            Gallery(copy, tmp_path).of(result)
+        assert not (tmp_path / "owned").exists()

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from leanet.canvas import FAINT, INK, printable
+from leanet.report.cell import FinishedCell
 from leanet.report.figures.output import new_figure
 from leanet.report.figures.style import in_our_style, style_of
-from leanet.report.finished import FinishedCell
 from leanet.report.lifts import Lift, Versus, lifts
 
 _ROW, _NAME = 0.2, 52  # inches of a row, characters of a name

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from leanet.facts import differences, short
-from leanet.report.finished import FinishedCell, tables_of
+from leanet.report.cell import FinishedCell
+from leanet.report.finished import tables_of
 
 
 def tables_named(name: str, cells: Iterable[FinishedCell]) -> list[tuple[str, list[FinishedCell]]]:

@@ -187,7 +187,7 @@ class Mistakes:
     wrong: int
     images: int
     panels: Sequence[Panel]
-    folds: Sequence[int]
+    folds: Sequence[str]
 
     @property
     def heading(self) -> str:
@@ -226,7 +226,7 @@ def draw_mistakes(title: str, mistakes: Sequence[Mistakes]) -> Figure:
 
 
 def _draw_mistake(
-    page: Page, panel: Panel, fold: int, names: Sequence[str], scales: Mapping[str, Scale], left: float, top: float
+    page: Page, panel: Panel, fold: str, names: Sequence[str], scales: Mapping[str, Scale], left: float, top: float
 ) -> None:
     for row, name in enumerate(names):
         picture = _PICTURES[name](panel)

@@ -1,8 +1,8 @@
-"""A finished cell's test images with everything that was made of them, read back from disk."""
+"""A finished run's test images with everything that was made of them, read back from disk."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,13 +17,15 @@ from leanet.data.images import ImageSet
 from leanet.detector.features import Features, attended_features
 from leanet.errors import LeanetError
 from leanet.experiment import load_task
-from leanet.report.finished import FinishedCell
+from leanet.report.cell import Result
 from leanet.report.predictions import Predictions
 from leanet.run_maps import recolored_of
 from leanet.runs import Run
-from leanet.settings import Settings, kept_settings
+from leanet.settings import Settings
 from leanet.sheet import Panel
 from leanet.split import split_of, tensors_of
+from leanet.store import read_array
+from leanet.trusted import settings_in
 
 ATTENTION = "attention.npy"  # (N, h, w) float16, rows as in predictions.csv; not in every run's folder
 
@@ -97,7 +99,7 @@ class FoldPictures:
         """(len(rows), h, w), as the run kept it, or else by its network."""
         kept = self.run.folder / ATTENTION
         if kept.exists():
-            found: NDArray[np.floating] = np.load(kept, mmap_mode="r", allow_pickle=False)[list(rows)]
+            found: NDArray[np.floating] = read_array(kept)[list(rows)]
             return found.astype(np.float32)
         with torch.inference_mode():
             attention: Tensor = load_task(self.run)(self.batch(rows)).attention
@@ -106,36 +108,36 @@ class FoldPictures:
 
 @dataclass
 class Gallery:
-    """Finds the pictures of finished cells under `home` (paths.runs); the images of one dataset are kept at a time."""
+    """Finds the pictures of finished runs under `home` (paths.runs); the images of one dataset are kept at a time.
+
+    data: the folder of datasets on this machine (paths.data).
+    trust: whether a run's config.yaml may name code that is not leanet's own.
+    """
 
     home: Path
+    data: Path
+    trust: bool = False
     _cells: Cells = field(default_factory=Cells)
     _kept: tuple[str, ImageSet, NDArray[np.int64]] | None = None
 
-    def folds(self, cell: FinishedCell, numbers: Iterable[int] | None = None) -> dict[int, FoldPictures]:
-        """The pictures of a cell's finished folds, or of those among `numbers`, by fold.
+    def of(self, result: Result) -> FoldPictures:
+        """The pictures of one finished run.
 
         Raises:
             LeanetError: the images are gone, or are others than those that were trained on.
         """
-        wanted = None if numbers is None else set(numbers)
-        results = [result for result in cell.results if wanted is None or result["fold"] in wanted]
-        paths = {**cell.config["paths"], "runs": str(self.home)}
-        found = self._cell(kept_settings({**cell.config, "fold": None, "paths": paths}))
-        runs = {run.fold: run for run in found.runs}
-        for result in results:
-            if runs[result["fold"]].id != result["run"]:
-                root = found.settings.dataset.get("root")
-                raise LeanetError(
-                    f"{cell.dataset}: the images in dataset.root={root} or their folds are no longer those of the "
-                    f"finished run {result['run']}"
-                )
-        images, fold_of = self._images(found)
-        return {
-            result["fold"]: FoldPictures(run, Predictions.read(run.folder), images, fold_of)
-            for result in results
-            for run in [runs[result["fold"]]]
-        }
+        folder = Path(result["folder"])
+        settings = settings_in(folder, self.trust, self.data)
+        paths = replace(settings.paths, runs=str(self.home))
+        cell = self._cell(replace(settings, fold=int(result["fold"]), paths=paths))
+        [run] = cell.runs
+        if run.id != result["run"]:
+            root = settings.dataset.get("root")
+            raise LeanetError(
+                f"{settings.dataset_name}: the images in dataset.root={root} or their folds are no longer those of the "
+                f"finished run {result['run']}"
+            )
+        return FoldPictures(run, Predictions.read(folder), *self._images(cell))
 
     def _cell(self, settings: Settings) -> Cell:
         try:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from leanet.data.images import POSITIVE, THRESHOLD
-from leanet.report.finished import FinishedCell, rows_of
+from leanet.report.cell import FinishedCell
+from leanet.report.finished import rows_of
 from leanet.report.lifts import PLAIN, Versus
 from leanet.report.paper import paper_table
 
@@ -17,10 +18,15 @@ _APPENDIX = (5, 6)  # the tables whose datasets Figure 6 shows; Figure 3 shows t
 
 @dataclass(frozen=True)
 class Chosen:
-    """The chosen cells under `home` (paths.runs), the names by which they were chosen, and what lifts are of."""
+    """The chosen cells under `home` (paths.runs), the names by which they were chosen, and what lifts are of.
+
+    data, trust: as in `Gallery`.
+    """
 
     home: Path
     cells: Sequence[FinishedCell]
+    data: Path
+    trust: bool = False
     datasets: Sequence[str] | None = None
     models: Sequence[str] | None = None
     versus: Versus = PLAIN

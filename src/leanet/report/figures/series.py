@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from leanet.report.finished import FinishedCell, rows_of
+from leanet.report.cell import FinishedCell
+from leanet.report.finished import rows_of
 from leanet.runs import CURVES
 
 

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from leanet.canvas import attention_scale
 from leanet.errors import LeanetError
+from leanet.report.cell import FinishedCell, Result
 from leanet.report.figures.pictures import ATTENTION, FoldPictures, Gallery
-from leanet.report.finished import FinishedCell
 from leanet.report.page.facts import Data, Key, PageFacts, read_predictions
 from leanet.report.page.sprites import Sprite, coloured, shrunk, small, sprite
+from leanet.store import read_array
 
 MOST_BYTES = 40_000_000  # of all pictures; what comes later is left out, and the page says so
 IMAGE_SIDE, MAP_SIDE = 80, 64
@@ -19,9 +20,8 @@ IMAGE_SIDE, MAP_SIDE = 80, 64
 _UNITS = {"ciede2000": "ΔE00", "legacy": "ΔE00 (legacy)", "ab": "ΔE in a*b*"}
 
 
-def add_pictures(facts: PageFacts, home: Path) -> None:
+def add_pictures(facts: PageFacts, gallery: Gallery) -> None:
     """Draw the sprites of all sets of images; what cannot be shown of a cell is said in its `missing`."""
-    gallery = Gallery(home)
     for place, rows in enumerate(facts.rows):
         members = [
             (told, cell)
@@ -38,16 +38,15 @@ def add_pictures(facts: PageFacts, home: Path) -> None:
 def _add_set(
     data: Data, place: int, rows: dict[Key, int], members: Sequence[tuple[Data, FinishedCell]], gallery: Gallery
 ) -> None:
-    widest = max((cell for _, cell in members), key=lambda cell: cell.done)
-    data["images"][place]["sprite"] = _kept(data, _images(gallery, widest, rows))
+    data["images"][place]["sprite"] = _kept(data, _images(gallery, [cell for _, cell in members], rows))
     maps: dict[tuple[Path, ...], int | None] = {}
     # The best rows come first, while there is room.
     for told, cell in sorted(members, key=lambda member: (not member[0]["best"], -member[0]["f1"][0])):
-        folds = gallery.folds(cell)
-        if any(fold.run.needs_maps for fold in folds.values()):
-            key = tuple(fold.run.maps_file for fold in folds.values())
+        runs = [gallery.of(result) for result in cell.results]
+        if runs[0].run.needs_maps:
+            key = tuple(pictures.run.maps_file for pictures in runs)
             if key not in maps:
-                maps[key] = _kept(data, _maps(cell, folds, rows))
+                maps[key] = _kept(data, _maps(cell, runs, rows))
             told["maps"] = maps[key]
         attention = list(_attention(cell, rows))
         if attention and told["best"]:
@@ -66,21 +65,31 @@ def _kept(data: Data, made: Sprite) -> int | None:
     return len(data["sprites"]) - 1
 
 
-def _images(gallery: Gallery, cell: FinishedCell, rows: dict[Key, int]) -> Sprite:
+def _images(gallery: Gallery, cells: Sequence[FinishedCell], rows: dict[Key, int]) -> Sprite:
+    """Of all rows, whichever cells have them: one may have other folds than the next."""
     tiles: NDArray[np.uint8] | None = None
-    for fold, (places, shown) in _places(cell, gallery.folds(cell), rows):
-        pictures = small(fold.batch(places)["images"].numpy(), IMAGE_SIDE)
+    missing = set(rows.values())
+    for result in (result for cell in cells for result in cell.results):
+        places, shown = _in_sprites(result, rows, missing)
+        if not shown:
+            continue
+        pictures = small(gallery.of(result).batch(places)["images"].numpy(), IMAGE_SIDE)
         if tiles is None:
             tiles = np.zeros((len(rows), *pictures.shape[1:]), dtype=np.uint8)
         tiles[shown] = pictures
+        missing.difference_update(shown)
     assert tiles is not None  # a finished cell has a fold, and a fold has images
     return sprite(tiles, "original", quality=80)
 
 
-def _maps(cell: FinishedCell, folds: dict[int, FoldPictures], rows: dict[Key, int]) -> Sprite:
+def _maps(cell: FinishedCell, runs: Sequence[FoldPictures], rows: dict[Key, int]) -> Sprite:
     found = []
-    for fold, (places, shown) in _places(cell, folds, rows):
-        found.append((shown, shrunk(fold.batch(places)["maps"][:, 0].float().numpy(), MAP_SIDE)))
+    missing = set(rows.values())
+    for result, pictures in zip(cell.results, runs, strict=True):
+        places, shown = _in_sprites(result, rows, missing)
+        if shown:
+            found.append((shown, shrunk(pictures.batch(places)["maps"][:, 0].float().numpy(), MAP_SIDE)))
+        missing.difference_update(shown)
     # As on a run's sheet: a few wild pixels must not darken all maps, and noise must not look like much.
     high = max(2.0, *(float(np.quantile(values[..., ::2, ::2], 0.998)) for _, values in found))
     tiles = np.zeros((len(rows), *found[0][1].shape[1:], 3), dtype=np.uint8)
@@ -91,12 +100,14 @@ def _maps(cell: FinishedCell, folds: dict[int, FoldPictures], rows: dict[Key, in
 
 
 def _attention(cell: FinishedCell, rows: dict[Key, int]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
-    """Of each fold that kept its attention maps: rows, and maps (n, h, w)."""
+    """Of each run that kept its attention maps: rows, and maps (n, h, w)."""
+    missing = set(rows.values())
     for result in cell.results:
         file = Path(result["folder"]) / ATTENTION
         if file.exists():
-            places, shown = _shown([key for key, _, _ in read_predictions(result)], rows)
-            yield shown, np.load(file, allow_pickle=False)[places].astype(np.float32)
+            places, shown = _in_sprites(result, rows, missing)
+            yield shown, read_array(file)[places].astype(np.float32)
+            missing.difference_update(shown)
 
 
 def _attention_sprite(found: Sequence[tuple[list[int], NDArray[np.float32]]], count: int) -> Sprite:
@@ -110,14 +121,11 @@ def _attention_sprite(found: Sequence[tuple[list[int], NDArray[np.float32]]], co
     return sprite(tiles, f"attention {low:.2f}–{high:.2f}".replace("-", "−"))
 
 
-def _places(
-    cell: FinishedCell, folds: dict[int, FoldPictures], rows: dict[Key, int]
-) -> Iterator[tuple[FoldPictures, tuple[list[int], list[int]]]]:
-    for result in cell.results:
-        yield folds[result["fold"]], _shown([key for key, _, _ in read_predictions(result)], rows)
+def _in_sprites(result: Result, rows: dict[Key, int], missing: set[int]) -> tuple[list[int], list[int]]:
+    """Of a run's images those that are still missing in a sprite: their places in the run, and their rows.
 
-
-def _shown(keys: Sequence[Key], rows: dict[Key, int]) -> tuple[list[int], list[int]]:
-    """Of a fold's images those that are shown: their places in the fold, and their rows in the sprites."""
-    places = [place for place, key in enumerate(keys) if key in rows]
+    Of repeats with other splits, which test the same images, the first is shown.
+    """
+    keys = [key for key, _, _ in read_predictions(result)]
+    places = [place for place, key in enumerate(keys) if rows.get(key) in missing]
     return places, [rows[keys[place]] for place in places]

@@ -10,9 +10,10 @@ from typing import Any
 
 from leanet.data.images import THRESHOLD
 from leanet.facts import Facts, differences
+from leanet.report.cell import FinishedCell, Result
 from leanet.report.figures.series import read_curves
 from leanet.report.figures.style import style_of
-from leanet.report.finished import FinishedCell, Result, rows_of, said, tables_of
+from leanet.report.finished import rows_of, said, tables_of
 from leanet.report.lifts import Lift, lifts
 from leanet.report.statistics import repeated
 from leanet.runs import CURVES
@@ -20,6 +21,7 @@ from leanet.runs import CURVES
 MOST_IMAGES = 3000  # of a dataset; of more, those with the largest mistakes are shown
 
 Data = dict[str, Any]
+_LIFT = ("mean", "low", "high")
 Key = tuple[str, str]  # SHA-256 and name of a file
 
 
@@ -82,7 +84,7 @@ def page_facts(cells: Sequence[FinishedCell]) -> PageFacts:
         for cell in members:
             facts = _cell(cell, lift_of.get(cell.id)) | {"group": number, "best": cell.id in best}
             facts |= {"config": configs.place(_config(cell)), "versions": versions.place(cell.results[-1]["versions"])}
-            place = sets.place(_images_key(cell))
+            place = sets.place([cell.dataset, cell.shared["dataset.image_size"]])
             if place == len(images):
                 images.append(ImageSet())
             images[place].cells.append(len(told))
@@ -121,11 +123,11 @@ def _cell(cell: FinishedCell, lift: Lift | None) -> Data:
         "done": cell.done,
         "folds": cell.folds,
         **{name: _spread(cell, name) for name in ("f1", "auroc", "ap")},
-        "floor": mean(cell.values("floor")),
+        "floor": _shown(mean(cell.values("floor"))),
         "collapsed": sum(result["collapsed"] for result in cell.results),
         "seconds": mean(cell.values("seconds")),
         "parameters": cell.parameters,
-        "lift": lift and {**_rounded(lift), "p": lift.p},
+        "lift": lift and {**{name: _shown(getattr(lift.comparison, name)) for name in _LIFT}, "p": lift.p},
         "runs": [_run(cell, result) for result in cell.results],
         "curves": _curves(cell),
         "maps": None,
@@ -136,32 +138,26 @@ def _cell(cell: FinishedCell, lift: Lift | None) -> Data:
 
 def _spread(cell: FinishedCell, name: str) -> tuple[float, float | None]:
     found = repeated(cell.repeats(name))
-    return round(found.mean, 4), None if found.sd is None else round(found.sd, 4)
+    return _shown(found.mean), _shown(found.sd)
 
 
-def _rounded(lift: Lift) -> dict[str, float | None]:
-    values = {name: getattr(lift.comparison, name) for name in ("mean", "low", "high")}
-    return {name: None if value is None else round(value, 4) for name, value in values.items()}
+def _shown(value: Any) -> Any:
+    """Rounded once to the three digits that tables show; the page's script writes them as they are."""
+    return None if value is None else round(value, 3)
 
 
 def _run(cell: FinishedCell, result: Result) -> Data:
-    name = str(result["fold"])
-    if len(cell.splits) > 1 or len({other["seed"] for other in cell.results}) > 1:
-        name += f" (split {result['split_seed']}, seed {result['seed']})"
     counts = {part: list(result["images"][part].values()) for part in ("train", "test")}
-    figures = {figure: round(result[figure], 4) for figure in ("f1", "auroc", "ap")}
-    validation = (result.get("validation") or {}).get("f1")
-    return {"name": name, **figures, **counts, "validation": validation, "seconds": result["seconds"]}
+    figures = {figure: _shown(result[figure]) for figure in ("f1", "auroc", "ap")}
+    validation = _shown((result.get("validation") or {}).get("f1"))
+    seconds = result["seconds"]
+    return {"name": cell.fold_name(result), **figures, **counts, "validation": validation, "seconds": seconds}
 
 
 def _config(cell: FinishedCell) -> Facts:
-    """The settings behind a cell: those that all of its table share, and those of its networks."""
-    return cell.shared | cell.own
-
-
-def _images_key(cell: FinishedCell) -> Any:
-    dataset = {name: value for name, value in cell.config["dataset"].items() if name not in ("folds_file", "origin")}
-    return [cell.dataset, cell.shared["dataset.image_size"], dataset]
+    """The settings behind a cell: which images, those that all of its table share, and those of its networks."""
+    images = {"root": cell.settings.root, "fingerprint": cell.fingerprint or "unknown"}
+    return {"dataset": cell.dataset_name, **images} | cell.shared | cell.own
 
 
 def _curves(cell: FinishedCell) -> dict[str, list[float]]:

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from leanet.report import layout
-from leanet.report.finished import FinishedCell, said, tables_of
+from leanet.report.cell import FinishedCell
+from leanet.report.finished import said, tables_of
 from leanet.report.paper import TABLES, paper_table
 
 

@@ -11,10 +11,11 @@ from PIL import Image
 
 from leanet.errors import LeanetError
 from leanet.report import layout
+from leanet.report.cell import FinishedCell
 from leanet.report.figures.draw import figures_of
 from leanet.report.figures.output import to_svg
+from leanet.report.figures.pictures import Gallery
 from leanet.report.figures.selection import Chosen
-from leanet.report.finished import FinishedCell
 from leanet.report.page.album import add_pictures
 from leanet.report.page.facts import PageFacts, page_facts
 from leanet.report.page.sprites import data_uri
@@ -31,27 +32,28 @@ _FIGURES: dict[int | str, str] = {
 _CHARTS = ("points", 4)  # drawn as vectors
 
 
-def write_page(home: Path, cells: Sequence[FinishedCell]) -> Path:
-    """Write `home`/report/index.html about `cells`, and return its path.
+def write_page(chosen: Chosen) -> Path:
+    """Write report/index.html under paths.runs about the chosen cells, and return its path.
 
     Pictures need the datasets' images, and where they are gone the page says so and shows the rest.
     """
+    cells = chosen.cells
     facts = page_facts(cells)
-    add_pictures(facts, home)
+    add_pictures(facts, Gallery(chosen.home, chosen.data, chosen.trust))
     parts = {
         "css": _packaged("page.css"),
         "js": _packaged("page.js") + _packaged("gallery.js"),
         "summary": escape(_summary(cells)),
         "notes": "".join(f'<p class="note">{escape(note)}</p>' for note in layout.notes(["lift", "collapsed"], cells)),
         "tables": "".join(paper_tables(cells)),
-        "figures": _figures(home, cells),
+        "figures": _figures(chosen),
         "sprites": _sprites(facts),
         "data": _in_script(facts),
     }
     nav = {"cells": "Cells", "paper": "The paper's tables", "figures": "Figures", "gallery": "Test images"}
     shown = {name: title for name, title in nav.items() if parts.get({"paper": "tables"}.get(name, name), "-")}
     parts["nav"] = "".join(f'<a href="#{name}">{title}</a>' for name, title in shown.items())
-    file = home / "report" / "index.html"
+    file = chosen.home / "report" / "index.html"
     write_text(file, _filled(_packaged("page.html"), parts))
     return file
 
@@ -92,8 +94,8 @@ def _number(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _figures(home: Path, cells: Sequence[FinishedCell]) -> str:
-    drawn = "".join(_drawn(Chosen(home, cells), figure, caption) for figure, caption in _FIGURES.items())
+def _figures(chosen: Chosen) -> str:
+    drawn = "".join(_drawn(chosen, figure, caption) for figure, caption in _FIGURES.items())
     if not drawn:
         return ""
     return (

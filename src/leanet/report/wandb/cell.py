@@ -8,7 +8,8 @@ from typing import Any
 import wandb
 
 from leanet.locks import lock
-from leanet.report.finished import FinishedCell, cell_of
+from leanet.report.cell import FinishedCell
+from leanet.report.finished import cell_of
 from leanet.report.lifts import lifts
 from leanet.report.statistics import Comparison, mean_sd
 from leanet.report.wandb import session

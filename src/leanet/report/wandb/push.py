@@ -13,7 +13,8 @@ import yaml
 from tqdm import tqdm
 
 from leanet.logged import COLORIZER, FOLD, figures
-from leanet.report.finished import FinishedCell, Result, tables_of
+from leanet.report.cell import FinishedCell, Result
+from leanet.report.finished import tables_of
 from leanet.report.wandb import session
 from leanet.report.wandb.cell import cell_name, lift_of, log_cell
 from leanet.report.wandb.dashboard import publish

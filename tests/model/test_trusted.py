@@ -14,7 +14,7 @@ import yaml
 from leanet.command import CONF
 from leanet.errors import LeanetError
 from leanet.model.load import load
-from leanet.model.trust import TARGETS
+from leanet.trusted import TARGETS
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -132,14 +132,14 @@ def test_one_s_own_networks_are_run_when_trusted(model: Path, tmp_path: Path, mo
     (tmp_path / "my_networks.py").write_text("from leanet.detector.adn import resnet18 as mine\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     change(model, lambda config: config["adn"]["network"].update(_target_="my_networks.mine"))
-    refused(model, "my_networks.mine is none of leanet's own networks, and was not run")
+    refused(model, "my_networks.mine is not part of leanet, and was not run")
     assert "my_networks" not in sys.modules
     load(model, trust=True)
     assert "my_networks" in sys.modules
 
 
 def test_all_of_leanet_s_own_networks_may_be_made() -> None:
-    files = [file for group in ("adn", "caan", "colorizer") for file in (CONF / group).glob("*.yaml")]
+    files = [file for group in ("adn", "caan", "colorizer", "dataset") for file in (CONF / group).glob("*.yaml")]
     named = {target for file in files if (target := (yaml.safe_load(file.read_text()) or {}).get("_target_"))}
     assert named == TARGETS
 

@@ -1,0 +1,102 @@
+"""Sets of images that share a name: kept apart in every comparison, and named by what differs."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from leanet.command import CONF
+from leanet.report.command import report
+from leanet.report.finished import finished_cells, pooled
+from leanet.report.lifts import lifts
+
+Finish = Any  # see conftest.py
+FOLDER = ("dataset.name=photos",)
+PLAIN = {1: 0.60, 2: 0.65, 3: 0.58, 4: 0.70, 5: 0.62}
+OTHER = {1: 0.90, 2: 0.95, 3: 0.98, 4: 0.90, 5: 0.92}
+LEAVES, PILLS = "+dataset.root=leaves", "+dataset.root=pills"
+
+
+def names(home: Path) -> dict[str, str]:
+    """By its cell's id, each dataset as reports call it."""
+    return {cell.id: cell.dataset for cell in finished_cells(home)}
+
+
+def test_two_roots_under_one_name_are_named_and_never_compared(finish: Finish, tmp_path: Path) -> None:
+    leaves = finish(PLAIN, *FOLDER, LEAVES, "caan=none", fingerprint="a1")
+    pills = finish(OTHER, *FOLDER, PILLS, "caan=none", fingerprint="b2")
+    attended = finish(OTHER, *FOLDER, PILLS, "caan=direct", fingerprint="b2")
+    assert names(tmp_path) == {
+        leaves.cell: "photos (root=leaves)",
+        pills.cell: "photos (root=pills)",
+        attended.cell: "photos (root=pills)",
+    }
+    cells = finished_cells(tmp_path)
+    assert lifts(cells).keys() == {attended.cell} and lifts(cells)[attended.cell].comparison.mean == 0
+    assert len(pooled(cells)) == 3
+
+
+def test_the_same_root_with_other_images_is_told_by_its_fingerprint(finish: Finish, tmp_path: Path) -> None:
+    before = finish(PLAIN, *FOLDER, LEAVES, "caan=none", fingerprint="a1b2c3d4e5")
+    after = finish(OTHER, *FOLDER, LEAVES, "caan=none", fingerprint="f6a7b8c9d0")
+    assert names(tmp_path) == {
+        before.cell: "photos (fingerprint=a1b2c3d4)",
+        after.cell: "photos (fingerprint=f6a7b8c9)",
+    }
+
+
+def test_the_same_images_in_two_places_are_one_set(finish: Finish, tmp_path: Path) -> None:
+    finish(PLAIN, *FOLDER, LEAVES, "caan=none", fingerprint="a1")
+    moved = finish(OTHER, *FOLDER, "+dataset.root=/elsewhere/leaves", "caan=direct", fingerprint="a1")
+    assert set(names(tmp_path).values()) == {"photos"}
+    assert lifts(finished_cells(tmp_path)).keys() == {moved.cell}
+
+
+def test_settings_of_painted_leaves_tell_them_apart(finish: Finish, tmp_path: Path) -> None:
+    finish(PLAIN, "dataset.difficulty=0.2", "caan=none", fingerprint="a1")
+    finish(OTHER, "dataset.difficulty=0.9", "caan=none", fingerprint="b2")
+    assert set(names(tmp_path).values()) == {"synthetic (difficulty=0.2)", "synthetic (difficulty=0.9)"}
+
+
+def test_runs_made_before_results_told_it(finish: Finish, tmp_path: Path) -> None:
+    """Are known by what their identity was made of, or else by their settings."""
+    plain = finish(PLAIN, *FOLDER, LEAVES, "caan=none", fingerprint="a1", older=True)
+    attended = finish(OTHER, *FOLDER, "+dataset.root=moved", "caan=direct", fingerprint="a1")
+    assert set(names(tmp_path).values()) == {"photos"}
+    assert lifts(finished_cells(tmp_path)).keys() == {attended.cell}
+    changed = finish(OTHER, *FOLDER, LEAVES, "caan=direct", "point=2", fingerprint="b2", older=True)
+    found = names(tmp_path)
+    assert found[plain.cell] == found[attended.cell] != found[changed.cell] == "photos (fingerprint=unknown)"
+
+
+def test_other_folds_files_are_other_tables(finish: Finish, tmp_path: Path, capsys: Any) -> None:
+    for name, f1 in (("first", PLAIN), ("second", OTHER)):
+        (tmp_path / f"{name}.csv").write_text(name)
+        words = (*FOLDER, LEAVES, f"dataset.folds_file={tmp_path / name}.csv")
+        finish(f1, *words, "caan=none", fingerprint="a1")
+        finish(f1, *words, "caan=direct", fingerprint="a1")
+    cells = finished_cells(tmp_path)
+    assert len(pooled(cells)) == 4
+    tables(tmp_path)
+    told = capsys.readouterr().out
+    assert told.count(", folds_file ") == 2 and told.count("+0.000") >= 2
+    assert len(list((tmp_path / "report").glob("cells-folds_file*.md"))) == 2
+
+
+def test_names_of_datasets_in_tables_and_files(finish: Finish, tmp_path: Path, capsys: Any) -> None:
+    finish(PLAIN, *FOLDER, "+dataset.root=/a/leaves", "caan=none", fingerprint="a1")
+    finish(OTHER, *FOLDER, "+dataset.root=/b/leaves", "caan=none", fingerprint="b2")
+    tables(tmp_path)
+    told = capsys.readouterr().out
+    assert "photos (root=/a/leaves)" in told and "photos (root=/b/leaves)" in told
+    tables(tmp_path, datasets=["photos (root=/a/leaves)"])
+    assert "/b/leaves" not in capsys.readouterr().out
+    tables(tmp_path, datasets=["photos"])
+    assert "/b/leaves" in capsys.readouterr().out
+
+
+def tables(home: Path, **words: Any) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config: Any = OmegaConf.to_container(compose("report", [f"paths.runs={home}"]), resolve=True)
+    report({**config, **words})
