@@ -34,6 +34,15 @@ def test_the_command_writes_what_it_prints(finish: Finish, tmp_path: Path, capsy
     assert "Table 3: image_size 32" in capsys.readouterr().out
     run(tmp_path)
     assert "| potato    | resnet18 | 11.2             | 5/5     | 0.600 ± 0.016 |" in capsys.readouterr().out
+    written = {file.name for file in (tmp_path / "report").glob("cells*")}
+    assert written == {f"cells-seed{seed}.{ending}" for seed in (0, 1) for ending in ("md", "csv", "tex")}
+    run(tmp_path, "columns=[auroc]")  # and no others
+    head, row = (tmp_path / "report" / "cells-seed0.csv").read_text().splitlines()
+    assert (head, row) == ("dataset,model,parameters (M),folds,auroc", "potato,resnet18,11.2,5/5,0.900 ± 0.000")
+    with pytest.raises(
+        LeanetError, match=r"columns=\[nested\]: it chooses among points, and table=cells has"
+    ):
+        run(tmp_path, "columns=[nested]")
     with pytest.raises(LeanetError, match="table=7: none of its runs is done"):
         run(tmp_path, "table=7")
     run(tmp_path, "columns=[lift]", "lift_of=ap", "against=resnet18")

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from sklearn.metrics import f1_score
 
-from leanet.report import layout, written
+from leanet.report import layout
 from leanet.report.finished import finished_cells, pooled, rows_of, tables_of
 from leanet.report.paper import paper_table
+from leanet.report.tables import comma_separated, latex, markdown
+from leanet.report.written import Wanted, of_cells
 from leanet.runs import ABLATION, RESULT
 from leanet.store import read_json, write_json
 
@@ -27,7 +29,7 @@ def folds(value: float, count: int = 5) -> dict[int, float]:
 
 def filled(home: Path, number: int = 3) -> dict[str, dict[str, str]]:
     """The table's texts by row and column."""
-    text = layout.comma_separated(layout.fill(paper_table(number), finished_cells(home)), ["f1"])
+    text = comma_separated(layout.marked(layout.fill(paper_table(number), finished_cells(home)), ["f1"], "csv"))
     return {row[""]: row for row in csv.DictReader(io.StringIO(text))}
 
 
@@ -105,8 +107,23 @@ def test_a_row_with_a_balanced_loss_follows_the_paper_s(finish: Finish, tmp_path
     assert found["ResNet18, balanced loss"]["potato f1"] == "0.700 ± 0.016"
     assert found["ResNet18 + Direct Attention"]["potato f1"] == "–"
     assert found["ResNet18 + Direct Attention, prior-adjusted loss"]["potato f1"] == "0.450 ± 0.016 (5)"
-    assert found["ResNet18, balanced loss"]["potato paper"] == "–" != found["ResNet18"]["potato paper"]
+    assert found["ResNet18, balanced loss"]["potato paper's F1"] == "–" != found["ResNet18"]["potato paper's F1"]
     assert found["ResNet18, balanced loss"]["paper's (M)"] == "–"
+
+
+def test_columns_of_the_datasets_that_are_wanted(finish: Finish, tmp_path: Path) -> None:
+    """Of one that is two sets of images, both; beside them the paper's F1, under its name."""
+    finish(folds(0.5), *POTATO, "+dataset.root=a", "caan=none", fingerprint="a1")
+    finish(folds(0.6), *POTATO, "+dataset.root=b", "caan=none", fingerprint="b2")
+    cells = finished_cells(tmp_path)
+    for wanted in (["potato"], ["potato (root=a)", "potato (root=b)"]):
+        table = layout.fill(paper_table(3), cells, datasets=wanted)
+        header, rows = layout.marked(table, ["f1", "auroc"], "csv")
+        of_each = ["potato (root={}) f1", "potato (root={}) auroc", "potato (root={}) paper's F1"]
+        assert header[3:] == [word.format(root) for root in "ab" for word in of_each]
+        first = dict(zip(header, rows[0], strict=True))
+        assert first["potato (root=a) f1"].startswith("0.500") and first["potato (root=b) f1"].startswith("0.600")
+        assert first["potato (root=a) paper's F1"] == first["potato (root=b) paper's F1"] == "0.767 ± 0.164"
 
 
 def test_repeats_are_pooled_when_asked_for(finish: Finish, tmp_path: Path) -> None:
@@ -137,10 +154,10 @@ def test_best_and_second_best_are_marked_if_they_are_whole(finish: Finish, tmp_p
         finish(folds(f1), *POTATO, "caan=none", f"adn={adn}")
     finish(folds(0.9, count=4), *POTATO, "caan=none", "adn=vgg19")
     table = layout.fill(paper_table(3), finished_cells(tmp_path))
-    text = layout.markdown(table, ["f1"])
+    text = markdown(layout.marked(table, ["f1"], "md"))
     assert "**0.700 ± 0.016**" in text and "*0.600 ± 0.016*" in text
     assert text.count("*0.") == 2
-    tex = layout.latex(table, ["f1", "auroc"])
+    tex = latex(layout.marked(table, ["f1", "auroc"], "tex"))
     assert r"\textbf{0.700 $\pm$ 0.016}" in tex and r"\underline{0.600 $\pm$ 0.016}" in tex
     assert tex.count(r"\\") == 1 + 16
 
@@ -153,9 +170,8 @@ def test_figures_that_only_some_runs_have(finish: Finish, tmp_path: Path) -> Non
     for fold, value in {1: 0.02, 2: 0.04}.items():
         file = replace(run, fold=fold).folder / RESULT
         write_json(file, {**read_json(file), "attention_sd": value})
-    rows = [line.split("|") for line in written.all_cells(finished_cells(tmp_path), ["attention_sd"]).splitlines()]
-    column = [cell.strip() for cell in rows[0]].index("attention_sd")
-    texts = {row[2].strip(): row[column].strip() for row in rows[2:] if len(row) > column}
+    text = of_cells(finished_cells(tmp_path), Wanted("cells", ["attention_sd"]))["csv"]
+    texts = {row["model"]: row["attention_sd"] for row in csv.DictReader(io.StringIO(text))}
     assert texts == {"resnet18": "–", "resnet18+direct@4": "–", "resnet18+mobilenet@4": "0.030 ± 0.014"}
 
 

@@ -15,11 +15,16 @@ def scores(probabilities: Tensor, labels: Tensor) -> dict[str, Any]:
     """
     answers = probabilities > THRESHOLD
     return {
-        "f1": float(binary_f1_score(probabilities, labels, threshold=THRESHOLD)),
-        "auroc": float(binary_auroc(probabilities, labels)),
-        "ap": float(binary_average_precision(probabilities, labels)),
+        "f1": _score(binary_f1_score(probabilities, labels, threshold=THRESHOLD)),
+        "auroc": _score(binary_auroc(probabilities, labels)),
+        "ap": _score(binary_average_precision(probabilities, labels)),
         "collapsed": bool(answers.all() or not answers.any()),
     }
+
+
+def _score(value: Tensor) -> float:
+    """Without the noise of float32, in which an AUROC of 1 can be 1.0000001."""
+    return min(round(float(value), 6), 1.0)
 
 
 def floor(labels: Tensor) -> float:

@@ -15,7 +15,7 @@ from leanet.report.finished import finished_cells, pooled
 from leanet.report.lifts import FIGURES, Versus
 from leanet.report.paper import TABLES
 from leanet.report.wandb.destination import Destination
-from leanet.report.written import write_tables
+from leanet.report.written import Wanted, write_tables
 from leanet.rules import BOOLEAN, TEXT, Rule, one_of
 from leanet.settings import PathSettings, read_settings
 
@@ -41,7 +41,7 @@ class ReportSettings:
     """The whole of conf/report.yaml."""
 
     table: Annotated[int | str, TABLE]
-    columns: Annotated[list[str], COLUMNS]
+    columns: Annotated[list[str] | None, COLUMNS]
     lift_of: Annotated[str, LIFT_OF]
     against: Annotated[str | None, TEXT]
     pool: Annotated[bool, BOOLEAN]
@@ -74,7 +74,7 @@ def report(config: dict[str, Any]) -> None:
         from leanet.report.page.write import write_page
 
         return print(f"written: {write_page(chosen)}")
-    if not write_tables(home, cells, settings.table, settings.columns, versus):
+    if not write_tables(home, cells, Wanted(settings.table, settings.columns, settings.datasets, versus)):
         raise LeanetError(f"table={settings.table}: none of its runs is done in {home}; table=cells shows what is")
 
 

@@ -100,6 +100,16 @@ def tables_of(cells: Iterable[FinishedCell]) -> list[tuple[Facts, list[FinishedC
     return found
 
 
+def tables_named(name: str, cells: Iterable[FinishedCell]) -> list[tuple[str, list[FinishedCell]]]:
+    """The cells that may stand in one table or figure, with its file's name: figure4; of several figure4-epochs100."""
+    groups = tables_of(cells)
+    differing = differences([shared for shared, _ in groups])
+    return [
+        ("-".join([name, *(f"{short(fact)}{shared[fact]}" for fact in differing if shared[fact] is not None)]), members)
+        for shared, members in groups
+    ]
+
+
 def said(shared: Facts) -> str:
     """Settings in words: image_size 64, epochs 100."""
     return ", ".join(f"{short(name)} {value}" for name, value in shared.items() if value is not None)

@@ -1,21 +1,16 @@
-"""The paper's tables filled with finished runs, its own numbers beside ours; in Markdown, CSV and LaTeX."""
+"""The paper's tables filled with finished runs, its own numbers beside ours."""
 
-import csv
-import io
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import mean
 from typing import Any
-
-from tabulate import tabulate
 
 from leanet.report.cell import FinishedCell
 from leanet.report.finished import rows_of, tables_of
 from leanet.report.lifts import PLAIN, Lift, Versus, lifts
 from leanet.report.paper import PaperTable, Published
 from leanet.report.statistics import left_out_point, nested_point, repeated
-from leanet.report.tables import pooled_spread
+from leanet.report.tables import Table, pooled_spread
 
 FIGURES = (
     *("f1", "left_out", "nested", "thresholded", "at_prior", "lift", "detectable", "auroc", "ap"),
@@ -163,11 +158,19 @@ def _only(split: int, by_fold: Mapping[Any, float]) -> dict[Any, float]:
 def belongs(cell: FinishedCell, table: PaperTable) -> bool:
     """Whether it has a place in `table`: it is one of the paper's rows, or one trained with a balanced loss."""
     row = next((cell.row.removesuffix(ending) for ending in BALANCED if cell.row.endswith(ending)), cell.row)
-    return cell.dataset in table.datasets and row in {row.model for row in table.rows}
+    return cell.dataset_name in table.datasets and row in {row.model for row in table.rows}
 
 
-def fill(table: PaperTable, cells: Sequence[FinishedCell], versus: Versus = PLAIN) -> Filled:
-    """The finished cells in the places of `table`; rows that were run with other networks' settings follow theirs."""
+def fill(
+    table: PaperTable,
+    cells: Sequence[FinishedCell],
+    versus: Versus = PLAIN,
+    datasets: Sequence[str] | None = None,
+) -> Filled:
+    """The finished cells in the places of `table`; rows that were run with other networks' settings follow theirs.
+
+    datasets: of which columns are wanted; None: all of the table's.
+    """
     lift_of = lifts(cells, versus)
     ours = rows_of(cell for cell in cells if belongs(cell, table))
     rows = []
@@ -177,18 +180,28 @@ def fill(table: PaperTable, cells: Sequence[FinishedCell], versus: Versus = PLAI
             rows.append((name, row.label + name.removeprefix(row.model), f"{row.parameters:g}"))
         for (model, names), words in zip(named.items(), BALANCED.values(), strict=True):
             rows += [(name, row.label + words + name.removeprefix(model), NOTHING) for name in names]
+    columns = _columns(table, cells, datasets)
     entries = {
         (dataset, name): entry
-        for dataset in table.datasets
+        for dataset in columns
         for name, members in ours.items()
         if (entry := _entry([cell for cell in members if cell.dataset == dataset], lift_of))
     }
     paper = {
-        (dataset, name): table.cells.get((dataset, name.partition(" (")[0]))
-        for dataset in table.datasets
+        (dataset, name): table.cells.get((published, name.partition(" (")[0]))
+        for dataset, published in columns.items()
         for name, _, _ in rows
     }
-    return Filled(table.datasets, rows, entries, paper)
+    return Filled(list(columns), rows, entries, paper)
+
+
+def _columns(table: PaperTable, cells: Sequence[FinishedCell], wanted: Sequence[str] | None) -> dict[str, str]:
+    """The datasets of the table as reports call them, each with its name in the paper; of one may be several sets."""
+    columns: dict[str, str] = {}
+    for name in table.datasets:
+        labels = sorted({cell.dataset for cell in cells if cell.dataset_name == name}) or [name]
+        columns |= {label: name for label in labels if wanted is None or {label, name} & {*wanted}}
+    return columns
 
 
 def _variants(model: str) -> list[str]:
@@ -215,11 +228,11 @@ def notes(figures: Sequence[str], cells: Sequence[FinishedCell], versus: Versus 
 Mark = Callable[[str, int], str]  # a text and its rank, 1 or 2 → the text, marked
 
 
-def grid_of(filled: Filled, figures: Sequence[str], mark: Mark) -> tuple[list[str], list[list[str]]]:
+def grid_of(filled: Filled, figures: Sequence[str], mark: Mark) -> Table:
     """Header and rows of texts: for each dataset ours in `figures`, and the paper's F1; best and second best marked."""
     header = ["", "parameters (M)", "paper's (M)"]
     for dataset in filled.datasets:
-        header += [f"{dataset} {figure}" for figure in figures] + [f"{dataset} paper"]
+        header += [f"{dataset} {figure}" for figure in figures] + [f"{dataset} paper's F1"]
     ranks = {dataset: _ranks(filled, dataset) for dataset in filled.datasets}
     rows = []
     for name, label, parameters in filled.rows:
@@ -255,32 +268,11 @@ def paper_text(number: Published | None) -> str:
     return f"{number.f1:.3f} ± {number.sd:.3f}{point}"
 
 
-def markdown(filled: Filled, figures: Sequence[str]) -> str:
-    """Best **bold**, second best *italic*."""
-    header, rows = grid_of(filled, figures, lambda text, rank: f"**{text}**" if rank == 1 else f"*{text}*")
-    return tabulate(rows, headers=header, tablefmt="github", disable_numparse=True)
-
-
-def comma_separated(filled: Filled, figures: Sequence[str]) -> str:
-    """Without marks."""
-    out = io.StringIO()
-    header, rows = grid_of(filled, figures, lambda text, rank: text)
-    csv.writer(out, lineterminator="\n").writerows([header, *rows])
-    return out.getvalue()
-
-
-def latex(filled: Filled, figures: Sequence[str]) -> str:
-    """A booktabs tabular: best bold, second best underlined."""
-
-    def mark(text: str, rank: int) -> str:
-        return f"\\textbf{{{text}}}" if rank == 1 else f"\\underline{{{text}}}"
-
-    header, rows = grid_of(filled, figures, mark)
-    lines = [" & ".join(map(_escaped, row)) + r" \\" for row in rows]
-    columns = "l" + "r" * (len(header) - 1)
-    top = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", " & ".join(map(_escaped, header)) + r" \\", r"\midrule"]
-    return "\n".join([*top, *lines, r"\bottomrule", r"\end{tabular}", ""])
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([_%&#])", r"\\\1", text).replace("±", r"$\pm$").replace("–", "--")
+def marked(filled: Filled, figures: Sequence[str], ending: str) -> Table:
+    """The table as each format marks it: best **bold**, second best *italic*; underlined in LaTeX; neither in CSV."""
+    marks: dict[str, Mark] = {
+        "md": lambda text, rank: f"**{text}**" if rank == 1 else f"*{text}*",
+        "tex": lambda text, rank: f"\\textbf{{{text}}}" if rank == 1 else f"\\underline{{{text}}}",
+        "csv": lambda text, rank: text,
+    }
+    return grid_of(filled, figures, marks[ending])

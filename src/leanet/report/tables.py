@@ -1,7 +1,10 @@
-"""Tables of finished runs."""
+"""Tables as text: of a few cells, and any table in Markdown, CSV and LaTeX."""
 
+import csv
+import io
+import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tabulate import tabulate
@@ -9,6 +12,7 @@ from tabulate import tabulate
 from leanet.report.statistics import repeated
 
 Result = dict[str, Any]
+Table = tuple[list[str], list[list[str]]]  # header and rows
 
 COLUMNS = ("", "F1", "AUROC", "AP", "last epochs' F1", "collapsed", "folds")
 
@@ -41,6 +45,32 @@ def pooled_spread(repeats: Sequence[Sequence[float]]) -> str:
     """mean ± SD over the folds of one cross-validation, or of several pooled."""
     found = repeated(repeats)
     return f"{found.mean:z.3f}" if found.sd is None else f"{found.mean:z.3f} ± {found.sd:.3f}"
+
+
+def markdown(table: Table) -> str:
+    return tabulate(table[1], headers=table[0], tablefmt="github", disable_numparse=True)
+
+
+def comma_separated(table: Table) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([table[0], *table[1]])
+    return out.getvalue()
+
+
+def latex(table: Table) -> str:
+    """A booktabs tabular."""
+    header, rows = table
+    columns = "l" + "r" * (len(header) - 1)
+    top = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _line(header), r"\midrule"]
+    return "\n".join([*top, *map(_line, rows), r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _line(texts: Sequence[str]) -> str:
+    escaped = (re.sub(r"([_%&#])", r"\\\1", text).replace("±", r"$\pm$").replace("–", "--") for text in texts)
+    return " & ".join(text.replace("−", "$-$") for text in escaped) + r" \\"
+
+
+FORMATS: Mapping[str, Callable[[Table], str]] = {"md": markdown, "csv": comma_separated, "tex": latex}  # by suffix
 
 
 def _row(name: str, results: Sequence[Result], folds: int) -> list[str]:

@@ -1,22 +1,20 @@
 """Tables of finished runs, printed and written: the paper's, or all cells."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabulate import tabulate
-
-from leanet.facts import differences, short
+from leanet.errors import LeanetError
 from leanet.report import layout
 from leanet.report.cell import FinishedCell
-from leanet.report.finished import said, tables_of
+from leanet.report.finished import said, tables_named
 from leanet.report.lifts import PLAIN, Versus, lifts
 from leanet.report.paper import paper_table
-from leanet.report.tables import pooled_spread
+from leanet.report.tables import FORMATS, pooled_spread
 from leanet.store import write_text
 
-_OF_A_ROW = ("left_out", "nested")  # of several points
-_OF_A_CELL = ("auroc", "ap", "floor", "collapsed", "seconds", "lift")
+_OF_SEVERAL_POINTS = ("left_out", "nested")
+_OF_CELLS = ("f1", "auroc", "ap", "floor", "collapsed", "seconds", "lift")  # of table=cells, where none are named
 
 
 @dataclass(frozen=True)
@@ -27,66 +25,75 @@ class Page:
     texts: dict[str, str]
 
 
-def write_tables(
-    home: Path, cells: Sequence[FinishedCell], table: int | str, columns: Sequence[str], versus: Versus = PLAIN
-) -> bool:
+@dataclass(frozen=True)
+class Wanted:
+    """Which table: one of the paper's by its number, or `cells`; with which figures, of which datasets.
+
+    columns, datasets: None for the usual figures, and for all datasets.
+    """
+
+    table: int | str
+    columns: Sequence[str] | None = None
+    datasets: Sequence[str] | None = None
+    versus: Versus = PLAIN
+
+
+def write_tables(home: Path, cells: Sequence[FinishedCell], wanted: Wanted) -> bool:
     """Print the table, one for each way in which its runs were trained, and write it to `home`/report.
 
     Returns: whether any of its runs is done.
     """
-    pages = _pages(table, columns, cells, versus)
+    pages = _pages(cells, wanted)
     for name, page in pages.items():
         print(f"{page.heading}\n\n{page.texts['md']}\n")
         for ending, text in page.texts.items():
             write_text(
                 home / "report" / f"{name}.{ending}", text if ending != "md" else f"# {page.heading}\n\n{text}\n"
             )
-        endings = ",".join(page.texts)
-        print(f"written: {home / 'report' / name}.{f'{{{endings}}}' if ',' in endings else endings}\n")
+        print(f"written: {home / 'report' / name}.{{{','.join(page.texts)}}}\n")
     return bool(pages)
 
 
-def _pages(table: int | str, columns: Sequence[str], cells: Sequence[FinishedCell], versus: Versus) -> dict[str, Page]:
-    make: Callable[[Sequence[FinishedCell]], dict[str, str]]
-    if isinstance(table, int):
-        paper = paper_table(table)
+def _pages(cells: Sequence[FinishedCell], wanted: Wanted) -> dict[str, Page]:
+    name, title, make = "cells", "Cells", of_cells
+    if isinstance(wanted.table, int):
+        paper = paper_table(wanted.table)
         cells = [cell for cell in cells if layout.belongs(cell, paper)]
-        name, title = f"table{table}", f"Table {table}"
-
-        def make(members: Sequence[FinishedCell]) -> dict[str, str]:
-            filled = layout.fill(paper, members, versus)
-            formats = {"md": layout.markdown, "csv": layout.comma_separated, "tex": layout.latex}
-            texts = {ending: to_text(filled, columns) for ending, to_text in formats.items()}
-            sentences = layout.notes(columns, members, versus)
-            texts["md"] += "".join(f"\n\n{sentence}" for sentence in sentences)
-            texts["tex"] += "".join(f"% {sentence}\n" for sentence in sentences)
-            return texts
-    else:
-        name, title = "cells", "Cells"
-
-        def make(members: Sequence[FinishedCell]) -> dict[str, str]:
-            return {"md": all_cells(members, columns, versus)}
-
-    groups = tables_of(cells)
-    differing = differences([shared for shared, _ in groups])
+        name, title, make = f"table{wanted.table}", f"Table {wanted.table}", _of_the_paper
     return {
-        "-".join([name, *(f"{short(fact)}{shared[fact]}" for fact in differing)]): Page(
-            f"{title}: {said(shared)}", make(members)
-        )
-        for shared, members in groups
+        file: Page(f"{title}: {said(members[0].shared)}", make(members, wanted))
+        for file, members in tables_named(name, cells)
     }
 
 
-def all_cells(cells: Sequence[FinishedCell], columns: Sequence[str] = (), versus: Versus = PLAIN) -> str:
-    """A row for each cell, with every figure that all have, and those of `columns` that only some have."""
-    rows, lift_of = [], lifts(cells, versus)
-    more = [column for column in columns if column not in ("f1", *_OF_A_ROW, *_OF_A_CELL)]
-    more = [*(["thresholded"] if any(cell.by_fold("thresholded") for cell in cells) else []), *more]
+def _of_the_paper(cells: Sequence[FinishedCell], wanted: Wanted) -> dict[str, str]:
+    assert isinstance(wanted.table, int)
+    figures = wanted.columns or ["f1"]
+    filled = layout.fill(paper_table(wanted.table), cells, wanted.versus, wanted.datasets)
+    texts = {ending: to_text(layout.marked(filled, figures, ending)) for ending, to_text in FORMATS.items()}
+    return _with_notes(texts, layout.notes(figures, cells, wanted.versus))
+
+
+def of_cells(cells: Sequence[FinishedCell], wanted: Wanted) -> dict[str, str]:
+    """A row for each cell."""
+    lift_of = lifts(cells, wanted.versus)
+    thresholded = ["thresholded"] if any(cell.by_fold("thresholded") for cell in cells) else []
+    figures = wanted.columns or [*_OF_CELLS, *thresholded]
+    for figure in _OF_SEVERAL_POINTS:
+        if figure in figures:
+            raise LeanetError(f"columns=[{figure}]: it chooses among points, and table=cells has a row for each point")
+    rows = []
     for cell in cells:
-        folds = f"{cell.done}/{cell.folds}"
         parameters = f"{cell.parameters / 1e6:.1f}" if cell.parameters else layout.NOTHING
-        figures = [layout.Entry(cell, [cell], lift_of.get(cell.id)).text(figure) for figure in (*_OF_A_CELL, *more)]
-        rows.append([cell.dataset, cell.model, parameters, folds, pooled_spread(cell.repeats("f1")), *figures])
-    header = ["dataset", "model", "parameters (M)", "folds", "f1", *_OF_A_CELL, *more]
-    table = tabulate(rows, headers=header, tablefmt="github", disable_numparse=True)
-    return "\n\n".join([table, *layout.notes([*(["lift"] if lift_of else []), *more], cells, versus)])
+        entry = layout.Entry(cell, [cell], lift_of.get(cell.id))
+        texts = [pooled_spread(cell.repeats("f1")) if figure == "f1" else entry.text(figure) for figure in figures]
+        rows.append([cell.dataset, cell.model, parameters, f"{cell.done}/{cell.folds}", *texts])
+    table = ["dataset", "model", "parameters (M)", "folds", *figures], rows
+    told = [figure for figure in figures if figure in (wanted.columns or ["lift", "thresholded"])]
+    notes = layout.notes([figure for figure in told if figure not in ("f1", "lift") or lift_of], cells, wanted.versus)
+    return _with_notes({ending: to_text(table) for ending, to_text in FORMATS.items()}, notes)
+
+
+def _with_notes(texts: dict[str, str], notes: Sequence[str]) -> dict[str, str]:
+    md = texts["md"] + "".join(f"\n\n{note}" for note in notes)
+    return {**texts, "md": md, "tex": texts["tex"] + "".join(f"% {note}\n" for note in notes)}

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from leanet.errors import LeanetError
 from leanet.report.cell import FinishedCell
 from leanet.report.figures import charts, forest, series
-from leanet.report.figures.naming import cells_named, tables_named
+from leanet.report.figures.naming import cells_named
 from leanet.report.figures.output import to_bytes
 from leanet.report.figures.selection import Chosen
-from leanet.report.finished import finished_cells
+from leanet.report.finished import finished_cells, tables_named
 from leanet.store import write_bytes
 
 Drawn = Iterator[tuple[str, Figure]]  # each with the name of its files

@@ -1,21 +1,16 @@
 """What the files of figures are called where there are several."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from leanet.facts import differences, short
 from leanet.report.cell import FinishedCell
-from leanet.report.finished import tables_of
+from leanet.report.finished import tables_named
 
 
-def tables_named(name: str, cells: Iterable[FinishedCell]) -> list[tuple[str, list[FinishedCell]]]:
-    """The cells that may stand in one figure, with its file's name: figure4, or figure4-epochs100 beside others."""
-    groups = tables_of(cells)
-    differing = differences([shared for shared, _ in groups])
-    return [
-        ("-".join([name, *(f"{short(fact)}{shared[fact]}" for fact in differing)]), members)
-        for shared, members in groups
-    ]
+def file_words(text: str) -> str:
+    """A text as a part of a file's name: folder (root=a/b) as folder-root=a-b."""
+    return re.sub(r"[^\w.+=-]+", "-", text).strip("-")
 
 
 def cells_named(name: str, cells: Sequence[FinishedCell]) -> list[tuple[str, FinishedCell]]:
@@ -24,7 +19,7 @@ def cells_named(name: str, cells: Sequence[FinishedCell]) -> list[tuple[str, Fin
     Cells that still are called alike, since their networks were set otherwise, get their id as well.
     """
     named = [
-        (f"{table}-{cell.dataset}-{cell.model.replace('@', '-point')}", cell)
+        (f"{table}-{file_words(cell.dataset)}-{cell.model.replace('@', '-point')}", cell)
         for table, members in tables_named(name, cells)
         for cell in members
     ]

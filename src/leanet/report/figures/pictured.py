@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from leanet.data.images import NEGATIVE, POSITIVE
 from leanet.report.cell import FinishedCell, fold_of
 from leanet.report.figures import panels
-from leanet.report.figures.naming import cells_named, tables_named
+from leanet.report.figures.naming import cells_named, file_words
 from leanet.report.figures.pictures import FoldPictures, Gallery
 from leanet.report.figures.selection import Chosen, datasets_of, widest_row, with_maps, worst
-from leanet.report.finished import rows_of
+from leanet.report.finished import rows_of, tables_named
 from leanet.sheet import Panel
 
 _EXAMPLES = {3: 1, 6: 2}  # of each class
@@ -42,7 +42,7 @@ def features(chosen: Chosen) -> Iterator[tuple[str, Figure]]:
             members = [cell for cell in cells if cell.dataset == dataset and cell.point is not None]
             rows = list(rows_of(members).values()) if chosen.models else [widest_row(members)]
             for row in filter(None, rows):
-                yield f"{name}-{dataset}-{row[0].row}", _features_of(gallery, row)
+                yield f"{name}-{file_words(dataset)}-{file_words(row[0].row)}", _features_of(gallery, row)
 
 
 def _features_of(gallery: Gallery, cells: Sequence[FinishedCell]) -> Figure:
