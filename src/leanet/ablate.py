@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from leanet import command
 from leanet.errors import LeanetError
 from leanet.model.find import Kept, all_kept, find
+from leanet.path_options import as_texts
 from leanet.rules import BOOLEAN, Rule, one_of
 from leanet.runs import ABLATION
 from leanet.settings import PathSettings, read_settings
@@ -45,7 +46,7 @@ def ablate(config: dict[str, Any]) -> None:
         LeanetError: no such run; or, once all others are done, what is wrong with the first that could not be.
     """
     settings: AblateSettings = read_settings(AblateSettings, config)
-    home = Path(settings.paths.runs).expanduser()
+    home = Path(settings.paths.runs)
     left = [kept for kept in _asked_for(settings.runs, home) if _is_to_do(kept, settings.ablation)]
     wrong: list[LeanetError] = []
     if left:
@@ -98,7 +99,7 @@ def _said(found: tuple[str, dict[str, Any]]) -> str:
 
 def main() -> None:
     if not any(word.startswith("runs=[") for word in sys.argv):
-        command.take_literally("runs")
+        sys.argv[1:] = as_texts(sys.argv[1:], frozenset({"runs"}))
     command.run(ablate, "ablate", AblateSettings)
 
 

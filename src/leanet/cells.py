@@ -68,7 +68,7 @@ def folds_of(settings: Settings, images: ImageSet, home: Path) -> NDArray[np.int
     """The fold of each image, from the folds file or by the split seed; kept as CSV under `home`/folds."""
     file = settings.dataset.get("folds_file")
     if file:
-        fold_of = read_folds(Path(file).expanduser(), images.index)
+        fold_of = read_folds(Path(file), images.index)
         check_separation(fold_of, images.pixels, images.index.names)
         return fold_of
     fold_of = stratified_folds(images.labels, images.pixels, settings.folds, settings.split_seed)
@@ -84,6 +84,6 @@ def _check(settings: Settings, index: Index) -> None:
     file = settings.dataset.get("folds_file")
     if not file:
         return check_counts(index.labels, settings.folds)
-    folds = int(read_folds(Path(file).expanduser(), index).max())
+    folds = int(read_folds(Path(file), index).max())
     if folds != settings.folds:
         raise LeanetError(f"folds={settings.folds}: {file} has {folds} folds; use folds={folds}")

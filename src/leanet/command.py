@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from leanet.errors import LeanetError
+from leanet.path_options import as_texts, expand_variables
 from leanet.settings import Settings
 
 _PACKAGED = Path(__file__).parent / "conf"
@@ -38,6 +39,8 @@ def run(task: Task, config_name: str, schema: type = Settings) -> None:
     with_traceback = bool(os.environ.get("HYDRA_FULL_ERROR"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors, so that they can be told here
     try:
+        expand_variables()
+        sys.argv[1:] = as_texts(sys.argv[1:])
         _main(_job(task, with_traceback, schema), config_name)
     except BrokenPipeError:
         _end_unread()
@@ -48,21 +51,6 @@ def run(task: Task, config_name: str, schema: type = Settings) -> None:
     except KeyboardInterrupt:
         print("leanet: stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
-
-
-def take_literally(*names: str) -> None:
-    """Quote the values of these names on the command line: a path or a hash is a text, whatever Hydra would make of it.
-
-    Hashes of twelve digits would be numbers, and folders with spaces or commas mistakes.
-    """
-    if {"-m", "--multirun"}.intersection(sys.argv):  # where a comma separates values
-        return
-    for place, word in enumerate(sys.argv):
-        name, equals, value = word.partition("=")
-        if equals and name in names and value and value[0] not in "'\"" and value != "null":
-            # Hydra takes backslashes for themselves but before a quote, and OmegaConf ${…} unless it has one.
-            quoted = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + (found[2] and "\\'"), value)
-            sys.argv[place] = f"{name}='{quoted}'".replace("${", "\\${")
 
 
 def _main(job: Callable[[DictConfig], object], config_name: str) -> None:

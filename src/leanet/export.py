@@ -9,7 +9,7 @@ from leanet import __version__, command
 from leanet.errors import LeanetError
 from leanet.model.find import Found, find
 from leanet.model.sample import sample_of
-from leanet.rules import BOOLEAN, TEXT, one_of
+from leanet.rules import BOOLEAN, PATH, one_of
 from leanet.settings import read_settings
 from leanet.store import write_bytes
 from leanet.trusted import settings_in
@@ -20,16 +20,16 @@ _NEEDED = ("onnx", "onnxscript", "onnxruntime")  # by format=onnx
 
 @dataclass(frozen=True)
 class RunPaths:
-    runs: Annotated[str, TEXT]
+    runs: Annotated[str, PATH]
 
 
 @dataclass(frozen=True)
 class ExportSettings:
     """The whole of conf/export.yaml."""
 
-    run: Annotated[str | None, TEXT]
+    run: Annotated[str | None, PATH]
     format: Annotated[str, one_of(*SUFFIXES)]
-    out: Annotated[str | None, TEXT]
+    out: Annotated[str | None, PATH]
     trust: Annotated[bool, BOOLEAN]
     paths: RunPaths
 
@@ -42,7 +42,7 @@ def export(config: dict[str, Any]) -> None:
     if settings.format == "onnx":
         _ensure_installed()
     found = find(settings.run, Path(settings.paths.runs))
-    file = Path(settings.out).expanduser() if settings.out else _default_file(found, settings)
+    file = Path(settings.out) if settings.out else _default_file(found, settings)
     if file.suffix != SUFFIXES[settings.format]:
         raise LeanetError(f"out={settings.out}: format={settings.format} is kept in a file {SUFFIXES[settings.format]}")
     _write(found, file, settings)

@@ -11,7 +11,7 @@ from leanet.model.decision import Rule, decide
 from leanet.model.find import find
 from leanet.model.prediction import PREDICTIONS, UNREADABLE, Prediction, done_or_do
 from leanet.model.stream import Source
-from leanet.rules import BOOLEAN, POSITIVE, SHARE, TEXT, one_of
+from leanet.rules import BOOLEAN, PATH, POSITIVE, SHARE, one_of
 from leanet.rules import Rule as Value
 from leanet.settings import read_settings
 
@@ -30,16 +30,16 @@ class CostSettings:
 
 @dataclass(frozen=True)
 class RunPaths:
-    runs: Annotated[str, TEXT]
+    runs: Annotated[str, PATH]
 
 
 @dataclass(frozen=True)
 class PredictSettings:
     """The whole of conf/predict.yaml."""
 
-    run: Annotated[str | None, TEXT]
-    source: Annotated[str | None, TEXT]
-    out: Annotated[str | None, TEXT]
+    run: Annotated[str | None, PATH]
+    source: Annotated[str | None, PATH]
+    out: Annotated[str | None, PATH]
     threshold: Annotated[float | str, THRESHOLD]
     recall: Annotated[float, SHARE]
     cost: CostSettings
@@ -61,10 +61,10 @@ def predict(config: dict[str, Any]) -> None:
     if settings.run is None or settings.source is None:
         missing = "run" if settings.run is None else "source"
         raise LeanetError(f"{missing}= is missing: give run=RUN_OR_CELL source=FILE_OR_FOLDER, or --help for more")
-    runs = Path(settings.paths.runs).expanduser()
+    runs = Path(settings.paths.runs)
     found = find(settings.run, runs)
-    source = Source.of(Path(settings.source).expanduser())
-    out = Path(settings.out).expanduser() if settings.out else None
+    source = Source.of(Path(settings.source))
+    out = Path(settings.out) if settings.out else None
     prediction = Prediction(found, source, decide(settings.rule, found), settings.overlays, runs, out)
     if len(found.members) < found.folds:
         print(f"{found.name}: {len(found.members)} of {found.folds} folds are done, and answer together")
@@ -97,7 +97,6 @@ def _calibrated(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    command.take_literally("run", "source", "out")
     command.run(predict, "predict", PredictSettings)
 
 

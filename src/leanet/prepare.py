@@ -19,7 +19,8 @@ from leanet.data.members import Budget
 from leanet.data.sources import Drawn, Origin, choice_of, draw
 from leanet.errors import LeanetError
 from leanet.locks import lock
-from leanet.rules import DATASET_TEXT, POSITIVE, TEXT, Rule, whole
+from leanet.path_options import expanded
+from leanet.rules import PATH, POSITIVE, Rule, whole
 from leanet.settings import Node, read_settings
 
 BOOL = Rule(lambda v: isinstance(v, bool), "true or false")
@@ -27,16 +28,16 @@ BOOL = Rule(lambda v: isinstance(v, bool), "true or false")
 
 @dataclass(frozen=True)
 class DataPaths:
-    data: Annotated[str, TEXT]
+    data: Annotated[str, PATH]
 
 
 @dataclass(frozen=True)
 class PrepareSettings:
     """The whole of conf/prepare.yaml but the dataset."""
 
-    source: Annotated[str | None, DATASET_TEXT]
+    source: Annotated[str | None, PATH]
     download: Annotated[bool, BOOL]
-    labels: Annotated[str | None, DATASET_TEXT]
+    labels: Annotated[str | None, PATH]
     draw_seed: Annotated[int, whole(0)]
     max_gb: Annotated[float, POSITIVE]
     max_members: Annotated[int, whole(1)]
@@ -93,7 +94,7 @@ def plan_of(config: dict[str, Any]) -> Plan:
     if not isinstance(dataset["root"], str) or not dataset["root"]:
         raise LeanetError("dataset.root: must name the folder that is to be made")
     origin: Origin = read_settings(Origin, dataset["origin"], "dataset.origin.")
-    return Plan(dataset["name"], Path(dataset["root"]).expanduser(), origin, settings)
+    return Plan(dataset["name"], Path(expanded("dataset.root", dataset["root"])), origin, settings)
 
 
 def _names() -> list[str]:
@@ -110,7 +111,7 @@ def _make(plan: Plan, workplace: Path) -> None:
 
     It has a name that never comes again, so that who lost the lock clears away nothing of the next holder's.
     """
-    source = Path(plan.settings.source).expanduser() if plan.settings.source else _fetched(plan)
+    source = Path(plan.settings.source) if plan.settings.source else _fetched(plan)
     for left_over in workplace.glob("making-*"):
         shutil.rmtree(left_over, ignore_errors=True)
     making = Path(tempfile.mkdtemp(prefix="making-", dir=workplace))
@@ -131,7 +132,7 @@ def _check_source(plan: Plan) -> None:
     given, download = plan.settings.source, plan.settings.download
     if given and download:
         raise LeanetError("give source=DIR_OR_ARCHIVE or download=true, not both")
-    if given and not Path(given).expanduser().exists():
+    if given and not Path(given).exists():
         raise LeanetError(f"source={given}: no such file or folder; relative paths start at {Path.cwd()}")
     if download and not plan.origin.download:
         raise LeanetError(f"download=true: {plan.name} has no address to fetch it from; give {plan.how}")
@@ -142,7 +143,7 @@ def _check_source(plan: Plan) -> None:
 def _fetched(plan: Plan) -> Path:
     """The origin's archive, fetched if it is not there yet."""
     file: Node = plan.origin.download or {}
-    target = Path(plan.settings.paths.data).expanduser() / "downloads" / Path(file["name"]).name
+    target = Path(plan.settings.paths.data) / "downloads" / Path(file["name"]).name
     advice = f"get {plan.origin.get} from {plan.origin.page} and give source=FILE"
     most = plan.settings.max_gb * 1e9
     print(f"{plan.name}: fetching {target}")
@@ -199,7 +200,7 @@ def _report(plan: Plan, counts: dict[int, int]) -> None:
 def _where(plan: Plan) -> str:
     """What the train command needs to find the folder."""
     data = plan.settings.paths.data
-    if plan.folder != Path(data).expanduser() / plan.name:
+    if plan.folder != Path(data) / plan.name:
         return f" {shlex.quote(f'dataset.root={plan.folder}')}"
     return "" if data == os.environ.get("LEANET_DATA", "data") else f" {shlex.quote(f'paths.data={data}')}"
 

@@ -37,6 +37,7 @@ BETAS = Rule(
     lambda v: isinstance(v, list) and len(v) == 2 and all(type(b) in (int, float) and 0 <= b < 1 for b in v),
     "two numbers from 0 to below 1",
 )
+PATH = Rule(TEXT.holds, "a path; a number takes quotes within quotes, as in \"out='7'\"")
 DATASET_TEXT = Rule(
     lambda v: v is None or isinstance(v, str), "a text; a number takes quotes within quotes, as in \"dataset.root='7'\""
 )

@@ -235,7 +235,7 @@ class Run:
         settings = self.settings
         facts = {"name": settings.map.name, "scaling": settings.map.scaling}
         if settings.map.name == "folder":
-            return {**facts, "maps": map_fingerprint(str(settings.map.root))}
+            return {**facts, "maps": map_fingerprint(str(settings.map.root), settings.folds)}
         return {**facts, **self._maker, **self._parts}
 
     @property
@@ -301,6 +301,6 @@ def _words_of(attention: AttentionSettings) -> list[str]:
 
 def _digest(file: str) -> str:
     try:
-        return hashlib.sha256(Path(file).expanduser().read_bytes()).hexdigest()
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
     except OSError as error:
         raise LeanetError(f"dataset.folds_file={file}: {error.strerror}") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
 from leanet.errors import LeanetError
+from leanet.path_options import expanded
 from leanet.rules import (
     BETAS,
     BOOLEAN,
@@ -17,6 +18,7 @@ from leanet.rules import (
     MOMENTUM,
     NAME,
     NODE,
+    PATH,
     POSITIVE,
     REST,
     SEVERAL,
@@ -97,7 +99,7 @@ class MapSettings:
 
     name: Annotated[str, one_of("ciede2000", "legacy", "ab", "folder", *FEATURE_MAPS)]
     scaling: Annotated[str, one_of("image_max", "fold", "fixed")]
-    root: Annotated[str | None, TEXT] = None
+    root: Annotated[str | None, PATH] = None
     cross_fit: Annotated[int | None, whole(2)] = None
     network: Annotated[str | None, TEXT] = None
     layers: Annotated[list[int] | None, LAYERS] = None
@@ -148,8 +150,8 @@ class TrainerSettings:
 
 @dataclass(frozen=True)
 class PathSettings:
-    data: Annotated[str, TEXT]
-    runs: Annotated[str, TEXT]
+    data: Annotated[str, PATH]
+    runs: Annotated[str, PATH]
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,7 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     _check("dataset.name", settings.dataset["name"], NAME)
     for key in ("root", "negative", "positive", "folds_file"):  # where there are such
         _check(f"dataset.{key}", settings.dataset.get(key), DATASET_TEXT)
+    settings = replace(settings, dataset={**settings.dataset, **_expanded(settings.dataset)})
     if settings.fold is not None and settings.fold > settings.folds:
         raise LeanetError(f"fold={settings.fold}: there are folds 1 to {settings.folds}; leave it empty for all")
     if settings.trainer.select != "last" and not settings.validation:
@@ -241,6 +244,11 @@ def _with_name(settings: Settings) -> Settings:
     if settings.dataset.get("name") is not None or "root" not in settings.dataset:
         return settings
     return replace(settings, dataset={**settings.dataset, "name": name_of(settings.dataset.get("root"))})
+
+
+def _expanded(dataset: Node) -> Node:
+    """Its paths, where it has such, with the home folder for ~."""
+    return {key: expanded(f"dataset.{key}", path) for key in ("root", "folds_file") if (path := dataset.get(key))}
 
 
 def name_of(root: str | None) -> str:
@@ -295,6 +303,8 @@ def _value(path: str, hint: Any, value: Any) -> Any:
     kind, expected = get_args(hint)
     if not (value is None and types.NoneType in get_args(kind)):
         _check(path, value, expected)
+    if expected is PATH and value is not None:
+        return expanded(path, value)
     if kind in (float, float | None):
         return None if value is None else float(value)
     return [float(number) for number in value] if kind == list[float] else value

@@ -86,7 +86,7 @@ def _found_again(settings: Settings, data: Path) -> Settings:
     root, relative = settings.dataset.get("root"), settings.root
     if not root or not relative:
         return settings
-    kept, there = Path(root).expanduser(), Path(relative)
+    kept, there = Path(root), Path(relative)
     places = [kept, data / kept.name] if relative == root else [data / there, kept]
     found = next((place for place in places if place.is_dir()), kept)
     return replace(settings, dataset={**settings.dataset, "root": str(found)})

@@ -135,4 +135,17 @@ def test_no_such_folder(tmp_path: Path) -> None:
 def test_the_fingerprint_follows_names_and_contents(root: Path, tmp_path: Path) -> None:
     copy = fill(tmp_path / "copy", "Negative/a.npy", "Negative/b.npy", "Positive/a.npy")
     other = fill(tmp_path / "other", "Negative/a.npy", "Negative/b.npy", "Positive/a.npy", value=2)
-    assert map_fingerprint(str(root)) == map_fingerprint(str(copy)) != map_fingerprint(str(other))
+    assert map_fingerprint(str(root), 5) == map_fingerprint(str(copy), 5) != map_fingerprint(str(other), 5)
+
+
+def test_a_fold_s_number_anywhere_in_the_root(images: ImageSet, tmp_path: Path) -> None:
+    for fold in (1, 2):
+        fill(tmp_path / f"run{fold}" / "maps", "Negative/a.npy", "Negative/b.npy", "Positive/a.npy", value=fold)
+    root = str(tmp_path / "run{fold}" / "maps")
+    assert [float(MapFolder.of_fold(root, fold).load(images).mean()) for fold in (1, 2)] == [1, 2]
+    before = map_fingerprint(root, 2)
+    fill(tmp_path / "run2" / "maps", "Negative/a.npy", value=7)
+    map_fingerprint.cache_clear()
+    assert map_fingerprint(root, 2) != before  # whichever fold's maps change
+    with pytest.raises(LeanetError, match=rf"^map.root={tmp_path}/run3/maps: no such folder"):
+        MapFolder.of_fold(root, 3)

@@ -39,9 +39,7 @@ def test_the_command_writes_what_it_prints(finish: Finish, tmp_path: Path, capsy
     run(tmp_path, "columns=[auroc]")  # and no others
     head, row = (tmp_path / "report" / "cells-seed0.csv").read_text().splitlines()
     assert (head, row) == ("dataset,model,parameters (M),folds,auroc", "potato,resnet18,11.2,5/5,0.900 ± 0.000")
-    with pytest.raises(
-        LeanetError, match=r"columns=\[nested\]: it chooses among points, and table=cells has"
-    ):
+    with pytest.raises(LeanetError, match=r"columns=\[nested\]: it chooses among points, and table=cells has"):
         run(tmp_path, "columns=[nested]")
     with pytest.raises(LeanetError, match="table=7: none of its runs is done"):
         run(tmp_path, "table=7")

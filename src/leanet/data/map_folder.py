@@ -16,6 +16,7 @@ from leanet.errors import LeanetError
 
 SUFFIXES = (".npy", ".tif", ".tiff", ".png")
 _PLANES = ("L", "I", "F")  # Pillow's modes of 8 bits, of 16 and 32, and of floating point
+_FOLD = "{fold}"  # in a root, stands for the fold's number
 _NAMED = 5  # of many missing files, as many are named
 
 
@@ -31,8 +32,8 @@ class MapFolder:
 
     @classmethod
     def of_fold(cls, root: str, fold: int) -> "MapFolder":
-        """The maps for one fold: root/fold1 and so on where there are such folders, otherwise root."""
-        folder = _folder(root)
+        """The maps for one fold: `root` with the fold's number for {fold}; root/fold1 and so on if there are such."""
+        folder = _folder(root.replace(_FOLD, str(fold)))
         own = folder / f"fold{fold}"
         return cls(own if own.is_dir() else folder)
 
@@ -73,17 +74,25 @@ class MapFolder:
 
 
 @cache
-def map_fingerprint(root: str) -> str:
-    """SHA-256 over the names and contents of all maps below `root`; read once in a process."""
-    folder = _folder(root)
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
-    digests = each(lambda _, path: hashlib.sha256(path.read_bytes()).hexdigest(), paths, "index maps", "maps")
-    lines = [f"{sha} {path.relative_to(folder).as_posix()}" for sha, path in zip(digests, paths, strict=True)]
+def map_fingerprint(root: str, folds: int) -> str:
+    """SHA-256 over the names and contents of all maps below `root`, in all of the `folds`; read once in a process."""
+    if _FOLD not in root:
+        return hashlib.sha256("\n".join(_lines(_folder(root))).encode()).hexdigest()
+    lines = [
+        f"{fold} {line}" for fold in range(1, folds + 1) for line in _lines(_folder(root.replace(_FOLD, str(fold))))
+    ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def _lines(folder: Path) -> list[str]:
+    """A line for each map in `folder`: the digest of its content, and its name."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
+    digests = each(lambda _, path: hashlib.sha256(path.read_bytes()).hexdigest(), paths, "index maps", "maps")
+    return [f"{sha} {path.relative_to(folder).as_posix()}" for sha, path in zip(digests, paths, strict=True)]
+
+
 def _folder(root: str) -> Path:
-    folder = Path(root).expanduser()
+    folder = Path(root)
     if not folder.is_dir():
         raise LeanetError(f"map.root={root}: no such folder; relative paths start at {Path.cwd()}")
     return folder

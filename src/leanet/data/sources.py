@@ -100,13 +100,13 @@ class Labels:
 def check_made(dataset: Node) -> None:
     """Raise LeanetError if the dataset is one of the paper's whose folder is still to be made."""
     root = dataset.get("root")
-    if "origin" in dataset and root and not Path(root).expanduser().exists():
+    if "origin" in dataset and root and not Path(root).exists():
         made_by = f"python -m leanet.prepare dataset={dataset['name']} source=DIR_OR_ARCHIVE"
         raise LeanetError(f"dataset.root={root}: no such folder; make it with: {made_by}")
 
 
 def choice_of(origin: Origin, labels: str | None) -> Choice:
-    return Labels.read(Path(labels).expanduser(), origin) if labels else origin
+    return Labels.read(Path(labels), origin) if labels else origin
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from leanet.errors import LeanetError
+from leanet.path_options import expanded
 from leanet.runs import ALL, CARD, DETECTORS, MODELS, RESULT
 from leanet.store import read_json
 
@@ -63,7 +64,7 @@ def find(word: str, runs: Path) -> Found:
         LeanetError: nothing or more than one thing goes by that name, or it is not finished.
     """
     there = _folders(runs)
-    folder = Path(word).expanduser()
+    folder = Path(expanded("run", word))
     if (folder / "config.yaml").exists():
         return _one(folder.resolve())
     named = [place for place in there if word in _names_of(place)]

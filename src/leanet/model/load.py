@@ -1,5 +1,6 @@
 """A model in memory: images in, probabilities and decisions out."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -19,6 +20,7 @@ from leanet.model.decision import Decision, Rule, decide
 from leanet.model.find import Found, find
 from leanet.model.pipeline import pipeline_of
 from leanet.model.stream import BATCH
+from leanet.path_options import expanded
 
 Picture = str | PathLike[str] | NDArray[np.uint8]
 
@@ -126,7 +128,7 @@ class Model:
 
 def load(
     run: str | PathLike[str],
-    runs: str | PathLike[str] = "runs",
+    runs: str | PathLike[str] | None = None,
     *,
     threshold: float | str = 0.5,
     recall: float = 0.95,
@@ -146,7 +148,7 @@ def load(
 
     Args:
         run: a run's or model's folder, name or hash; or a cell's hash, for all its finished folds together.
-        runs: the folder to look in (`paths.runs`).
+        runs: the folder to look in (`paths.runs`); None: `LEANET_RUNS`, or `runs` where that is not set.
         threshold: a number, above which an image is called anomalous; or `f1`, `recall` or `cost`, to have it chosen on
             the images that were held out with `validation=0.2`.
         recall: the share of anomalous images to find, of `threshold="recall"`.
@@ -158,7 +160,8 @@ def load(
     Raises:
         LeanetError: no such run, none that is finished, or none that can do what is asked.
     """
-    found = find(str(run), Path(runs))
+    home = expanded("runs", str(runs or os.environ.get("LEANET_RUNS", "runs")))
+    found = find(str(run), Path(home))
     rule = Rule(threshold, recall, false_alarm, miss, calibrated)
     return Model(found, decide(rule, found), accelerator, trust)
 
