@@ -8,7 +8,7 @@ from pathlib import Path
 
 from leanet.data.decode import SUFFIXES, UnreadableError, each, read_images
 from leanet.data.images import NEGATIVE, POSITIVE, ImageSet, Index, load_cached
-from leanet.errors import LeanetError
+from leanet.errors import LeanetError, MissingDatasetError
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ImageFolder:
             return root
         if root.exists():
             raise LeanetError(f"dataset.root={self.root}: a file; give the folder that holds the images")
-        raise LeanetError(f"dataset.root={self.root}: no such folder; relative paths start at {Path.cwd()}")
+        raise MissingDatasetError(f"dataset.root={self.root}: no such folder; relative paths start at {Path.cwd()}")
 
     def _classes(self, root: Path) -> tuple[list[Path], list[Path]]:
         """The folders of the (negatives, positives)."""

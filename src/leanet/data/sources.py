@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from leanet.data.archives import Choice, Found
 from leanet.data.decode import SUFFIXES
 from leanet.data.images import NEGATIVE, POSITIVE
-from leanet.errors import LeanetError
+from leanet.errors import LeanetError, MissingDatasetError
 from leanet.rules import TEXT, Rule, whole
 from leanet.settings import Node
 
@@ -98,11 +98,11 @@ class Labels:
 
 
 def check_made(dataset: Node) -> None:
-    """Raise LeanetError if the dataset is one of the paper's whose folder is still to be made."""
+    """Raise MissingDatasetError if the dataset is one of the paper's whose folder is still to be made."""
     root = dataset.get("root")
     if "origin" in dataset and root and not Path(root).exists():
         made_by = f"python -m leanet.prepare dataset={dataset['name']} source=DIR_OR_ARCHIVE"
-        raise LeanetError(f"dataset.root={root}: no such folder; make it with: {made_by}")
+        raise MissingDatasetError(f"dataset.root={root}: no such folder; make it with: {made_by}")
 
 
 def choice_of(origin: Origin, labels: str | None) -> Choice:

@@ -1,5 +1,7 @@
 """A grid as it is typed: planned, shown or done, and summed up."""
 
+import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +12,8 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 from tabulate import tabulate
 
-from leanet.cells import Cells
-from leanet.errors import LeanetError
+from leanet.cells import Cell, Cells
+from leanet.errors import LeanetError, MissingDatasetError
 from leanet.facts import Facts, differences, flat, short
 from leanet.grid.durations import Durations
 from leanet.grid.launchers import launch_of
@@ -22,14 +24,18 @@ from leanet.grid.worker import do
 from leanet.locks import tidy
 from leanet.report.tables import cell_table
 from leanet.runs import Run
-from leanet.settings import settings_of
+from leanet.settings import Settings, settings_of
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The jobs of a grid, a run each, and Hydra's launcher for them."""
+    """The jobs of a grid, a run each, and Hydra's launcher for them.
+
+    missing: a sentence for each dataset that is still to be prepared; its jobs can be planned, and not done.
+    """
 
     jobs: list[Job]
+    missing: list[str]
     hydra_context: HydraContext
     config: DictConfig
 
@@ -48,14 +54,19 @@ class Grid:
         )
         everywhere = expand(products, arguments)
         common = set.intersection(*map(set, everywhere))
-        return cls(_jobs(everywhere, lambda words: configurations.of(words, common)), hydra_context, config)
+        jobs, missing = _jobs(everywhere, lambda words: configurations.of(words, common))
+        return cls(jobs, missing, hydra_context, config)
 
     def show(self) -> None:
         """Print what there is to do."""
         print(f"{_plan_table(self.jobs)}\n\n{self._counts()}")
+        for sentence in self.missing:
+            print(f"to be prepared: {sentence}")
 
     def do(self, retry: bool, jobs_per_gpu: int) -> None:
-        """Do what is open; LeanetError at the end if not all of it could be done."""
+        """Do what is open; LeanetError if a dataset is missing, or at the end if not all of it could be done."""
+        if self.missing:
+            raise LeanetError("; ".join(self.missing))
         before = {job.run.id for job in self.jobs if job.run.is_done}
         if retry:
             for job in self.jobs:
@@ -80,7 +91,8 @@ class Grid:
         durations = Durations.of(self.jobs)
         expected = [*map(durations.fit, todo), *map(durations.colorizer, unmade)]
         known = [seconds for seconds in expected if seconds is not None]
-        time = _time(sum(known)) if len(known) == len(expected) else "unknown before a first run is done"
+        before = "the datasets are there" if self.missing else "a first run is done"
+        time = _time(sum(known)) if len(known) == len(expected) else f"unknown before {before}"
         return "\n".join(
             [
                 f"runs: {len(self.jobs)}, of which {', '.join(f'{states[state]} {state.value}' for state in State)}",
@@ -100,21 +112,38 @@ class Grid:
         return "\n".join([*lines, *map(_failure, failed)])
 
 
-def _jobs(everywhere: Sequence[Words], configuration: Callable[[Words], dict[str, Any]]) -> list[Job]:
-    """The distinct runs of all cells; one LeanetError for all that is wrong with them, such as missing datasets."""
+def _jobs(everywhere: Sequence[Words], configuration: Callable[[Words], dict[str, Any]]) -> tuple[list[Job], list[str]]:
+    """The distinct runs of all cells, and what is to be said of datasets that are not there yet.
+
+    Raises:
+        LeanetError: one for all that is wrong with the cells otherwise.
+    """
     cells = Cells()
     jobs: list[Job] = []
     mistakes: dict[str, None] = {}
+    missing: dict[str, None] = {}
     for words in everywhere:
         try:
-            cell = cells.of(settings_of(configuration(words)))
+            settings = settings_of(configuration(words))
+            jobs += _jobs_of(words, cells.of(settings))
+        except MissingDatasetError as error:
+            missing[str(error)] = None
+            jobs += [Job(_with_fold(words, run.fold), run, 0, 0) for run in _unidentified(settings)]
         except LeanetError as error:
             mistakes[str(error)] = None
-        else:
-            jobs += [Job(_with_fold(words, run.fold), run, cell.images, cell.normals) for run in cell.runs]
     if mistakes:
         raise LeanetError("; ".join(mistakes))
-    return distinct(jobs)
+    return distinct(jobs), list(missing)
+
+
+def _jobs_of(words: Words, cell: Cell) -> list[Job]:
+    return [Job(_with_fold(words, run.fold), run, cell.images, cell.normals) for run in cell.runs]
+
+
+def _unidentified(settings: Settings) -> list[Run]:
+    """Runs on images that nobody has seen yet, known by where these will be."""
+    place = json.dumps(settings.dataset, sort_keys=True)
+    return [Run(settings, place, fold) for fold in settings.selected_folds]
 
 
 def _with_fold(words: tuple[str, ...], fold: int) -> tuple[str, ...]:
@@ -151,9 +180,15 @@ def _names(cells: Mapping[str, list[Run]]) -> dict[str, str]:
     for (_, model), members in alike.items():
         differing = differences(members.values())
         for cell, facts in members.items():
-            words = [f"{short(name)}={facts[name]}" for name in differing if name in facts]
+            words = [f"{short(name)}={_brief(facts[name])}" for name in differing if name in facts]
             names[cell] = f"{model} ({', '.join(words)})" if words else model
     return names
+
+
+def _brief(value: Any) -> str:
+    """A value as text; of a SHA-256 its beginning."""
+    text = str(value)
+    return text[:8] if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
 def _plan_table(jobs: Sequence[Job]) -> str:

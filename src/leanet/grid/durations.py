@@ -52,7 +52,7 @@ class Durations:
 
 
 def _expected(rate: float | None, job: Job, images: int, epochs: int) -> float | None:
-    if rate is None:
+    if rate is None or not job.images:  # a dataset that is not there yet
         return None
     folds = job.run.settings.folds
     return rate * images * (folds - 1) / folds * epochs * job.run.settings.image_size**2
