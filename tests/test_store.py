@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 
+from leanet.errors import LeanetError
 from leanet.locks import lock
 from leanet.store import identity, read_array, read_json, write_array, write_atomically, write_json
 
@@ -110,3 +111,21 @@ def test_an_array_for_which_there_is_no_room_is_an_error_before_it_is_filled(tmp
     with pytest.raises(OSError, match=r"large\.npy"):
         write_array(tmp_path / "large.npy", (1 << 58,), np.uint8, lambda array: pytest.fail("filled"))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00"])
+def test_damaged_json_is_named_with_what_to_do(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "result.json"
+    assert read_json(file) is None
+    file.write_bytes(content)
+    with pytest.raises(LeanetError, match=rf"^{file}: damaged; remove it, and the same command makes it again$"):
+        read_json(file)
+
+
+@pytest.mark.parametrize("kept", [0, 5, 60, 200])
+def test_a_damaged_array_is_named_with_what_to_do(tmp_path: Path, kept: int) -> None:
+    file = tmp_path / "maps.npy"
+    np.save(file, np.zeros((4, 4)))
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(LeanetError, match=rf"^{file}: damaged; remove it, and the same command makes it again$"):
+        read_array(file)

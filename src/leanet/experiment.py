@@ -98,6 +98,11 @@ def _config(run: Run) -> dict[str, Any]:
     return {**asdict(run.settings), "fold": None if run.fold == ALL else run.fold}
 
 
+def _logged(run: Run) -> dict[str, Any]:
+    """The settings as loggers are told, with what identifies the images."""
+    return {**_config(run), "fingerprint": run.fingerprint}
+
+
 def _unlabelled(tensors: Parts) -> Parts:
     return {key: value for key, value in tensors.items() if key != "labels"}
 
@@ -110,7 +115,7 @@ def _fit(run: Run, task: DetectorTask, train: Parts, last_epochs: LastEpochs, lo
     if settings.compile and torch.cuda.is_available():
         task.network.compile(mode="reduce-overhead")  # with CUDA graphs
     first = [callback for callback in (last_epochs.average, last_epochs.best) if callback]  # which it asks
-    return fit(task, data, plan, logger, [*first, last_epochs, LogSettings(_config(run))])
+    return fit(task, data, plan, logger, [*first, last_epochs, LogSettings(_logged(run))])
 
 
 def _fit_at_once(
@@ -118,7 +123,7 @@ def _fit_at_once(
 ) -> float:
     """In place of `_fit` for an ADN that fits itself. Nothing in it is drawn: one that was killed begins again."""
     begun = time.monotonic()
-    logger.log_hyperparams(_config(run))
+    logger.log_hyperparams(_logged(run))
     fit_itself(task, train)
     last_epochs.ask(task)
     ensure_held(run.folder)

@@ -21,7 +21,8 @@ def read_weights(file: Path) -> dict[str, Any]:
         raise
     except Exception as error:  # damaged files raise nearly anything
         raise LeanetError(
-            f"{file}: damaged, or not written by leanet: it holds more than numbers, and nothing in it was executed"
+            f"{file}: damaged, or not written by leanet: it holds more than numbers, and nothing in it was executed; "
+            "if it is of your own run, remove it, and the same command makes it again"
         ) from error
     if not isinstance(kept, dict):
         raise LeanetError(f"{file}: not written by leanet: it holds no weights by name")

@@ -10,28 +10,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanet.detector.threshold import f1_above
+from leanet.errors import LeanetError
+from leanet.runs import RESULT
 
 
 @dataclass(frozen=True)
 class Predictions:
     """predictions.csv of a run: N test images.
 
-    names: of their files.
+    names, sha256: of their files.
     labels: (N,), 0 or 1.
     probabilities: (N,), of being anomalous, by the ADN.
     """
 
     names: tuple[str, ...]
+    sha256: tuple[str, ...]
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float64]
 
     @classmethod
     def read(cls, folder: Path) -> "Predictions":
-        with (folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        names = tuple(row["file"] for row in rows)
-        labels = np.array([int(row["label"]) for row in rows], dtype=np.int64)
-        return cls(names, labels, np.array([float(row["adn"]) for row in rows]))
+        """Those of the run in `folder`; LeanetError where they are gone or damaged."""
+        file = folder / "predictions.csv"
+        try:
+            with file.open(encoding="utf-8", newline="") as lines:
+                rows = list(csv.DictReader(lines))
+            names, sha256 = (tuple(row[column] for row in rows) for column in ("file", "sha256"))
+            labels = np.array([int(row["label"]) for row in rows], dtype=np.int64)
+            probabilities = np.array([float(row["adn"]) for row in rows])
+        except (OSError, ValueError, KeyError, TypeError, csv.Error):
+            raise LeanetError(
+                f"{file}: gone or damaged; remove {RESULT} beside it, and the same command makes both again"
+            ) from None
+        return cls(names, sha256, labels, probabilities)
+
+
+NO_PREDICTIONS = Predictions((), (), np.zeros(0, np.int64), np.zeros(0))
 
 
 def f1_at_prior(result: Mapping[str, Any]) -> float:

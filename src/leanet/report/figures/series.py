@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
+from leanet.errors import LeanetError
 from leanet.report.cell import FinishedCell
 from leanet.report.finished import rows_of
 from leanet.runs import CURVES
@@ -169,6 +170,9 @@ def read_curves(file: Path) -> dict[str, tuple[float, ...]]:
     """The losses in a curves.csv by name, each with its value after every epoch; nothing for a fit that kept none."""
     if not file.exists():
         return {}
-    with file.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    return {name: tuple(float(row[name]) for row in rows) for name in (rows[0] if rows else {}) if name != "epoch"}
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        return {name: tuple(float(row[name]) for row in rows) for name in (rows[0] if rows else {}) if name != "epoch"}
+    except (ValueError, TypeError, csv.Error):
+        raise LeanetError(f"{file}: damaged; remove it, and the losses of that run are left out") from None

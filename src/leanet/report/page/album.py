@@ -10,8 +10,9 @@ from leanet.canvas import attention_scale
 from leanet.errors import LeanetError
 from leanet.report.cell import FinishedCell, Result
 from leanet.report.figures.pictures import ATTENTION, FoldPictures, Gallery
-from leanet.report.page.facts import Data, Key, PageFacts, read_predictions
+from leanet.report.page.facts import Data, Key, PageFacts, keys_of
 from leanet.report.page.sprites import Sprite, coloured, shrunk, small, sprite
+from leanet.report.predictions import Predictions
 from leanet.store import read_array
 
 MOST_BYTES = 40_000_000  # of all pictures; what comes later is left out, and the page says so
@@ -23,10 +24,10 @@ _UNITS = {"ciede2000": "ΔE00", "legacy": "ΔE00 (legacy)", "ab": "ΔE in a*b*"}
 def add_pictures(facts: PageFacts, gallery: Gallery) -> None:
     """Draw the sprites of all sets of images; what cannot be shown of a cell is said in its `missing`."""
     for place, rows in enumerate(facts.rows):
+        if not rows:  # no predictions could be read
+            continue
         members = [
-            (told, cell)
-            for told, cell in zip(facts.data["cells"], facts.cells, strict=True)
-            if told["images"] == place and rows
+            (told, cell) for told, cell in zip(facts.data["cells"], facts.cells, strict=True) if told["images"] == place
         ]
         try:
             _add_set(facts.data, place, rows, members, gallery)
@@ -126,6 +127,6 @@ def _in_sprites(result: Result, rows: dict[Key, int], missing: set[int]) -> tupl
 
     Of repeats with other splits, which test the same images, the first is shown.
     """
-    keys = [key for key, _, _ in read_predictions(result)]
+    keys = keys_of(Predictions.read(Path(result["folder"])))
     places = [place for place, key in enumerate(keys) if rows.get(key) in missing]
     return places, [rows[keys[place]] for place in places]

@@ -1,6 +1,5 @@
 """What the page knows of the finished cells, as plain data for its script."""
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +8,14 @@ from statistics import mean
 from typing import Any
 
 from leanet.data.images import THRESHOLD
+from leanet.errors import LeanetError
 from leanet.facts import Facts, differences
 from leanet.report.cell import FinishedCell, Result
 from leanet.report.figures.series import read_curves
 from leanet.report.figures.style import style_of
 from leanet.report.finished import rows_of, said, tables_of
 from leanet.report.lifts import Lift, lifts
+from leanet.report.predictions import NO_PREDICTIONS, Predictions
 from leanet.report.statistics import repeated
 from leanet.runs import CURVES
 
@@ -175,10 +176,8 @@ def _curves(cell: FinishedCell) -> dict[str, list[float]]:
     return found
 
 
-def read_predictions(result: Result) -> list[tuple[Key, int, float]]:
-    """Of each of a run's test images: which, its label, P(anomalous) by the ADN."""
-    with (Path(result["folder"]) / "predictions.csv").open(encoding="utf-8", newline="") as lines:
-        return [((row["sha256"], row["file"]), int(row["label"]), float(row["adn"])) for row in csv.DictReader(lines)]
+def keys_of(predictions: Predictions) -> list[Key]:
+    return list(zip(predictions.sha256, predictions.names, strict=True))
 
 
 def _with_predictions(images: ImageSet, told: Sequence[Data], cells: Sequence[FinishedCell]) -> dict[Key, int]:
@@ -186,7 +185,12 @@ def _with_predictions(images: ImageSet, told: Sequence[Data], cells: Sequence[Fi
     found: list[tuple[Data, list[tuple[Key, int, float]]]] = []
     for place in images.cells:
         for run, result in zip(told[place]["runs"], cells[place].results, strict=True):
-            predictions = read_predictions(result)
+            try:
+                read = Predictions.read(Path(result["folder"]))
+            except LeanetError as error:
+                told[place]["missing"] = f"Without pictures: {error}"
+                read = NO_PREDICTIONS
+            predictions = list(zip(keys_of(read), read.labels.tolist(), read.probabilities.tolist(), strict=True))
             found.append((run, predictions))
             for key, label, chance in predictions:
                 before = images.found.get(key, (label, 0.0))[1]

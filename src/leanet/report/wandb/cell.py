@@ -85,7 +85,7 @@ def _config(cell: FinishedCell) -> Mapping[str, Any]:
     """What the cell's runs have in common; `point` where it has a meaning."""
     own = {"fold", "logger", "paths"} | ({"point"} if cell.point is None else set())
     kept = {name: value for name, value in cell.config.items() if name not in own}
-    return {**kept, "model": cell.model, "row": cell.row}
+    return {**kept, "model": cell.model, "row": cell.row, "fingerprint": cell.fingerprint}
 
 
 def _table(cell: FinishedCell) -> wandb.Table:

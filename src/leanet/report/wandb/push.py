@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import wandb
-import yaml
 from tqdm import tqdm
 
 from leanet.logged import COLORIZER, FOLD, figures
@@ -21,6 +20,7 @@ from leanet.report.wandb.dashboard import publish
 from leanet.report.wandb.destination import Destination
 from leanet.runs import COLORIZER_FACTS
 from leanet.store import read_json
+from leanet.trusted import read_config
 
 # Of the machine that pushes there is nothing to tell.
 _OFF = {"x_disable_stats": True, "x_disable_meta": True, "x_disable_machine_info": True, "x_save_requirements": False}
@@ -54,7 +54,7 @@ def _push_runs(runs: Sequence[tuple[FinishedCell, Result]], to: Destination, the
     missing = [(cell, result) for cell, result in runs if result["run"] not in there]
     for cell, result in tqdm(missing, desc="W&B", unit="run", disable=None):
         folder = Path(result["folder"])
-        config = yaml.safe_load((folder / "config.yaml").read_text())
+        config = {**read_config(folder), "fingerprint": cell.fingerprint}
         given = {"group": cell_name(cell), "job_type": FOLD, "name": _name_of(folder), "config": config}
         run = _begin(folder, to, **given)
         run.summary.update(figures(result))
