@@ -1,0 +1,64 @@
+"""Pictures of cells that have other folds than each other, and of repeats with other splits taken as one."""
+
+import base64
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from leanet.report.figures.draw import figures_of
+from leanet.report.figures.pictures import Gallery
+from leanet.report.figures.selection import Chosen
+from leanet.report.finished import finished_cells, pooled
+from leanet.report.page.album import add_pictures
+from leanet.report.page.facts import PageFacts, page_facts
+from leanet.train import train
+
+Configure = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def home(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One fold of two splits, which share some of their test images and not all."""
+    home = tmp_path_factory.mktemp("splits")
+    for split_seed in range(2):
+        words = ("adn=cnn", "caan=direct", "trainer.max_epochs=1", "colorizer.max_epochs=1", "fold=1")
+        train(configure(home, *words, f"split_seed={split_seed}"))
+    return home
+
+
+def tiles(facts: PageFacts, sprite: int, count: int) -> list[np.ndarray]:
+    """The pictures in a sprite, in the order of its rows."""
+    made = facts.data["sprites"][sprite]
+    whole = np.asarray(Image.open(io.BytesIO(base64.b64decode(made["uri"].partition(",")[2]))).convert("RGB"))
+    size = len(whole) // made["rows"]
+    places = [divmod(row, made["columns"]) for row in range(count)]
+    return [whole[down * size : (down + 1) * size, right * size : (right + 1) * size] for down, right in places]
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_every_image_has_its_picture(home: Path, together: bool) -> None:
+    cells = pooled(finished_cells(home)) if together else finished_cells(home)
+    assert len(cells) == (1 if together else 2)
+    facts = page_facts(cells)
+    add_pictures(facts, Gallery(home, home))
+    [images] = facts.data["images"]
+    tested = {name for cell in facts.data["cells"] for run in cell["runs"] for name in run["rows"]}
+    assert len(images["names"]) == len(tested) > 18  # of 36, 18 in each fold
+    dataset = Gallery(home, home).of(cells[0].results[0]).images
+    pixels = dict(zip(dataset.index.names, dataset.images, strict=True))
+    for name, tile in zip(images["names"], tiles(facts, images["sprite"], len(images["names"])), strict=True):
+        assert np.abs(tile.transpose(2, 0, 1).astype(int) - pixels[name]).mean() < 12, name  # lossy
+    assert all(cell["maps"] is not None and cell["missing"] is None for cell in facts.data["cells"])
+    names = [run["name"] for cell in facts.data["cells"] for run in cell["runs"]]
+    assert names == (["1, split 0", "1, split 1"] if together else ["1", "1"])
+
+
+@pytest.mark.parametrize("figure", ["mistakes", 3, 5])
+def test_figures_of_repeats_taken_as_one(home: Path, figure: int | str) -> None:
+    [(_, drawn)] = figures_of(Chosen(home, pooled(finished_cells(home)), home), figure)
+    assert drawn.axes
