@@ -78,8 +78,11 @@ def _label_rows(page: Page, names: Sequence[str], top: float, side: float) -> No
 
 def _draw_block(page: Page, block: Examples, names: Sequence[str], left: float, top: float) -> None:
     width = _width(block) - 2 * _MARGIN - _GAP
-    title = printable(block.dataset, int(width * 11))
-    page.text(left + width / 2, top + 0.22, title, size=9, weight="bold", ha="center", va="baseline")
+    name, space, words = block.dataset.partition(" (")  # what tells it from others of the name has a line of its own
+    title, middle = printable(name, int(width * 11)), left + width / 2
+    page.text(middle, top + (0.14 if space else 0.22), title, size=9, weight="bold", ha="center", va="baseline")
+    if space:
+        page.text(middle, top + 0.27, printable(f"({words}", int(width * 16)), size=6.5, ha="center", va="baseline")
     differences = [panel.difference for panel in block.panels if panel.difference is not None]
     scale = difference_scale(differences)
     for column, panel in enumerate(block.panels):
