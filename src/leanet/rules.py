@@ -37,10 +37,8 @@ BETAS = Rule(
     lambda v: isinstance(v, list) and len(v) == 2 and all(type(b) in (int, float) and 0 <= b < 1 for b in v),
     "two numbers from 0 to below 1",
 )
-PATH = Rule(TEXT.holds, "a path; a number takes quotes within quotes, as in \"out='7'\"")
-DATASET_TEXT = Rule(
-    lambda v: v is None or isinstance(v, str), "a text; a number takes quotes within quotes, as in \"dataset.root='7'\""
-)
+PATH = Rule(TEXT.holds, "a path")
+DATASET_TEXT = Rule(lambda v: v is None or isinstance(v, str), "a text")
 SEVERAL = Rule(
     lambda v: isinstance(v, list) and len(v) > 1 and v == sorted({n for n in v if type(n) is int and 1 <= n <= 5}),
     "several points of 1 to 5, from shallow to deep, as in [2,3,4]",
