@@ -76,7 +76,7 @@ class MapFolder:
 def map_fingerprint(root: str) -> str:
     """SHA-256 over the names and contents of all maps below `root`; read once in a process."""
     folder = _folder(root)
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
     digests = each(lambda _, path: hashlib.sha256(path.read_bytes()).hexdigest(), paths, "index maps", "maps")
     lines = [f"{sha} {path.relative_to(folder).as_posix()}" for sha, path in zip(digests, paths, strict=True)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
