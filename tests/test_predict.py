@@ -289,8 +289,24 @@ def test_long_names_and_names_of_formulas(runs: Path, tmp_path: Path, capsys: py
     assert "a.png: " in line or "a.png.jpg/b.png: " in line  # of which one needs a folder where the other needs a file
 
 
-def run_command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "leanet.predict", *words], capture_output=True, text=True, cwd=cwd)
+def run_command(*words: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "leanet.predict", *words]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env={**os.environ, **env})
+
+
+def test_any_locale_and_any_name(runs: Path, tmp_path: Path) -> None:
+    source = tmp_path / "phötos"
+    source.mkdir()
+    for name in (b"\xff\xe9.png", "ü.png".encode(), b"no image \xff.png"):
+        path = os.fsencode(source) + b"/" + name
+        Image.new("RGB", (40, 40)).save(os.fsdecode(path), "PNG")
+    Path(os.fsdecode(path)).write_bytes(b"")
+    words = (f"run={next(runs.glob('models/*'))}", f"source={source}", "out=öut", "overlays=true")
+    found = run_command(*words, cwd=tmp_path, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "1 files cannot be read" in found.stdout
+    assert len(rows_of(tmp_path / "öut" / "predictions.csv")) == 2
+    assert len(list((tmp_path / "öut" / "overlays").iterdir())) == 2
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import io
 import os
 import re
 import sys
@@ -37,6 +38,7 @@ def run(task: Task, config_name: str, schema: type = Settings) -> None:
     """
     with_traceback = bool(os.environ.get("HYDRA_FULL_ERROR"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors, so that they can be told here
+    _print_any_text()
     try:
         _main(_job(task, with_traceback, schema), config_name)
     except BrokenPipeError:
@@ -48,6 +50,13 @@ def run(task: Task, config_name: str, schema: type = Settings) -> None:
     except KeyboardInterrupt:
         print("leanet: stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
+
+
+def _print_any_text() -> None:
+    """Escape what a terminal cannot show: letters outside its encoding, and file names that are no Unicode."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def take_literally(*names: str) -> None:

@@ -145,7 +145,7 @@ def _write_predictions(file: Path, images: ImageSet, rows: Rows, found: Tensors)
     for place, row in enumerate(rows):
         values = [f"{float(found[head][place]):.9g}" for head in found]
         writer.writerow([as_cell(images.index.names[row]), images.index.sha256[row], int(images.labels[row]), *values])
-    write_text(file, out.getvalue().encode(errors="backslashreplace").decode())  # names that are no Unicode
+    write_text(file, out.getvalue())
 
 
 def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, tensors: Parts, found: Tensor) -> None:

@@ -95,7 +95,8 @@ def read_array(path: Path) -> NDArray[Any]:
 
 
 def write_text(path: Path, text: str) -> None:
-    write_bytes(path, text.encode())
+    """Write UTF-8; names of files that are no Unicode are written escaped."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def as_cell(name: str) -> str:
@@ -110,7 +111,7 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any | None:
     """The value in `path`; None where there is no such file."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
 

@@ -318,6 +318,18 @@ def test_equal_pictures_are_held_out_together_and_some_are_left() -> None:
         held_out(np.arange(20), labels, ["a" if label else str(row) for row, label in enumerate(labels)], 0.5, 0)
 
 
+def test_no_class_is_held_out_altogether_with_pictures_of_both_classes() -> None:
+    labels = np.array([0, 0, 1, 1, 1], np.int64)
+    pixels = ["a", "b", "b", "c", "d"]  # one picture is of both classes
+    for seed in range(20):
+        try:
+            train, _ = held_out(np.arange(5), labels, pixels, 0.4, seed)
+        except LeanetError as error:
+            assert str(error) == "validation=0.4: no negative image of the training folds is left to train on"
+        else:
+            assert set(labels[train].tolist()) == {0, 1}
+
+
 @pytest.mark.parametrize("parts", [2, 3, 7])
 def test_parts_are_even_and_depend_on_pixels_and_seed_alone(parts: int) -> None:
     pixels = [digest(number) for number in range(40)]

@@ -93,7 +93,7 @@ def held_out(
         return rows, rows[:0]
     kept = np.ones(len(rows), dtype=bool)
     groups = _groups([pixels[row] for row in rows])
-    for label, name in _CLASSES.items():
+    for label in _CLASSES:
         of_class = labels[rows] == label
         wanted = max(1, round(share * int(of_class.sum()))) - int((~kept & of_class).sum())
         digests = {pixels[row] for row in rows[of_class]}
@@ -102,7 +102,8 @@ def held_out(
                 break
             wanted -= int((kept & of_class)[groups[digest]].sum())
             kept[groups[digest]] = False
-        if not (kept & of_class).any():
+    for label, name in _CLASSES.items():
+        if not (kept & (labels[rows] == label)).any():
             raise LeanetError(f"validation={share:g}: no {name} image of the training folds is left to train on")
     return rows[kept], rows[~kept]
 
@@ -153,10 +154,12 @@ def check_separation(fold_of: NDArray[np.int64], pixels: Sequence[str], names: S
 
 
 def write_folds(path: Path, index: Index, fold_of: NDArray[np.int64]) -> None:
-    """Write `path` as CSV with the columns file, sha256, label (0 or 1) and fold, sorted by file."""
+    """Write `path` as CSV with the columns file, sha256, label (0 or 1) and fold, sorted by file.
+
+    The names only inform: images are found again by their content.
+    """
     rows = sorted(zip(map(as_cell, index.names), index.sha256, index.labels.tolist(), fold_of.tolist(), strict=True))
-    # A name that is no Unicode is written escaped: it only informs, images are found again by their content.
-    write_text(path, "".join(map(_line, [_COLUMNS, *rows])).encode(errors="backslashreplace").decode())
+    write_text(path, "".join(map(_line, [_COLUMNS, *rows])))
 
 
 def read_folds(path: Path, index: Index) -> NDArray[np.int64]:

@@ -79,7 +79,7 @@ def map_fingerprint(root: str) -> str:
     paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
     digests = each(lambda _, path: hashlib.sha256(path.read_bytes()).hexdigest(), paths, "index maps", "maps")
     lines = [f"{sha} {path.relative_to(folder).as_posix()}" for sha, path in zip(digests, paths, strict=True)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def _folder(root: str) -> Path:
