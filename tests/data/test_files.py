@@ -9,7 +9,7 @@ from leanet.data.files import Files, Kind, is_system, subfolders
 SYSTEM = [
     *("@eaDir/1.png/SYNOPHOTO_THUMB_M.jpg", "#recycle/1.png", "#snapshot/1.png", "@tmp/1.png"),  # Synology
     *("@Recycle/1.png", "@Recently-Snapshot/1.png", ".@__thumb/1.png", "@__thumb/1.png"),  # QNAP
-    *("$RECYCLE.BIN/1.png", "System Volume Information/1.png", "RECYCLER/1.png", "FOUND.000/1.png"),  # Windows
+    *("$RECYCLE.BIN/1.png", "System Volume Information/1.png", "FOUND.000/1.png"),  # Windows
     *("Thumbs.db", "ehthumbs.db", "Desktop.ini"),
     *("__MACOSX/._1.png", "._1.png", ".DS_Store", ".Spotlight-V100/1.png", ".Trashes/1.png", ".AppleDouble/1.png"),
     *("Network Trash Folder/1.png", "Temporary Items/1.png", ".fseventsd/1.png", "Icon\r"),
@@ -40,7 +40,7 @@ def test_what_systems_leave_behind_is_no_image_and_no_class(tmp_path: Path, name
     assert [path.name for _, path in left_out] == [top] * (tmp_path / top).is_dir()
 
 
-@pytest.mark.parametrize("name", ["good", "trash", "thumbs", "a@eaDir", "images", "recycle", "#1", "@home", "$5"])
+@pytest.mark.parametrize("name", ["good", "trash", "thumbs", "a@eaDir", "images", "recycled", "#1", "@home", "$5"])
 def test_other_folders_are_searched(tmp_path: Path, name: str) -> None:
     assert found(touched(tmp_path, f"{name}/1.png"), Kind.IMAGE) == [f"{name}/1.png"]
 

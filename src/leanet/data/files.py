@@ -48,7 +48,7 @@ _SYSTEM = frozenset(
     {
         *("@eadir", "@tmp", "#recycle", "#snapshot"),  # Synology
         *("@recycle", "@recently-snapshot", "@__thumb"),  # QNAP
-        *("$recycle.bin", "recycler", "recycled", "system volume information", "found.000"),  # Windows
+        *("$recycle.bin", "system volume information", "found.000"),  # Windows
         *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini"),
         *("__macosx", "icon\r", "network trash folder", "temporary items"),  # macOS
         *("lost+found", "~snapshot"),  # Linux, NetApp
