@@ -3,6 +3,7 @@
 import hashlib
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from leanet.data.decode import UnreadableError, each, read_images
@@ -38,7 +39,7 @@ class ImageFolder:
         beside = [entry for place in self._places() for entry in subfolders(place)[1]]
         left_out = told([*beside, *(entry for files in classes.values() for entry in files.found)])
         if left_out:
-            print(f"{self.name}: {left_out}")
+            _tell(self.root, f"{self.name}: {left_out}")
         return self._index(classes)
 
     def load(self, cache: Path) -> ImageSet:
@@ -117,6 +118,12 @@ class ImageFolder:
             f"train/good or test/good (MVTec AD); the folders there are: {there}. "
             "Name the classes with dataset.negative=DIR dataset.positive=DIR"
         )
+
+
+@cache
+def _tell(root: str, line: str) -> None:
+    """Print the line about `root`, once in a process: a grid looks at a dataset for each of its runs."""
+    print(line)
 
 
 def _sha256(_: int, path: Path) -> str:
