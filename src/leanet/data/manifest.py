@@ -13,6 +13,7 @@ from typing import Any
 from leanet.data.archives import Found
 from leanet.data.files import Files, Kind
 from leanet.data.images import NEGATIVE, POSITIVE
+from leanet.data.readers import open_file
 from leanet.errors import LeanetError
 from leanet.locks import ensure_held
 from leanet.store import as_cell, read_json, write_json, write_text
@@ -104,5 +105,5 @@ def _copy(image: Found, target: Path) -> None:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
