@@ -22,8 +22,8 @@ from leanet.command import CONF
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError
 from leanet.fit import fit
-from leanet.model import stream
 from leanet.predict import predict
+from leanet.store import JOURNAL
 
 os.environ["OMP_NUM_THREADS"] = "1"
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -68,7 +68,7 @@ def asked(runs: Path, photos: Path, *words: str, **more: Any) -> Config:
 
 
 def rows_of(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as lines:
+    with file.open(encoding="utf-8-sig", newline="") as lines:
         return list(csv.DictReader(lines))
 
 
@@ -120,7 +120,7 @@ def test_killed_it_goes_on_and_ends_the_same(
     undisturbed: Path, runs: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = asked(runs, photos, out=str(tmp_path))
-    journal = tmp_path / stream.JOURNAL
+    journal = tmp_path / JOURNAL
     assert sum(kill_when_at(config, journal, lines) for lines in (0, 40, 130)) >= 2
     assert not (tmp_path / "predictions.csv").exists() and journal.exists()
     with journal.open("ab") as file:
@@ -153,7 +153,7 @@ def test_other_settings_or_files_do_not_mix(undisturbed: Path, runs: Path, photo
         ):
             predict(asked(runs, photos, **{"out": str(undisturbed), **other}))
     out = tmp_path / "out"
-    assert kill_when_at(asked(runs, photos, out=str(out)), out / stream.JOURNAL, 40)
+    assert kill_when_at(asked(runs, photos, out=str(out)), out / JOURNAL, 40)
     with pytest.raises(LeanetError, match="which was not finished; give another out=DIR"):
         predict(asked(runs, photos, out=str(out), threshold=0.4))
 
@@ -234,8 +234,79 @@ def test_overlays_are_pictures_of_each_image(runs: Path, tmp_path: Path) -> None
     assert np.abs(left - [20, 160, 60]).max() < 12  # the photograph itself
 
 
-def run_command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "leanet.predict", *words], capture_output=True, text=True, cwd=cwd)
+def test_what_is_passed_over_is_named(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "in"
+    (source / "@eaDir" / "1.jpg").mkdir(parents=True)
+    for name in ("1.jfif", "@eaDir/1.jpg/thumb.jpg"):
+        Image.new("RGB", (40, 40)).save(source / name, "JPEG")
+    for name in ("2.HEIC", "3.cr2", "=4.gif", "notes.txt"):
+        (source / name).write_bytes(b"x")
+    predict(asked(runs, source, out=str(tmp_path / "out")))
+    assert [row["file"] for row in rows_of(tmp_path / "out" / "predictions.csv")] == ["1.jfif"]
+    assert {row["file"]: row["reason"] for row in rows_of(tmp_path / "out" / "unreadable.csv")} == {
+        "2.HEIC": "HEIC, which needs pip install 'leanet[heic]'",
+        "3.cr2": ".cr2 is not read: save it as JPEG, PNG, TIFF, BMP or WebP",
+        "./=4.gif": ".gif is not read: save it as JPEG, PNG, TIFF, BMP or WebP",
+    }
+    told = capsys.readouterr().out
+    assert "5 files left out: 3 of image formats that leanet does not read (" in told
+    assert ", 1 hidden or of a system (@eaDir), 1 other (.txt)\n" in told
+    assert result_of(tmp_path / "out")["images"]["unreadable"] == 3
+
+
+@pytest.mark.parametrize("out", ["out", "in/out", "in"])
+def test_what_was_written_into_the_source_is_not_predicted(
+    out: str, runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    Image.new("RGB", (40, 40), (20, 160, 60)).save(source / "1.png")
+    config = asked(runs, source, out=str(tmp_path / out), overlays=True)
+    predict(config)
+    assert list((tmp_path / out).rglob("1.png.jpg"))
+    capsys.readouterr()
+    predict(config)
+    assert capsys.readouterr().out.startswith("all done before, nothing to predict")
+    predict(asked(runs, source, out=str(source / "again"), overlays=True))
+    assert [row["file"] for row in rows_of(source / "again" / "predictions.csv")] == ["1.png"]
+
+
+def test_long_names_and_names_of_formulas(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / ("ö" * 120)
+    names = ["=1+1.png", "-a/b.png", "a.png", "a.png.jpg/b.png", "ü.png", f"{'l' * 240}.png", f"{'ü' * 125}.png"]
+    for name in names:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40)).save(source / name)
+    predict(asked(runs, source, overlays=True))
+    (out,) = runs.glob("predictions/ö*")
+    written = [row["file"] for row in rows_of(out / "predictions.csv")]
+    assert {Path(name) for name in written} == set(map(Path, names))  # for programs they are the same files
+    assert not [name for name in written if name[0] in "=-"]
+    assert (out / "predictions.csv").read_bytes().startswith(b"\xef\xbb\xbffile,")  # by which spreadsheets know UTF-8
+    drawn = [file for file in (out / "overlays").rglob("*.jpg") if file.is_file()]
+    assert len(drawn) == len(names) - 1
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "no overlay of" in line]
+    assert "a.png: " in line or "a.png.jpg/b.png: " in line  # of which one needs a folder where the other needs a file
+
+
+def run_command(*words: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "leanet.predict", *words]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env={**os.environ, **env})
+
+
+def test_any_locale_and_any_name(runs: Path, tmp_path: Path) -> None:
+    source = tmp_path / "phötos"
+    source.mkdir()
+    for name in (b"\xff\xe9.png", "ü.png".encode(), b"no image \xff.png"):
+        path = os.fsencode(source) + b"/" + name
+        Image.new("RGB", (40, 40)).save(os.fsdecode(path), "PNG")
+    Path(os.fsdecode(path)).write_bytes(b"")
+    words = (f"run={next(runs.glob('models/*'))}", f"source={source}", "out=öut", "overlays=true")
+    found = run_command(*words, cwd=tmp_path, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "1 files cannot be read" in found.stdout
+    assert len(rows_of(tmp_path / "öut" / "predictions.csv")) == 2
+    assert len(list((tmp_path / "öut" / "overlays").iterdir())) == 2
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,16 @@ import pytest
 
 from leanet.errors import LeanetError
 from leanet.locks import lock
-from leanet.store import identity, read_array, read_json, write_array, write_atomically, write_json
+from leanet.store import (
+    as_cell,
+    identity,
+    read_array,
+    read_json,
+    write_array,
+    write_atomically,
+    write_json,
+    write_text,
+)
 
 HALF_WRITTEN = """
 import sys, time
@@ -129,3 +139,20 @@ def test_a_damaged_array_is_named_with_what_to_do(tmp_path: Path, kept: int) -> 
     file.write_bytes(file.read_bytes()[:kept])
     with pytest.raises(LeanetError, match=rf"^{file}: damaged; remove it, and the same command makes it again$"):
         read_array(file)
+
+
+def test_names_may_be_long_or_no_unicode(tmp_path: Path) -> None:
+    path = tmp_path / f"{'l' * 250}.txt"
+    write_text(path, os.fsdecode(b"\xff \xc3\xbc"))
+    assert path.read_text(encoding="utf-8") == "\\udcff ü"
+
+
+@pytest.mark.parametrize("name", ["=1+1.png", "+.png", "-.png", "@a.png", "\t.png", "\r.png"])
+def test_a_cell_is_no_formula_and_the_same_file(name: str) -> None:
+    assert as_cell(name) == f"./{name}"
+    assert Path(as_cell(name)) == Path(name)
+
+
+@pytest.mark.parametrize("name", ["a=1.png", "./-.png", "Negative/=1.png", "", "ü.png"])
+def test_other_cells_stay(name: str) -> None:
+    assert as_cell(name) == name

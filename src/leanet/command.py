@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import io
 import os
 import re
 import sys
@@ -38,6 +39,7 @@ def run(task: Task, config_name: str, schema: type = Settings) -> None:
     """
     with_traceback = bool(os.environ.get("HYDRA_FULL_ERROR"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors, so that they can be told here
+    _print_any_text()
     try:
         expand_variables()
         sys.argv[1:] = as_texts(sys.argv[1:])
@@ -51,6 +53,13 @@ def run(task: Task, config_name: str, schema: type = Settings) -> None:
     except KeyboardInterrupt:
         print("leanet: stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
+
+
+def _print_any_text() -> None:
+    """Escape what a terminal cannot show: letters outside its encoding, and file names that are no Unicode."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _main(job: Callable[[DictConfig], object], config_name: str) -> None:

@@ -31,7 +31,7 @@ from leanet.runs import ALL, RESULT, Run
 from leanet.seeds import derive
 from leanet.sheet import Panel, choose_rows, draw_sheet
 from leanet.split import Rows, Split, divisor_of, split_of, tensors_of
-from leanet.store import write_atomically, write_json, write_text
+from leanet.store import as_cell, write_atomically, write_json, write_text
 
 
 def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], object] = print) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _write_predictions(file: Path, images: ImageSet, rows: Rows, found: Tensors)
     writer.writerow(["file", "sha256", "label", *found])
     for place, row in enumerate(rows):
         values = [f"{float(found[head][place]):.9g}" for head in found]
-        writer.writerow([images.index.names[row], images.index.sha256[row], int(images.labels[row]), *values])
+        writer.writerow([as_cell(images.index.names[row]), images.index.sha256[row], int(images.labels[row]), *values])
     write_text(file, out.getvalue())
 
 

@@ -126,7 +126,9 @@ class _Queue:
     def __init__(self, folder: Path, on_wait: Wait) -> None:
         place = Path(tempfile.gettempdir()) / f"leanet-locks-{os.getuid()}"
         place.mkdir(exist_ok=True)
-        self._path = place / hashlib.sha256(f"{host()} {folder.resolve()}".encode()).hexdigest()[:16]
+        self._path = (
+            place / hashlib.sha256(f"{host()} {folder.resolve()}".encode(errors="surrogateescape")).hexdigest()[:16]
+        )
         while True:
             self._file: BinaryIO = self._path.open("ab")
             self.name = self._locked(on_wait)

@@ -78,6 +78,8 @@ def _report(prediction: Prediction, done: dict[str, Any]) -> None:
     if done["calibration"]:
         print(_calibrated(done["calibration"]))
     print(f"written: {prediction.folder / PREDICTIONS}")
+    if prediction.source.left_out:
+        print(prediction.source.left_out)
     if counts["unreadable"]:
         print(f"{counts['unreadable']} files cannot be read; which, and why: {prediction.folder / UNREADABLE}")
 

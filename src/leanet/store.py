@@ -15,6 +15,10 @@ from numpy.typing import DTypeLike, NDArray
 from leanet.errors import LeanetError
 from leanet.locks import ensure_held
 
+PREDICTION, JOURNAL = "prediction.json", "predictions.part.jsonl"  # in a prediction's folder: when done, and before
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 
 def identity(facts: Mapping[str, Any]) -> str:
     """A name for everything that changes a result: 12 hex digits of the SHA-256 of `facts` as sorted JSON.
@@ -40,7 +44,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         LeanetError: this process locked a folder around `path`, and another host has taken it over.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -95,7 +99,13 @@ def read_array(path: Path) -> NDArray[Any]:
 
 
 def write_text(path: Path, text: str) -> None:
-    write_bytes(path, text.encode())
+    """Write UTF-8; names of files that are no Unicode are written escaped."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
+
+
+def as_cell(name: str) -> str:
+    """A file's name for a CSV: `./` goes before one that a spreadsheet would take for a formula."""
+    return f"./{name}" if name.startswith(_FORMULA) else name
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -14,6 +14,7 @@ from leanet.colorizer.maps import anomaly_maps, fold_maps, map_divisor, map_scal
 from leanet.colorizer.unet import UNet
 from leanet.data.images import NEGATIVE
 from leanet.data.synthetic import SyntheticLeaves
+from leanet.errors import LeanetError
 from leanet.experiment import run_fold
 from leanet.runs import Run
 from leanet.settings import Settings, settings_of
@@ -104,6 +105,14 @@ def test_a_run_gives_the_colorizer_the_training_normals_of_its_fold(
         run_fold(Run(settings, images.index.fingerprint, 1), images, fold_of)
     expected = images.images[(fold_of != 1) & (images.labels == NEGATIVE)]
     assert np.array_equal(seen.value.args[0][:].numpy(), expected)
+
+
+def test_one_normal_image_is_too_few_for_a_colorizer(
+    tmp_path: Path, leaves: tuple[np.ndarray, np.ndarray], settings: Settings
+) -> None:
+    images, normals = leaves
+    with pytest.raises(LeanetError, match=r": a colorizer needs 2 normal images to train on, and has 1; add normal"):
+        make(tmp_path, images, normals[:1], settings)
 
 
 def test_maps_are_made_once(tmp_path: Path, leaves: tuple[np.ndarray, np.ndarray], settings: Settings) -> None:

@@ -1,7 +1,13 @@
 import io
+import os
+import re
+import resource
+import socket
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -9,8 +15,11 @@ import numpy as np
 import pytest
 import tifffile
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
+from PIL.ImageFile import ImageFile
+from PIL.PngImagePlugin import PngInfo
 
+from leanet.data import readers
 from leanet.data.decode import UnreadableError, decode, read_images, resized
 from leanet.errors import LeanetError
 
@@ -303,6 +312,12 @@ def float_tiff() -> bytes:
     return buffer.getvalue()
 
 
+def signed_tiff(dtype: str) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, np.full((4, 4), 9, dtype))
+    return buffer.getvalue()
+
+
 def wide_tiff() -> bytes:
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, np.full((4, 4), 65536, np.int32))
@@ -322,6 +337,8 @@ def wide_tiff() -> bytes:
         ("a.jpg", encoded("GIF"), "not a JPEG"),
         ("a.tif", float_tiff(), "32-bit float"),
         ("a.tif", wide_tiff(), "do not fit in 16 bits"),
+        ("a.tif", signed_tiff("i1"), "signed values, whose white is unknown"),
+        ("a.tif", signed_tiff("i2"), "signed values, whose white is unknown"),
     ],
 )
 def test_unreadable_files_are_refused_with_a_reason(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
@@ -331,14 +348,167 @@ def test_unreadable_files_are_refused_with_a_reason(tmp_path: Path, name: str, c
     assert "\n" not in str(caught.value)
 
 
-def test_missing_files_folders_and_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for path, reason in ((tmp_path / "no.png", "No such file"), (tmp_path, "Is a directory")):
+def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s.png"))
+    reasons = {"no.png": "No such file", "": "Is a directory", "pipe.png": "not a regular", "s.png": "not a regular"}
+    for name, reason in reasons.items():
         with pytest.raises(UnreadableError, match=reason):
-            decode(path)
-    path = saved(tmp_path / "a.png", Image.new("L", (100, 100)))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(UnreadableError, match="too many pixels"):
+            decode(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif", ".webp"])
+def test_the_limit_of_pixels_is_named_and_can_be_raised(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path / f"a{suffix}", Image.new("L", (100, 100)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)  # as 200 megapixels are to Pillow's own limit
+    assert decode(path).size == (100, 100)
+    monkeypatch.setenv("LEANET_MAX_PIXELS", "9999")
+    with pytest.raises(UnreadableError, match="10000 pixels, more than LEANET_MAX_PIXELS=9999: set that higher"):
         decode(path)
+    monkeypatch.setenv("LEANET_MAX_PIXELS", "many")
+    with pytest.raises(UnreadableError, match="LEANET_MAX_PIXELS=many: must be a number of pixels"):
+        decode(path)
+
+
+@pytest.mark.slow
+def test_a_photograph_of_200_megapixels_is_read_in_bounded_memory(tmp_path: Path) -> None:
+    paths = [saved(tmp_path / f"{number}.png", Image.new("RGB", (16320, 12240), RED)) for number in range(3)]
+    images = np.zeros((3, 3, 8, 8), np.uint8)
+    read_images(paths, images, "decode")
+    assert (images[:, 0] == 255).all()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 5e6  # kB; 200 megapixels in RGB take .8 GB at a time
+
+
+@pytest.mark.parametrize("kind", ["zTXt", "iTXt", "tEXt", "XMP", "iCCP"])
+def test_a_png_may_have_megabytes_of_text_or_profile(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, info, options = "x" * 2_000_000, PngInfo(), {}
+    if kind == "XMP":
+        info.add_itxt("XML:com.adobe.xmp", text, zip=True)
+    elif kind == "iTXt":
+        info.add_itxt("comment", text, zip=True)
+    elif kind == "iCCP":
+        options = {"icc_profile": text.encode()}
+    else:
+        info.add_text("comment", text, zip=kind == "zTXt")
+    path = saved(tmp_path / "a.png", Image.fromarray(RGB), pnginfo=info, **options)
+    np.testing.assert_array_equal(pixels(path), RGB)
+    for limit in ("MAX_TEXT_CHUNK", "MAX_TEXT_MEMORY"):
+        monkeypatch.setattr(PngImagePlugin, limit, 1_000_000)
+    with pytest.raises(UnreadableError, match="more than 64 MB of text or colour profile in it: save it without them"):
+        decode(path)
+
+
+COLORS = np.random.default_rng(1).integers(0, 256, (37, 53, 4), np.uint8)
+
+
+@pytest.mark.parametrize("more", [{}, {"tile": (16, 16)}, {"rowsperstrip": 5}, {"byteorder": ">"}], ids=str)
+@pytest.mark.parametrize("compression", [None, "deflate"])
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize(("photometric", "channels"), [("rgb", 3), ("separated", 4)])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_tiffs_of_every_layout_are_right_or_refused(
+    tmp_path: Path,
+    bits: int,
+    photometric: str,
+    channels: int,
+    planar: str,
+    compression: str | None,
+    more: dict[str, Any],
+) -> None:
+    values = COLORS[..., :channels] * np.array(1 if bits == 8 else 257, f"u{bits // 8}")
+    stored = np.moveaxis(values, -1, 0) if planar == "separate" else values
+    options = {"photometric": photometric, "planarconfig": planar, "compression": compression, **more}
+    tifffile.imwrite(tmp_path / "a.tif", stored, **options)
+    if bits == 16 and planar == "separate" and not compression:
+        with pytest.raises(
+            UnreadableError, match="16-bit channels one after another, uncompressed: save it interleaved"
+        ):
+            decode(tmp_path / "a.tif")
+        return
+    color = COLORS[..., :3].astype(float)
+    expected = color if channels == 3 else (255 - color) * (255 - COLORS[..., 3:]) / 255
+    np.testing.assert_allclose(pixels(tmp_path / "a.tif"), expected, atol=1.5)
+
+
+def test_a_palette_of_8_bit_numbers_is_not_black(tmp_path: Path) -> None:
+    path, colors = tmp_path / "a.tif", np.random.default_rng(2).integers(0, 256, (3, 256), np.uint16)
+    indices = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    for scale in (1, 257):  # what some programs write, and what TIFF 6.0 has
+        tifffile.imwrite(path, indices, photometric="palette", colormap=colors * np.uint16(scale))
+        np.testing.assert_array_equal(pixels(path), np.moveaxis(colors[:, indices], 0, -1))
+        np.testing.assert_array_equal(pixels(path), as_opencv_reads(path))
+
+
+def bmp_with_masks(values: NDArray[np.uint8], *masks: int) -> bytes:
+    """A BMP of 32 bits with a V5 header and the masks of red, green, blue and alpha."""
+    height, width = values.shape[:2]
+    header = struct.pack("<IiiHHIIiiII", 124, width, -height, 1, 32, 3, values.nbytes, 2835, 2835, 0, 0)
+    header += struct.pack("<IIII", *masks) + b"BGRs" + bytes(64)
+    return b"BM" + struct.pack("<IHHI", 14 + 124 + values.nbytes, 0, 0, 14 + 124) + header + values.tobytes()
+
+
+@pytest.mark.parametrize("order", ["BGRA", "RGBA", "without masks"])
+def test_an_alpha_of_zeros_alone_is_no_alpha_in_a_bmp(tmp_path: Path, order: str) -> None:
+    path, values = tmp_path / "a.bmp", COLORS.copy()
+    masks = {"BGRA": (0xFF0000, 0xFF00, 0xFF, 0xFF << 24), "RGBA": (0xFF, 0xFF00, 0xFF0000, 0xFF << 24)}
+    values[..., 3] = 0
+    path.write_bytes(bmp_with_masks(values, *masks.get(order, (0, 0, 0, 0))))
+    np.testing.assert_array_equal(pixels(path), values[..., 2::-1] if order != "RGBA" else values[..., :3])
+    np.testing.assert_array_equal(pixels(path), as_opencv_reads(path))
+    values[0, 0] = (0, 0, 0, 255)  # now it is one
+    path.write_bytes(bmp_with_masks(values, *masks.get(order, (0, 0, 0, 0))))
+    assert pixels(path)[0, :2].tolist() == [[0, 0, 0], [255, 255, 255]]
+
+
+def test_an_undeclared_fourth_channel_of_zeros_is_no_alpha_in_a_tiff(tmp_path: Path) -> None:
+    values = COLORS.copy()
+    values[..., 3] = 0
+    for extra, expected in ((["unassalpha"], 255), (["unspecified"], values[..., :3])):
+        tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", extrasamples=extra)
+        np.testing.assert_array_equal(pixels(tmp_path / "a.tif") + 0 * values[..., :3], expected)
+    content = (tmp_path / "a.tif").read_bytes()
+    tag = struct.pack("<HHIHH", 338, 3, 1, 0, 0)
+    assert tag in content
+    (tmp_path / "a.tif").write_bytes(content.replace(tag, struct.pack("<HHIHH", 337, 3, 1, 0, 0)))  # none that says so
+    np.testing.assert_array_equal(pixels(tmp_path / "a.tif"), values[..., :3])
+
+
+def test_heic_is_read_with_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(UnreadableError, match=r"cannot be read: HEIC, which needs pip install 'leanet\[heic\]'"):
+        decode(path)
+
+    class HeifImageFile(ImageFile):
+        def _open(self) -> None:
+            if self.fp.read(12)[4:] != b"ftypheic":
+                raise SyntaxError
+            self._size, self._mode = (2, 1), "RGB"
+            self.tile = [("raw", (0, 0, 2, 1), 24, ("RGB", 0, 1))]
+
+    monkeypatch.setitem(sys.modules, "pillow_heif", SimpleNamespace(HeifImageFile=HeifImageFile))
+    monkeypatch.setattr(readers, "reads_heic", lambda: True)
+    monkeypatch.setattr(readers, "_readers", readers._readers.__wrapped__)
+    path.write_bytes(path.read_bytes() + bytes([*RED, *BLUE]))
+    assert pixels(path).tolist() == [[list(RED), list(BLUE)]]
+    np.testing.assert_array_equal(pixels(saved(tmp_path / "b.png", Image.fromarray(RGB))), RGB)
+
+
+def test_many_unreadable_files_are_listed_in_a_file(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number:04}.png" for number in range(3000)]
+    with pytest.raises(LeanetError) as caught:
+        read_images(paths, np.zeros((3000, 3, 4, 4), np.uint8), "decode")
+    pattern = r"3000 of 3000 images cannot be read: (.*0009\.png \(No such .*\)) and 2990 more; (.+) lists all"
+    told = re.fullmatch(pattern, str(caught.value))
+    assert told and told[1].count(".png") == 10
+    lines = Path(told[2]).read_text(encoding="utf-8").splitlines()
+    Path(told[2]).unlink()
+    assert lines == [f"{path} (No such file or directory)" for path in paths]
 
 
 def test_resizing_averages_instead_of_sampling() -> None:

@@ -63,6 +63,36 @@ def test_named_classes_go_before_good(tmp_path: Path) -> None:
     assert found(tmp_path) == {"Negative/a.png": 0, "Positive/b.png": 1}
 
 
+def test_thumbnails_are_neither_images_nor_a_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = {"good/0.png": 0, "cut/0.png": 1, "cut/photo.jfif": 1}
+    pictures(tmp_path, *names, "@eaDir/0.png/thumb.jpg", "good/@eaDir/0.png/thumb.jpg", "__MACOSX/good/0.png")
+    (tmp_path / "good/photo.heic").touch()
+    (tmp_path / "good/Thumbs.db").touch()
+    assert found(tmp_path) == names
+    told = capsys.readouterr().out
+    assert told.startswith("set: 5 files left out: 1 of image formats that leanet does not read (.heic, which needs ")
+    assert ", 4 hidden or of a system (" in told and "@eaDir" in told and "Thumbs.db" in told
+    assert told.count("\n") == 1
+    folder(tmp_path).load(tmp_path / "cache")
+    assert capsys.readouterr().out == ""  # it is told once
+
+
+def test_runs_within_the_root_are_no_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = {"good/0.png": 0, "cut/0.png": 1}
+    pictures(tmp_path, *names, "runs/detectors/x/sheet.png", "found/overlays/0.png", "good/found/overlays/0.png")
+    for name in ("runs/detectors/x/config.yaml", "found/prediction.json", "good/found/prediction.json"):
+        (tmp_path / name).touch()
+    assert found(tmp_path) == names
+    assert capsys.readouterr().out == "set: 3 files left out: 3 written by leanet (found, runs)\n"
+
+
+def test_a_pipe_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    pictures(tmp_path, "Negative/a.png", "Positive/b.png")
+    os.mkfifo(tmp_path / "Positive/pipe.png")
+    with pytest.raises(LeanetError, match=r"1 of 3 images cannot be read: .*pipe.png \(not a regular file\)"):
+        folder(tmp_path).index()
+
+
 def test_links_are_followed_once(tmp_path: Path) -> None:
     pictures(tmp_path, "store/a.png", "root/Positive/b.png")
     (tmp_path / "store/loop").symlink_to(tmp_path / "store")
@@ -137,7 +167,7 @@ def test_relative_paths_and_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (["a.png"], {}, r"the folders there are: none\."),
         (["bottle/train/good/a.png"], {}, r"the folders there are: bottle\."),
         (["Negative/a.png", "Positive/.b.png"], {}, r"no images in .*/Positive: put"),
-        (["Negative/a.gif", "Positive/b.png"], {}, r"no images in .*/Negative: put"),
+        (["Negative/a.gif", "Positive/b.png"], {}, r"no images in .*/Negative: put .*; 1 file left out: .* \(\.gif\)"),
         (["train/good/a.png"], {}, r"no images in .*\(no folder of defects beside `good`\): put"),
         (["good/a.gif", "bad/b.png"], {}, r"no images in .*/good: put"),
         (["x/a.png", "x/y/b.png"], {"negative": "x", "positive": "x/y"}, "negative=x and dataset.positive=x/y overlap"),

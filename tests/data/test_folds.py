@@ -162,10 +162,10 @@ def test_what_is_written_is_csv_sorted_by_file(split: Split) -> None:
     assert path.read_bytes().startswith(b"file,sha256,label,fold\n")
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["file"] for row in rows] == sorted(index.names)
+    assert [row["file"] for row in rows] == sorted(name.replace("=1+1", "./=1+1") for name in index.names)
     written = {row["file"]: (row["sha256"], row["label"], row["fold"]) for row in rows}
     for name, sha256, label, fold in zip(index.names, index.sha256, index.labels, fold_of, strict=True):
-        assert written[name] == (sha256, str(label), str(fold))
+        assert written[name.replace("=1+1", "./=1+1")] == (sha256, str(label), str(fold))
 
 
 def test_what_is_written_can_be_read(split: Split) -> None:
@@ -179,6 +179,28 @@ def test_images_are_known_by_content_not_by_name(split: Split) -> None:
     path, index, fold_of = split
     renamed = Index(tuple(f"x{number}.png" for number in range(len(index))), index.labels, index.sha256)
     np.testing.assert_array_equal(read_folds(path, renamed), fold_of)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", ","])
+def test_what_a_spreadsheet_saves_can_be_read(split: Split, delimiter: str) -> None:
+    path, index, fold_of = split
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows(rows)
+    np.testing.assert_array_equal(read_folds(path, index), fold_of)
+
+
+def test_no_name_is_a_formula(tmp_path: Path) -> None:
+    names = ["=1+1.png", "+/a.png", "-.png", "@SUM(A1).png", "\ttab.png", "\rreturn.png", "a=1.png"]
+    index = index_of(names)
+    path, fold_of = tmp_path / "folds.csv", stratified_folds(index.labels, index.sha256, 2, 0)
+    write_folds(path, index, fold_of)
+    np.testing.assert_array_equal(read_folds(path, index), fold_of)
+    with path.open(encoding="utf-8", newline="") as file:
+        written = [row["file"] for row in csv.DictReader(file)]
+    assert sorted(written) == sorted([*(f"./{name}" for name in names[:-1]), names[-1]])
+    assert {Path(name) for name in written} == set(map(Path, names))  # for programs they are the same files
 
 
 def test_names_that_are_no_unicode_can_be_written(tmp_path: Path) -> None:
@@ -294,6 +316,18 @@ def test_equal_pictures_are_held_out_together_and_some_are_left() -> None:
     assert np.bincount(labels[validation]).tolist() == [4, 4]
     with pytest.raises(LeanetError, match=r"validation=0\.5: no positive image"):
         held_out(np.arange(20), labels, ["a" if label else str(row) for row, label in enumerate(labels)], 0.5, 0)
+
+
+def test_no_class_is_held_out_altogether_with_pictures_of_both_classes() -> None:
+    labels = np.array([0, 0, 1, 1, 1], np.int64)
+    pixels = ["a", "b", "b", "c", "d"]  # one picture is of both classes
+    for seed in range(20):
+        try:
+            train, _ = held_out(np.arange(5), labels, pixels, 0.4, seed)
+        except LeanetError as error:
+            assert str(error) == "validation=0.4: no negative image of the training folds is left to train on"
+        else:
+            assert set(labels[train].tolist()) == {0, 1}
 
 
 @pytest.mark.parametrize("parts", [2, 3, 7])

@@ -56,6 +56,14 @@ def test_arrays_are_as_good_as_files(made: Any) -> None:
     assert (model.predict(arrays).probabilities == model.predict(files).probabilities).all()
 
 
+def test_one_image_need_not_be_in_a_list(made: Any) -> None:
+    file = min(made.photos.glob("*/*.png"))
+    model = leanet.load(made.model)
+    (expected,) = model.predict([file]).probabilities
+    for image in (file, str(file), np.asarray(Image.open(file))):
+        assert model.predict(image).probabilities.tolist() == [expected]
+
+
 def test_calibration_and_a_chosen_threshold(made: Any) -> None:
     files = sorted(made.photos.glob("*/*.png"))
     plain, calibrated = leanet.load(made.model), leanet.load(made.model, threshold="recall", recall=1, calibrated=True)
@@ -76,6 +84,8 @@ def test_calibration_and_a_chosen_threshold(made: Any) -> None:
         (lambda photos: [np.zeros((8, 8), np.uint8)], ValueError, "images are"),
         (lambda photos: [np.zeros((8, 8, 3))], ValueError, "images are"),
         (lambda photos: [], ValueError, "no images"),
+        (lambda photos: "x.png", LeanetError, "x.png cannot be read: No such file"),
+        (lambda photos: np.zeros((8, 8), np.uint8), ValueError, "images are"),
     ],
 )
 def test_what_is_no_image(made: Any, given: Any, error: type[Exception], told: str) -> None:

@@ -17,6 +17,7 @@ from leanet.colorizer.build import colorizer_of
 from leanet.colorizer.network import Colorizer
 from leanet.colorizer.task import ColorizerTask, recolored
 from leanet.data.batches import Chosen, DeviceData
+from leanet.errors import LeanetError
 from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
 from leanet.locks import lock, tidy
 from leanet.loggers import LogSettings, log_folder
@@ -56,6 +57,11 @@ def train_colorizer(
     kept = load_colorizer(plan.folder, settings, image_size)
     if kept is not None:
         return kept
+    if len(normals) < 2:
+        raise LeanetError(
+            f"{plan.label}: a colorizer needs 2 normal images to train on, and has {len(normals)}; add normal images, "
+            "or lower validation or map.cross_fit"
+        )
     torch.manual_seed(derive(settings.seed, "colorizer"))
     colorizer = colorizer_of(settings, image_size)
     task = ColorizerTask(colorizer, settings, normals)

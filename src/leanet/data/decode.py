@@ -2,25 +2,28 @@
 
 import hashlib
 import io
+import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from os import cpu_count
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps
+from PIL.BmpImagePlugin import BmpImageFile
 from tqdm import tqdm
 
+from leanet.data import tiff
 from leanet.data.images import Decoded
+from leanet.data.readers import MAX_TEXT, open_file, opened
+from leanet.data.room import Room
 from leanet.errors import LeanetError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
-# Named, so that a file with a wrong suffix cannot start Pillow's rarer readers (EPS would run Ghostscript).
-_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+_ROOM = Room((os.cpu_count() or 1) << 25)  # 34 megapixels for each thread
 # What Pillow opens these formats as, and the mode that keeps the colour of it for an ICC profile to act on.
 _COLOR_MODES = {
     **dict.fromkeys(("1", "L", "LA", "La"), "L"),
@@ -29,6 +32,9 @@ _COLOR_MODES = {
 }
 _SAME_COLOR = 2  # levels of 255 by which two descriptions of sRGB itself differ
 
+_ROWS = 256
+_SHOWN = 10  # of many files that cannot be read, as many are named
+
 T = TypeVar("T")
 
 
@@ -36,7 +42,7 @@ class UnreadableError(LeanetError):
     """A file that gives no image; `reason` says in a few words why."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{_shown(path)} cannot be read: {reason}")
+        super().__init__(f"{shown(path)} cannot be read: {reason}")
         self.reason = reason
 
 
@@ -44,17 +50,23 @@ def decode(path: Path) -> Image.Image:
     """The image in `path`, the first where there are several: mode RGB, 8 bit, sRGB, upright, transparency on white.
 
     Raises:
-        UnreadableError: the file is missing, no image, damaged, or of a kind whose range of values is unknown.
+        UnreadableError: the file is missing, no image, damaged, too large, or of a kind whose colours are unknown.
     """
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            profile = image.info.get("icc_profile")
-            image.load()
-            _turn_upright(image)
-            color, alpha = _planes(image)
-            return _on_white(_to_srgb(color, profile), alpha)
-    except Exception as error:  # Pillow's readers raise nearly anything on damaged files
-        raise UnreadableError(path, _reason(path, error)) from error
+    with decoded(path) as image:
+        return image
+
+
+@contextmanager
+def decoded(path: Path) -> Iterator[Image.Image]:
+    """As `decode`, for threads: the image's room in the memory is taken until the block ends."""
+    with ExitStack() as stack:
+        try:
+            image = stack.enter_context(opened(stack.enter_context(open_file(path))))
+            stack.enter_context(_ROOM.taken(image.width * image.height))
+            rgb = _rgb(image)
+        except Exception as error:  # Pillow's readers raise nearly anything on damaged files
+            raise UnreadableError(path, _reason(path, error)) from error
+        yield rgb
 
 
 def resized(image: Image.Image, size: int) -> NDArray[np.uint8]:
@@ -72,9 +84,9 @@ def read_images(paths: Sequence[Path], images: NDArray[np.uint8], label: str) ->
     """
 
     def read(position: int, path: Path) -> tuple[str, tuple[int, int]]:
-        image = decode(path)
-        images[position] = resized(image, images.shape[-1])
-        return hashlib.sha256(f"{image.width}x{image.height}".encode() + image.tobytes()).hexdigest(), image.size
+        with decoded(path) as image:
+            images[position] = resized(image, images.shape[-1])
+            return _digest(image), image.size
 
     pixels, sizes = zip(*each(read, paths, label), strict=True)
     return Decoded(pixels, np.array(sizes, dtype=np.int64))
@@ -90,20 +102,31 @@ def each(job: Callable[[int, Path], T], paths: Sequence[Path], label: str, kind:
             return error
 
     # Not `with`: on Ctrl-C that would first work through everything still queued.
-    threads = ThreadPoolExecutor(cpu_count())
+    threads = ThreadPoolExecutor(os.cpu_count())
     try:
         done = threads.map(attempt, range(len(paths)))
         outcomes = list(tqdm(done, label, len(paths), leave=False, disable=None, unit="image", delay=0.5))
     finally:
         threads.shutdown(cancel_futures=True)
     failures = [
-        f"{_shown(path)} ({outcome.reason})"
+        f"{shown(path)} ({outcome.reason})"
         for path, outcome in zip(paths, outcomes, strict=True)
         if isinstance(outcome, UnreadableError)
     ]
     if failures:
-        raise LeanetError(f"{len(failures)} of {len(paths)} {kind} cannot be read: {', '.join(failures)}")
+        raise LeanetError(f"{len(failures)} of {len(paths)} {kind} cannot be read: {_listed(failures)}")
     return tuple(outcome for outcome in outcomes if not isinstance(outcome, UnreadableError))
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Mode RGB, 8 bit, sRGB, upright, transparency on white."""
+    profile = image.info.get("icc_profile")
+    tiff.check_layout(image)
+    image.load()
+    tiff.mend_color_map(image)
+    _turn_upright(image)
+    color, alpha = _planes(image)
+    return _on_white(_to_srgb(color, profile), alpha)
 
 
 def _turn_upright(image: Image.Image) -> None:
@@ -120,21 +143,30 @@ def _planes(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         kind = "32-bit float values, whose white is unknown" if image.mode == "F" else f"mode {image.mode}"
         raise ValueError(f"{kind}: save it as 8 or 16 bit grey or RGB")
     mode = _COLOR_MODES[image.mode]
-    if not image.has_transparency_data:
-        return image.convert(mode), None
+    if not image.has_transparency_data or _has_unused_alpha(image):
+        return _in_mode(image, mode), None
     rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")  # La converts to nothing but LA
     return rgba.convert("RGB").convert(mode), rgba.getchannel("A")
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """As `convert`, which would copy an image that is of this mode."""
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _has_unused_alpha(image: Image.Image) -> bool:
+    """Whether the fourth channel is 0 everywhere, in a file of a kind that programs without alpha write as well."""
+    if image.mode != "RGBA" or not (isinstance(image, BmpImageFile) or tiff.has_undeclared_alpha(image)):
+        return False
+    return image.getchannel("A").getextrema() == (0, 0)
 
 
 def _grey_from_16_bit(image: Image.Image) -> Image.Image:
     """Mode L from a mode of more than 8 bits whose values fit in 16; Pillow's own conversion would clip at 255."""
     values = np.asarray(image).astype(np.int64)
-    white = 65535
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        if image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE) == (12,):
-            white = 4095
-        if image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0:  # white is zero; Pillow leaves that
-            values = white - values
+    white, is_inverted = tiff.grey_range(image)
+    if is_inverted:
+        values = white - values
     if values.min() < 0 or values.max() > white:
         raise ValueError(f"grey values {values.min()} to {values.max()} do not fit in 16 bits")
     return Image.fromarray(((values * 255 + white // 2) // white).astype(np.uint8))
@@ -146,7 +178,7 @@ def _to_srgb(color: Image.Image, profile: bytes | None) -> Image.Image:
     Pixels stay untouched where the profile is sRGB in one of its many spellings: rounding would make two equal
     pictures differ.
     """
-    plain = color.convert("RGB")
+    plain = _in_mode(color, "RGB")
     if not profile:
         return plain
     try:
@@ -183,14 +215,31 @@ def _on_white(rgb: Image.Image, alpha: Image.Image | None) -> Image.Image:
 
 def _reason(path: Path, error: Exception) -> str:
     """Why `path` gives no image, in a few words on one line."""
-    if isinstance(error, UnidentifiedImageError):
-        return "empty file" if path.stat().st_size == 0 else "not a JPEG, PNG, TIFF, BMP or WebP that Pillow can read"
     if isinstance(error, Image.DecompressionBombError):
-        return "too many pixels, maybe a decompression bomb"
+        return "more pixels than Pillow reads of this format"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if "MAX_TEXT" in text:
+        return f"more than {MAX_TEXT >> 20} MB of text or colour profile in it: save it without them"
     return " ".join(text.split()) or type(error).__name__
 
 
-def _shown(path: Path) -> str:
+def _digest(image: Image.Image) -> str:
+    """SHA-256 of an image's size and pixels, which are copied a few rows at a time."""
+    digest = hashlib.sha256(f"{image.width}x{image.height}".encode())
+    for top in range(0, image.height, _ROWS):
+        digest.update(image.crop((0, top, image.width, min(top + _ROWS, image.height))).tobytes())
+    return digest.hexdigest()
+
+
+def _listed(failures: Sequence[str]) -> str:
+    """The failures in one line; of many the first, and the file that has all."""
+    if len(failures) <= _SHOWN:
+        return ", ".join(failures)
+    with NamedTemporaryFile("w", prefix="leanet-unreadable-", suffix=".txt", encoding="utf-8", delete=False) as file:
+        file.writelines(f"{failure}\n" for failure in failures)
+    return f"{', '.join(failures[:_SHOWN])} and {len(failures) - _SHOWN} more; {file.name} lists all"
+
+
+def shown(path: Path | str) -> str:
     """The path on one line, even if its name has a line break."""
     return str(path) if str(path).isprintable() else repr(str(path))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from leanet.data.images import NEGATIVE, POSITIVE, Index
 from leanet.errors import LeanetError
-from leanet.store import write_text
+from leanet.store import as_cell, write_text
 
 _COLUMNS = ("file", "sha256", "label", "fold")
 _CLASSES = {NEGATIVE: "negative", POSITIVE: "positive"}
@@ -93,7 +93,7 @@ def held_out(
         return rows, rows[:0]
     kept = np.ones(len(rows), dtype=bool)
     groups = _groups([pixels[row] for row in rows])
-    for label, name in _CLASSES.items():
+    for label in _CLASSES:
         of_class = labels[rows] == label
         wanted = max(1, round(share * int(of_class.sum()))) - int((~kept & of_class).sum())
         digests = {pixels[row] for row in rows[of_class]}
@@ -102,7 +102,8 @@ def held_out(
                 break
             wanted -= int((kept & of_class)[groups[digest]].sum())
             kept[groups[digest]] = False
-        if not (kept & of_class).any():
+    for label, name in _CLASSES.items():
+        if not (kept & (labels[rows] == label)).any():
             raise LeanetError(f"validation={share:g}: no {name} image of the training folds is left to train on")
     return rows[kept], rows[~kept]
 
@@ -153,10 +154,12 @@ def check_separation(fold_of: NDArray[np.int64], pixels: Sequence[str], names: S
 
 
 def write_folds(path: Path, index: Index, fold_of: NDArray[np.int64]) -> None:
-    """Write `path` as CSV with the columns file, sha256, label (0 or 1) and fold, sorted by file."""
-    rows = sorted(zip(index.names, index.sha256, index.labels.tolist(), fold_of.tolist(), strict=True))
-    # A name that is no Unicode is written escaped: it only informs, images are found again by their content.
-    write_text(path, "".join(map(_line, [_COLUMNS, *rows])).encode(errors="backslashreplace").decode())
+    """Write `path` as CSV with the columns file, sha256, label (0 or 1) and fold, sorted by file.
+
+    The names only inform: images are found again by their content.
+    """
+    rows = sorted(zip(map(as_cell, index.names), index.sha256, index.labels.tolist(), fold_of.tolist(), strict=True))
+    write_text(path, "".join(map(_line, [_COLUMNS, *rows])))
 
 
 def read_folds(path: Path, index: Index) -> NDArray[np.int64]:
@@ -207,7 +210,9 @@ def _rows(path: Path) -> list[_Row]:
     """The rows of a folds file, with every field checked by itself."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:  # -sig: spreadsheets put a mark in front
-            reader = csv.DictReader(file)
+            head = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=max(",;\t", key=head.count))  # spreadsheets choose by country
             missing = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
             if missing:
                 raise LeanetError(f"{path}: no column {', '.join(missing)}; a folds file has {','.join(_COLUMNS)}")
@@ -215,7 +220,7 @@ def _rows(path: Path) -> list[_Row]:
     except OSError as error:
         raise LeanetError(f"{path}: no folds can be read there ({error.strerror})") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise LeanetError(f"{path}: not a CSV file in UTF-8 ({error})") from error
+        raise LeanetError(f"{path}: not a CSV file in UTF-8 ({error}); save it as that") from error
 
 
 def _row(path: Path, line: int, record: dict[str, str]) -> _Row:

@@ -79,7 +79,7 @@ class Dataset(Protocol):
     def load(self, cache: Path) -> ImageSet: ...
 
 
-DECODER = 3  # raised by hand when decoding changes, so that no older cache is read
+DECODER = 4  # raised by hand when decoding changes, so that no older cache is read
 
 
 class Decoded(NamedTuple):

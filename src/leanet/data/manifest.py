@@ -11,11 +11,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from leanet.data.archives import Found
-from leanet.data.decode import SUFFIXES
+from leanet.data.files import Files, Kind
 from leanet.data.images import NEGATIVE, POSITIVE
+from leanet.data.readers import open_file
 from leanet.errors import LeanetError
 from leanet.locks import ensure_held
-from leanet.store import read_json, write_json, write_text
+from leanet.store import as_cell, read_json, write_json, write_text
 
 FOLDERS = {NEGATIVE: "Negative", POSITIVE: "Positive"}  # as ImageFolder looks for them
 _COLUMNS = ("class", "file", "source", "sha256", "bytes")
@@ -38,7 +39,7 @@ def write_dataset(folder: Path, staging: Path, drawn: dict[int, tuple[Found, ...
             name = f"{FOLDERS[label]}/{_name(image, nth[image.sha256])}"
             nth[image.sha256] += 1
             _copy(image, staging / name)
-            rows.append((FOLDERS[label], name, image.source, image.sha256, image.bytes))
+            rows.append((FOLDERS[label], name, as_cell(image.source), image.sha256, image.bytes))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([_COLUMNS, *sorted(rows)])
@@ -71,8 +72,7 @@ def check_dataset(folder: Path, facts: dict[str, Any]) -> dict[int, int]:
 
 
 def _differences(folder: Path, listed: dict[str, str]) -> Iterator[str]:
-    paths = [path for name in FOLDERS.values() for path in (folder / name).rglob("*")]
-    images = [path for path in paths if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    images = Files.below(*(folder / name for name in FOLDERS.values())).of(Kind.IMAGE)
     there = {path.relative_to(folder).as_posix() for path in images}
     yield from (f"missing {name}" for name in sorted(set(listed) - there))
     yield from (f"added {name}" for name in sorted(there - set(listed)))
@@ -105,5 +105,5 @@ def _copy(image: Found, target: Path) -> None:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

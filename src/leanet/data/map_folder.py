@@ -76,17 +76,17 @@ class MapFolder:
 @cache
 def map_fingerprint(root: str, folds: int) -> str:
     """SHA-256 over the names and contents of all maps below `root`, in all of the `folds`; read once in a process."""
-    if _FOLD not in root:
-        return hashlib.sha256("\n".join(_lines(_folder(root))).encode()).hexdigest()
-    lines = [
-        f"{fold} {line}" for fold in range(1, folds + 1) for line in _lines(_folder(root.replace(_FOLD, str(fold))))
-    ]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    if _FOLD in root:
+        of_folds = {fold: _lines(_folder(root.replace(_FOLD, str(fold)))) for fold in range(1, folds + 1)}
+        lines = [f"{fold} {line}" for fold, of_fold in of_folds.items() for line in of_fold]
+    else:
+        lines = _lines(_folder(root))
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def _lines(folder: Path) -> list[str]:
     """A line for each map in `folder`: the digest of its content, and its name."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
     digests = each(lambda _, path: hashlib.sha256(path.read_bytes()).hexdigest(), paths, "index maps", "maps")
     return [f"{sha} {path.relative_to(folder).as_posix()}" for sha, path in zip(digests, paths, strict=True)]
 

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from leanet.data.files import is_system
 from leanet.errors import LeanetError
 
 BLOCK = 1 << 20
@@ -186,8 +187,8 @@ def _printable(name: str) -> str:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether the name is one that systems leave behind."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+    """Whether the file or a folder around it is one that systems leave behind."""
+    return any(is_system(part) for part in name.split("/"))
 
 
 def unpacked(path: str) -> str:

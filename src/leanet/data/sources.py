@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from leanet.data.archives import Choice, Found
-from leanet.data.decode import SUFFIXES
+from leanet.data.files import image_suffixes, is_image
 from leanet.data.images import NEGATIVE, POSITIVE
 from leanet.errors import LeanetError, MissingDatasetError
 from leanet.rules import TEXT, Rule, whole
@@ -53,7 +53,7 @@ class Origin:
 
     def label(self, path: str) -> int | None:
         """The class of the image at `path`; None for a file that is no image or not wanted."""
-        if PurePosixPath(path).suffix.lower() not in SUFFIXES or self.excluded(path):
+        if not is_image(PurePosixPath(path).name) or self.excluded(path):
             return None
         if _fits(path, self.negative):
             return NEGATIVE
@@ -87,7 +87,7 @@ class Labels:
         return cls(origin, labels)
 
     def label(self, path: str) -> int | None:
-        if PurePosixPath(path).suffix.lower() not in SUFFIXES or self.excluded(path):
+        if not is_image(PurePosixPath(path).name) or self.excluded(path):
             return None
         parts = _key(path).split("/")
         ends = ("/".join(parts[start:]) for start in range(len(parts)))
@@ -161,7 +161,7 @@ def _key(path: str) -> str:
     """A path to compare: in lower case, with slashes, without an image's suffix."""
     path = path.replace("\\", "/").lower().strip("/")
     suffix = PurePosixPath(path).suffix
-    return path.removesuffix(suffix) if suffix in SUFFIXES else path
+    return path.removesuffix(suffix) if suffix in image_suffixes() else path
 
 
 def _rows(file: Path) -> list[tuple[int, str, str]]:

@@ -96,8 +96,8 @@ class Model:
             return Look(per_fold)
         return Look(per_fold, _mean([member.map for member in seen]), _mean([member.attention for member in seen]))
 
-    def predict(self, images: Sequence[Picture], details: bool = False) -> Predictions:
-        """Ask about images, each a file or an sRGB array (H, W, 3) uint8 of any size.
+    def predict(self, images: Picture | Sequence[Picture], details: bool = False) -> Predictions:
+        """Ask about one image or several, each a file or an sRGB array (H, W, 3) uint8 of any size.
 
         Args:
             details: whether to give maps and attention as well.
@@ -106,6 +106,8 @@ class Model:
             UnreadableError: a file that gives no image; a LeanetError.
             ValueError: no images, or an array of another shape or kind.
         """
+        if isinstance(images, str | PathLike) or (isinstance(images, np.ndarray) and images.ndim < 4):
+            images = [images]
         if len(images) == 0:
             raise ValueError("there are no images to ask about")
         looks = []

@@ -1,5 +1,8 @@
 """What a model saw, laid over the photograph: where the colour surprised, and what it attended to."""
 
+import errno
+import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -10,9 +13,10 @@ import numpy as np
 from matplotlib.colors import ListedColormap, Normalize
 from numpy.typing import NDArray
 from PIL import Image
+from tqdm import tqdm
 
 from leanet.canvas import FAINT, Page, Scale, attention_scale, printable
-from leanet.data.decode import decode
+from leanet.data.decode import UnreadableError, decoded, shown
 from leanet.model.load import Look
 from leanet.store import write_atomically
 
@@ -21,6 +25,10 @@ _DPI, _SIDE = 100, 4.0  # inches of the longer side of a photograph
 _GAP, _MARGIN, _TOP, _BOTTOM = 0.2, 0.2, 0.62, 0.62
 _LEAST = 2.0  # ΔE00 that is at the upper end at least: what can hardly be seen must not look like much
 _MAP, _ATTENTION = 0.85, 0.6  # how much of the photograph the strongest value covers; attention is in large pieces
+
+_LONGEST = 251  # bytes of a name that leave room for `.jpg`
+# What fails because of one file's name: other files can still be written.
+_OF_ONE_NAME = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ)
 
 
 @dataclass(frozen=True)
@@ -36,11 +44,30 @@ def draw_overlays(root: Path, names: Sequence[str], look: Look, threshold: float
     The photograph, and over it in grey the anomaly map and the attention map, as far as the model has them.
     """
     for place, name in enumerate(names):
-        photograph = decode(root / name)
+        probability, layers = float(look.probabilities[place]), _layers(look, place)
+        try:
+            page = _page(_small(root / name), name, probability, threshold, layers)
+            target = folder / FOLDER / picture_name(name)
+            write_atomically(target, lambda out: page.figure.savefig(out, format="jpeg", pil_kwargs={"quality": 90}))  # noqa: B023
+        except (UnreadableError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _OF_ONE_NAME:  # a full disk, say
+                raise
+            tqdm.write(f"no overlay of {shown(name)}: {shown(str(error))}")
+
+
+def picture_name(name: str) -> str:
+    """`name` and `.jpg`; the last part is cut and ends in a hash where file systems have no room for it."""
+    *folders, last = name.split("/")
+    if len(os.fsencode(last)) > _LONGEST:
+        last = f"{last[:50]}-{hashlib.sha256(os.fsencode(last)).hexdigest()[:12]}"
+    return "/".join([*folders, f"{last}.jpg"])
+
+
+def _small(path: Path) -> Image.Image:
+    """The photograph, as large as it is drawn."""
+    with decoded(path) as photograph:
         photograph.thumbnail((round(_SIDE * _DPI),) * 2)
-        page = _page(photograph, name, float(look.probabilities[place]), threshold, _layers(look, place))
-        target = folder / FOLDER / f"{name}.jpg"
-        write_atomically(target, lambda out: page.figure.savefig(out, format="jpeg", pil_kwargs={"quality": 90}))  # noqa: B023
+        return photograph
 
 
 def sweep(folder: Path) -> None:

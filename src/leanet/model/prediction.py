@@ -1,5 +1,6 @@
 """A prediction: which files, by which networks, with which decision; done once, and gone on with if it was killed."""
 
+import os
 import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,17 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanet import __version__
+from leanet.data.files import why_not_read
 from leanet.errors import LeanetError
 from leanet.locks import lock
 from leanet.model.decision import Decision
 from leanet.model.find import Found
-from leanet.model.stream import JOURNAL, Ask, Journal, Pixels, Source, ask_about, write_rows
-from leanet.store import identity, read_json, write_json
+from leanet.model.stream import Ask, Journal, Pixels, Source, ask_about, write_rows
+from leanet.store import JOURNAL, as_cell, identity, read_json, write_json
+from leanet.store import PREDICTION as DONE
 
 if TYPE_CHECKING:
     from leanet.model.load import Model
 
-DONE = "prediction.json"  # written last
 PREDICTIONS, UNREADABLE, RELIABILITY = "predictions.csv", "unreadable.csv", "reliability.png"
 
 Facts = dict[str, Any]
@@ -65,7 +67,8 @@ class Prediction:
     @cached_property
     def folder(self) -> Path:
         """`out`, or one named after the source and the model that ends in the identity."""
-        name = f"{self.source.path.resolve().stem}-{self.found.name.replace('@', '-point')}-{self.id}"
+        stem = os.fsencode(self.source.path.resolve().stem)[:100].decode(errors="ignore")
+        name = f"{stem}-{self.found.name.replace('@', '-point')}-{self.id}"
         return self.out or self.runs / "predictions" / name
 
 
@@ -148,12 +151,25 @@ def _write(prediction: Prediction, journal: Journal) -> dict[str, int]:
             decision = "anomalous" if probability > threshold.value else "normal"
             counts[decision] += 1
             members = [f"{value:.9g}" for value in each] if len(folds) > 1 else []
-            yield [record["file"], f"{probability:.9g}", decision, f"{threshold.value:.9g}", threshold.by, *members]
+            yield [
+                as_cell(record["file"]),
+                f"{probability:.9g}",
+                decision,
+                f"{threshold.value:.9g}",
+                threshold.by,
+                *members,
+            ]
 
     members = [f"fold{fold}" for fold in folds] if len(folds) > 1 else []
     columns = ["file", "probability", "decision", "threshold", "threshold_by", *members]
     write_rows(prediction.folder / PREDICTIONS, columns, rows())
-    if any("reason" in record for record in journal.records()):
-        unread = ((record["file"], record["reason"]) for record in journal.records() if "reason" in record)
-        counts["unreadable"] = write_rows(prediction.folder / UNREADABLE, ["file", "reason"], unread)
+    if next(_unreadable(prediction, journal), None):
+        unreadable = _unreadable(prediction, journal)
+        counts["unreadable"] = write_rows(prediction.folder / UNREADABLE, ["file", "reason"], unreadable)
     return counts
+
+
+def _unreadable(prediction: Prediction, journal: Journal) -> Iterator[tuple[str, str]]:
+    """The files that give no image, and why."""
+    yield from ((as_cell(record["file"]), record["reason"]) for record in journal.records() if "reason" in record)
+    yield from ((as_cell(name), why_not_read(name)) for name in prediction.source.not_read)

@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from leanet.data.decode import SUFFIXES, UnreadableError, decode, resized
-from leanet.data.folder import images_in
+from leanet.data.decode import UnreadableError, decoded, resized
+from leanet.data.files import READS, Files, Kind, image_suffixes, kind_of, why_not_read
 from leanet.errors import LeanetError
 from leanet.store import write_atomically
 
-JOURNAL = "predictions.part.jsonl"
 BATCH = 32
 _AHEAD = 3  # batches that are decoded while the network is at one
 _SYNC_SECONDS = 5.0
@@ -35,24 +34,36 @@ Ask = Callable[[Pixels, Sequence[str]], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Source:
-    """The image files to be asked about: `path` itself, or those below it, by their names under `root`, in order."""
+    """The image files to be asked about: `path` itself, or those below it, by their names under `root`, in order.
+
+    not_read: the names of images of formats that leanet does not read.
+    left_out: how many files there are no images, in one line.
+    """
 
     path: Path
     root: Path
     names: tuple[str, ...]
+    not_read: tuple[str, ...] = ()
+    left_out: str = ""
 
     @classmethod
     def of(cls, path: Path) -> "Source":
         """One file, or all image files below a folder; LeanetError where there is none."""
         if path.is_dir():
-            names = sorted(file.relative_to(path).as_posix() for file in images_in(path))
+            files = Files.below(path)
+            names, not_read = (
+                tuple(sorted(file.relative_to(path).as_posix() for file in files.of(kind)))
+                for kind in (Kind.IMAGE, Kind.NOT_READ)
+            )
             if not names:
-                raise LeanetError(f"source={path}: no JPEG, PNG, TIFF, BMP or WebP files in it")
-            return cls(path, path, tuple(names))
+                raise LeanetError("; ".join(filter(None, (f"source={path}: no {READS} files in it", files.left_out))))
+            return cls(path, path, names, not_read, files.left_out)
         if not path.exists():
             raise LeanetError(f"source={path}: no such file or folder; relative paths start at {Path.cwd()}")
-        if path.suffix.lower() not in SUFFIXES:
-            raise LeanetError(f"source={path}: not named as a JPEG, PNG, TIFF, BMP or WebP file")
+        if kind_of(path.name) is Kind.NOT_READ:
+            raise LeanetError(f"source={path}: {why_not_read(path.name)}")
+        if path.suffix.lower() not in image_suffixes():
+            raise LeanetError(f"source={path}: not named as a {READS} file")
         return cls(path, path.parent, (path.name,))
 
     @cached_property
@@ -63,6 +74,7 @@ class Source:
             file = self.root / name
             found = file.stat() if file.exists() else None  # a link to nothing is told later, with its reason
             digest.update(repr((name, found and (found.st_size, found.st_mtime_ns))).encode())
+        digest.update("".join(map(repr, self.not_read)).encode())
         return digest.hexdigest()
 
 
@@ -162,7 +174,8 @@ def _decoded(
 
     def read(name: str) -> Pixels | UnreadableError:
         try:
-            return resized(decode(root / name), image_size)
+            with decoded(root / name) as image:
+                return resized(image, image_size)
         except UnreadableError as error:
             return error
 
@@ -183,13 +196,16 @@ def _decoded(
 
 
 def write_rows(file: Path, columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> int:
-    """Write a CSV file, whole or not at all, a row at a time; how many rows there were."""
+    """Write a CSV file, whole or not at all, a row at a time; how many rows there were.
+
+    It begins with a byte order mark, by which spreadsheets know UTF-8.
+    """
     count = 0
 
     def write(out: BinaryIO) -> None:
         nonlocal count
         # Names that are no Unicode are written escaped.
-        text = io.TextIOWrapper(out, encoding="utf-8", errors="backslashreplace", newline="")
+        text = io.TextIOWrapper(out, encoding="utf-8-sig", errors="backslashreplace", newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
         for count, row in enumerate(rows, start=1):  # noqa: B007
