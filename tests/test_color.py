@@ -162,7 +162,7 @@ def pairs_near_neutral(dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
     """All pairs of neutral, nearly neutral (every decade, subnormal ones too) and strong colours: (3, N², 1) each."""
     sides = [(1, 0), (0, 1), (-1, 0), (0, -1), (0.7, -1)]
     sizes = [0.0, 5.0, 80.0, *(10.0**decade for decade in range(-45, 1))]
-    colors = image([(l, size * a, size * b) for l in (0, 50, 100) for size in sizes for a, b in sides], dtype)
+    colors = image([(light, size * a, size * b) for light in (0, 50, 100) for size in sizes for a, b in sides], dtype)
     count = colors.shape[1]
     first, second = colors.repeat_interleave(count, dim=1), colors.repeat(1, count, 1)
     return first.requires_grad_(), second.requires_grad_()
@@ -203,7 +203,7 @@ def test_float32_gradients_are_those_of_float64() -> None:
     random = np.random.default_rng(12)
     lightness, chroma = random.uniform(0, 100, (2, 20_000)), 10 ** random.uniform(-15, 2, (2, 20_000))
     hue = random.uniform(0.1, 3.0, (2, 20_000))
-    colors = [np.stack([l, c * np.cos(h), c * np.sin(h)], -1) for l, c, h in zip(lightness, chroma, hue, strict=True)]
+    colors = [np.stack([lightness[i], chroma[i] * np.cos(hue[i]), chroma[i] * np.sin(hue[i])], -1) for i in (0, 1)]
     found = []
     for dtype in (torch.float64, torch.float32):
         pair = [image(np.float32(color), dtype).requires_grad_() for color in colors]
