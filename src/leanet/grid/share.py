@@ -1,7 +1,6 @@
 """Threads and GPUs for several runs at once on one machine."""
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
+
+from leanet.private import private_folder
 
 _POLL_SECONDS = 0.2
 _THREADS, _DEVICES = "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"
@@ -53,8 +54,7 @@ def claimed() -> Iterator[dict[str, str]]:
 @contextmanager
 def _free_place(places: int) -> Iterator[int]:
     """A number below `places` that no other run on this machine has; locks end with their holder."""
-    folder = Path(tempfile.gettempdir()) / f"leanet-places-{os.getuid()}"
-    folder.mkdir(exist_ok=True)
+    folder = private_folder("places")
     locks = [FileLock(folder / f"{place}.lock") for place in range(places)]
     while True:
         for place, lock in enumerate(locks):

@@ -18,8 +18,8 @@ from leanet.model.find import Kept
 from leanet.report.figures.pictures import FoldPictures, Gallery
 from leanet.report.finished import cell_of
 
-# By how much P(anomalous) may differ between what was written and what is computed again. Between CPUs only the order of
-# sums differs. TF32, cuDNN's choice of convolutions and the batch size moved it by up to .001 on an H200.
+# By how much P(anomalous) may differ between what was written and what is computed again. Between CPUs only the order
+# of sums differs. TF32, cuDNN's choice of convolutions and the batch size moved it by up to .001 on an H200.
 CPU_TOLERANCE, GPU_TOLERANCE = 1e-5, 5e-3
 
 
