@@ -6,8 +6,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.fabric.plugins.environments import LightningEnvironment
-from lightning.fabric.plugins.environments.lightning import find_free_network_port
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
@@ -41,7 +40,7 @@ class OwnProcesses(LightningEnvironment):
 
 def lead() -> None:
     """Make this process the one that logs, whatever rank a launcher gave it."""
-    rank_zero_only.rank = 0
+    rank_zero_only.rank = 0  # type: ignore[attr-defined]
 
 
 def trainer_arguments(settings: TrainerSettings) -> dict[str, Any]:
