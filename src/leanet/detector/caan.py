@@ -79,7 +79,7 @@ class TimmCaan(nn.Module):
 
     def forward(self, maps: Tensor, points: Sequence[int]) -> tuple[list[Tensor], Tensor]:
         for point in points:
-            module_at(self.points, point)
+            module_at(self.points, point)  # raises a LeanetError where there is none
         found: dict[int, Tensor] = {}
         self._asked.features = found
         try:
