@@ -24,6 +24,7 @@ check: .venv/installed  ## style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/mypy --platform darwin --cache-dir .mypy_cache/darwin
 
 bench: .venv/installed  ## tables of speed, each against its limit; docs/performance.md explains them
 	$(RUN) benchmarks/start_up.py

@@ -12,7 +12,7 @@ from leanet.detector import ablation
 from leanet.errors import LeanetError
 from leanet.report.finished import finished_cells
 from leanet.report.layout import Entry
-from leanet.store import read_json
+from leanet.store import read_json, write_json
 from leanet.train import train
 
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -30,8 +30,14 @@ def home(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def given(home: Path, **words: Any) -> dict[str, Any]:
-    paths = {"data": "data", "runs": str(home)}
-    return {"runs": None, "ablation": [*KINDS], "accelerator": "cpu", "trust": False, "paths": paths} | words
+    return {
+        "runs": None,
+        "ablation": [*KINDS],
+        "accelerator": "cpu",
+        "tolerance": None,
+        "trust": False,
+        "paths": {"data": "data", "runs": str(home)},
+    } | words
 
 
 def attended(home: Path) -> list[Path]:
@@ -82,6 +88,32 @@ def test_other_weights_than_those_that_predicted_are_refused(home: Path) -> None
         assert (attended(home)[1] / "ablation.json").exists()  # the others are done all the same
     finally:
         file.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("device", ["cuda (NVIDIA H200)", None])
+def test_a_run_of_a_gpu_or_of_an_unknown_device_may_differ_by_more(home: Path, device: str | None) -> None:
+    folder = attended(home)[0]
+    predictions, result = folder / "predictions.csv", folder / "result.json"
+    kept = predictions.read_text(), result.read_text()
+    assert read_json(result)["device"] == "cpu" and read_json(result)["precision"] == "float32"
+    header, *rows = (line.split(",") for line in kept[0].splitlines())
+    moved = [[*row[:3], f"{abs(float(row[3]) - 0.001):.9g}", *row[4:]] for row in rows]  # as TF32 moves them
+    predictions.write_text("\n".join(",".join(row) for row in [header, *moved]) + "\n")
+    try:
+        (folder / "ablation.json").unlink(missing_ok=True)
+        told = r"by up to 0\.001 \(allowed is 1e-05; made on cpu, now on cpu\); .* a larger tolerance="
+        with pytest.raises(LeanetError, match=told):
+            ablate(given(home, runs=folder.name))
+        ablate(given(home, runs=folder.name, tolerance=0.01))
+        (folder / "ablation.json").unlink()
+        write_json(result, {**read_json(result), "device": device})
+        ablate(given(home, runs=folder.name))
+        with pytest.raises(LeanetError, match=r"allowed is 1e-05; made on (cuda \(NVIDIA H200\)|an unknown device)"):
+            (folder / "ablation.json").unlink()
+            ablate(given(home, runs=folder.name, tolerance=1e-5))
+    finally:
+        predictions.write_text(kept[0])
+        result.write_text(kept[1])
 
 
 def test_maps_that_are_gone_are_told(home: Path, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import shutil
+from collections.abc import Callable
 
 import colour
 import cv2
@@ -19,6 +20,8 @@ from leanet.color import (
     unscale_lab,
 )
 from leanet.data.synthetic import SyntheticLeaves
+
+Difference = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 # Sharma, Wu & Dalal (2005), Table 1: L*1 a*1 b*1 L*2 a*2 b*2 ΔE00.
 SHARMA = np.array(
@@ -153,6 +156,64 @@ def test_gradients_are_finite(pair: tuple[list, list], dtype: torch.dtype) -> No
     ciede2000(first, second).sum().backward()
     assert first.grad is not None and first.grad.isfinite().all()
     assert second.grad is not None and second.grad.isfinite().all()
+
+
+def pairs_near_neutral(dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """All pairs of neutral, nearly neutral (every decade, subnormal ones too) and strong colours: (3, N², 1) each."""
+    sides = [(1, 0), (0, 1), (-1, 0), (0, -1), (0.7, -1)]
+    sizes = [0.0, 5.0, 80.0, *(10.0**decade for decade in range(-45, 1))]
+    colors = image([(light, size * a, size * b) for light in (0, 50, 100) for size in sizes for a, b in sides], dtype)
+    count = colors.shape[1]
+    first, second = colors.repeat_interleave(count, dim=1), colors.repeat(1, count, 1)
+    return first.requires_grad_(), second.requires_grad_()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("difference", [ciede2000, chroma_difference, twice_converted_ciede2000])
+def test_gradients_are_finite_near_neutral(difference: Difference, autocast: bool, dtype: torch.dtype) -> None:
+    first, second = pairs_near_neutral(dtype)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        found = difference(first, second)
+    found.sum().backward()
+    assert found.isfinite().all()
+    assert first.grad.isfinite().all() and second.grad.isfinite().all()
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.parametrize("dtype", [pytest.param(torch.float64, marks=pytest.mark.slow), torch.float32])
+def test_compiled_gradients_are_finite_near_neutral(dtype: torch.dtype) -> None:
+    first, second = pairs_near_neutral(dtype)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = torch.compile(ciede2000, fullgraph=True)(first, second)
+    found.sum().backward()
+    assert found.isfinite().all()
+    assert first.grad.isfinite().all() and second.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("convert", [rgb_to_lab, lab_to_rgb])
+def test_conversions_have_finite_gradients_near_neutral(convert: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    colors = pairs_near_neutral(torch.float32)[0]
+    convert(colors).sum().backward()
+    assert colors.grad.isfinite().all()
+
+
+def test_float32_gradients_are_those_of_float64() -> None:
+    # Hues 180° apart, and mean hues of 0°, are jumps of ΔE00, which either precision may see from another side.
+    random = np.random.default_rng(12)
+    lightness, chroma = random.uniform(0, 100, (2, 20_000)), 10 ** random.uniform(-15, 2, (2, 20_000))
+    hue = random.uniform(0.1, 3.0, (2, 20_000))
+    colors = [np.stack([lightness[i], chroma[i] * np.cos(hue[i]), chroma[i] * np.sin(hue[i])], -1) for i in (0, 1)]
+    found = []
+    for dtype in (torch.float64, torch.float32):
+        pair = [image(np.float32(color), dtype).requires_grad_() for color in colors]
+        found.append(torch.cat(torch.autograd.grad(ciede2000(*pair).sum(), pair)).double())
+    assert ((found[1] - found[0]).norm(dim=0) / found[0].norm(dim=0)).max() < 1e-3
+
+
+def test_gradients_are_right_at_hues_a_right_angle_apart() -> None:
+    pairs = image([[50, 30, 0], [50, 0, 7]]).requires_grad_(), image([[50, 0, 20], [60, 12, 0]]).requires_grad_()
+    assert torch.autograd.gradcheck(ciede2000, pairs)
 
 
 def test_gradients_are_right_away_from_the_hue_jump() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from leanet.device import UseDevice
+from leanet.device import UseDevice, name_of, precision_on
 
 
 @pytest.mark.parametrize("kind", ["cuda", "cpu"])
@@ -25,3 +25,15 @@ def test_a_gpu_gets_channels_last_and_its_searches_and_a_cpu_does_not(
         assert network.weight.is_contiguous(memory_format=torch.channels_last) == (kind == "cuda")
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.parametrize(("capability", "precision"), [((9, 0), "tf32"), ((7, 5), "float32")])
+def test_a_gpu_has_a_name_and_perhaps_tf32(
+    capability: tuple[int, int], precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H200")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    gpu, cpu = torch.device("cuda"), torch.device("cpu")
+    assert (name_of(gpu), name_of(cpu)) == ("cuda (NVIDIA H200)", "cpu")
+    assert (precision_on(gpu, "32-true"), precision_on(cpu, "32-true")) == (precision, "float32")
+    assert precision_on(gpu, "bf16-mixed") == "bfloat16 mixed"

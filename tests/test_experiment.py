@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -23,6 +24,7 @@ from hydra.errors import InstantiationException
 from scipy.special import logit
 from sklearn.metrics import f1_score, roc_auc_score
 
+import leanet
 from leanet.cells import folds_of
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.detector.task import probabilities
@@ -388,6 +390,35 @@ def test_a_wrong_network_is_told_before_a_colorizer_trains(configure: Configure,
     with pytest.raises(InstantiationException, match="timm has no such network"):
         train(configure(tmp_path, "adn=timm", "adn.model=nothing"))
     assert not (tmp_path / "colorizers").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("adn=timm", "adn.model=resnet10t", "adn.points=[conv1,layer1,layer2,global_pool,fc]"), "gives no maps"),
+        (("logger=wandb", "logger._target_=leanet.no_logger"), "Error locating target 'leanet.no_logger'"),
+        (("trainer.accelerator=mps",), "accelerator=mps: this machine has none"),
+    ],
+)
+def test_what_cannot_end_well_is_told_before_a_colorizer_trains(
+    words: tuple[str, ...], told: str, configure: Configure, tmp_path: Path
+) -> None:
+    with pytest.raises(Exception, match=told):
+        train(configure(tmp_path, "point=4", *words))
+    assert not (tmp_path / "colorizers").exists()
+
+
+def test_a_checkout_that_is_not_installed_writes_its_result(
+    configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(package: str) -> str:
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr("leanet.result.version", version)
+    train(configure(tmp_path, "adn=cnn", "caan=none", "trainer.max_epochs=1"))
+    result = read_json(next(tmp_path.glob("detectors/*/result.json")))
+    assert result["versions"]["leanet"] == leanet.__version__
+    assert (result["device"], result["precision"]) == ("cpu", "float32")
 
 
 @pytest.mark.parametrize("logger", ["tensorboard", "wandb"])

@@ -172,7 +172,7 @@ def play(folder: Path, tmp_path: Path) -> Iterator[Play]:
     for player in players[-len(hosts) :]:
         player.close()
     assert {path.name for path in folder.iterdir()} <= {"kept", "count.json", "inside"}
-    assert not list(temporary.glob("leanet-locks-*/*"))
+    assert not list(temporary.glob("leanet-*/locks/*"))
 
 
 def seconds_held_after(moment: float, player: Player) -> float:

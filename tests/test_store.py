@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
 
+from leanet import store
 from leanet.errors import LeanetError
 from leanet.locks import lock
 from leanet.store import (
@@ -66,6 +68,16 @@ def test_what_is_written_replaces_the_old_and_has_the_usual_rights(tmp_path: Pat
     (tmp_path / "ordinary").touch()
     assert path.read_bytes() == b"new"
     assert path.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
+
+
+def test_an_array_is_written_where_the_system_is_not_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "sys", SimpleNamespace(platform="darwin"))
+    monkeypatch.delattr(os, "posix_fallocate")
+    monkeypatch.setattr(store, "_BLOCK", 7)
+    expected = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    write_array(tmp_path / "kept.npy", (3, 4, 5), np.float32, lambda array: np.copyto(array, expected))
+    np.testing.assert_array_equal(read_array(tmp_path / "kept.npy"), expected)
+    assert (tmp_path / "kept.npy").stat().st_size == 128 + expected.nbytes
 
 
 def test_a_kill_while_writing_leaves_the_old_file_and_the_next_lock_sweeps(tmp_path: Path) -> None:

@@ -9,13 +9,21 @@ For programs: `leanet.load` gives a trained model to ask about images, `leanet.c
 4.3065
 """
 
+import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from leanet.color import ciede2000
     from leanet.detector.attention import ExternalAttention
     from leanet.model.load import Model, Predictions, load
+
+if sys.platform == "win32":
+    _ONLY = "leanet runs on Linux and macOS; on Windows, install it in WSL"
+    if Path(sys.argv[0]).name.startswith("leanet-"):  # a command that pip installed
+        sys.exit(_ONLY)
+    raise ImportError(_ONLY, name=__name__)  # `python -m` shows it in one line
 
 __version__ = "0.1.0"
 __all__ = ["ExternalAttention", "Model", "Predictions", "ciede2000", "load"]

@@ -10,13 +10,12 @@ from leanet import command
 from leanet.errors import LeanetError
 from leanet.model.find import Kept, all_kept, find
 from leanet.path_options import as_texts
-from leanet.rules import BOOLEAN, Rule, one_of
+from leanet.rules import BOOLEAN, POSITIVE, Rule, one_of
 from leanet.runs import ABLATION
 from leanet.settings import PathSettings, read_settings
 from leanet.store import read_json, write_json
 
 KINDS = ("constant", "shuffled")
-TOLERANCE = 1e-5  # of P(anomalous), between what was written and what is computed again
 
 RUNS = Rule(
     lambda v: isinstance(v, str) or (isinstance(v, list) and len(v) > 0 and all(isinstance(word, str) for word in v)),
@@ -35,6 +34,7 @@ class AblateSettings:
     runs: Annotated[str | list[str] | None, RUNS]
     ablation: Annotated[list[str], ABLATIONS]
     accelerator: Annotated[str, one_of("auto", "cpu", "gpu", "mps")]
+    tolerance: Annotated[float | None, POSITIVE]
     trust: Annotated[bool, BOOLEAN]
     paths: PathSettings
 
@@ -52,7 +52,7 @@ def ablate(config: dict[str, Any]) -> None:
     if left:
         from leanet.model.ablation import Ablator  # here, since it imports torch
 
-        ablator = Ablator(settings.accelerator, TOLERANCE, Path(settings.paths.data), settings.trust)
+        ablator = Ablator(settings.accelerator, Path(settings.paths.data), settings.tolerance, settings.trust)
         for kept in left:
             try:
                 found = ablator.ablated(kept, settings.ablation)

@@ -94,10 +94,11 @@ def _chroma_weight(c: Tensor) -> Tensor:
 
 
 def _hues(a1: Tensor, b1: Tensor, c1: Tensor, a2: Tensor, b2: Tensor, c2: Tensor) -> _Hues:
-    """(a', b*) / C' of both colours, by one division."""
-    c1, c2 = c1.clamp(min=_TINY), c2.clamp(min=_TINY)
-    inverse = (c1 * c2).reciprocal()
-    inverse1, inverse2 = inverse * c2, inverse * c1
+    """(a', b*) / C' of both colours.
+
+    Each has a reciprocal of its own: the backward pass squares reciprocals, and that of c1·c2 would overflow float32.
+    """
+    inverse1, inverse2 = c1.clamp(min=_TINY).reciprocal(), c2.clamp(min=_TINY).reciprocal()
     return _Hues(a1 * inverse1, b1 * inverse1, a2 * inverse2, b2 * inverse2)
 
 
@@ -121,7 +122,7 @@ def _half_difference_and_mean(hues: _Hues) -> tuple[Tensor, Tensor, Tensor]:
     cross = x1 * (y2 - side_y) - y1 * (x2 - side_x)
     near = 0.5 + 0.5 * side
     far = (1 - near) * _sign(cross + _TIE * _sign(y1 + _TIE * x1))
-    long_squared = 1 + dot.abs()  # half of it
+    long_squared = 1 + side * dot  # half of it; |dot| would have no gradient at 90°
     inverse = (2 * long_squared).rsqrt()
     sin_half = (near * cross + far * long_squared) * inverse
     return sin_half, (near * long_x + far * long_y) * inverse, (near * long_y - far * long_x) * inverse
@@ -148,7 +149,8 @@ def _hue_weight(hues: _Hues, x: Tensor, y: Tensor) -> Tensor:
 def _rotation(mean_c: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """R_T of (21), (16), (17)."""
     # (h̄' - 275°) / 25°, with h̄' in 0…360° being the angle of the opposite vector and 180°.
-    distance = torch.atan2(-y, -x) * (180 / pi / 25) - 95 / 25
+    # Adding 2⁻⁶⁰ changes no unit vector, and gives the vector (0, 0) of neutral colours a finite gradient.
+    distance = torch.atan2(-y, _TINY - x) * (180 / pi / 25) - 95 / 25
     # e⁻⁸⁰ is nothing beside 1; what underflows is slow on CPUs.
     sine = _sin_of_two_delta_theta(torch.exp(-(distance * distance).clamp(max=80)))
     return -2 * sine * _chroma_weight(mean_c)

@@ -26,3 +26,16 @@ def device_of(accelerator: str) -> torch.device:
     if not there.get(name):
         raise LeanetError(f"accelerator={accelerator}: this machine has none; accelerator=auto takes what there is")
     return torch.device("cuda" if name == "gpu" else name)
+
+
+def name_of(device: torch.device) -> str:
+    """cpu, mps, or cuda with the GPU's name: cuda (NVIDIA H200)."""
+    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type
+
+
+def precision_on(device: torch.device, setting: str) -> str:
+    """What `trainer.precision` computes in: float32 on a GPU that has TF32 is TF32, see `UseDevice`."""
+    if setting != "32-true":
+        return {"16-mixed": "float16 mixed", "bf16-mixed": "bfloat16 mixed"}[setting]
+    has_tf32 = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+    return "tf32" if has_tf32 else "float32"

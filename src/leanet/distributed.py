@@ -1,4 +1,4 @@
-"""One fit in several processes, a GPU each: what differs from a fit in one."""
+"""The processes of one fit: a GPU each, started by this program alone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,9 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 from torch.multiprocessing.spawn import ProcessException
 
@@ -14,6 +16,31 @@ from leanet.allocator import keep_freed_memory
 from leanet.errors import LeanetError
 from leanet.quiet import quiet
 from leanet.settings import TrainerSettings
+
+
+class OwnProcesses(LightningEnvironment):
+    """This program starts the processes of a fit, one for each device, on this machine.
+
+    Lightning would take the number and the ranks of its processes from the variables that Slurm, torchrun, MPI and
+    others set. Each process that they start is a command of its own here, and waits for the others' locks.
+    """
+
+    creates_processes_externally = False
+    main_address = "127.0.0.1"
+
+    @property
+    def main_port(self) -> int:
+        if self._main_port == -1:
+            self._main_port = find_free_network_port()
+        return self._main_port
+
+    def node_rank(self) -> int:
+        return 0
+
+
+def lead() -> None:
+    """Make this process the one that logs, whatever rank a launcher gave it."""
+    rank_zero_only.rank = 0  # type: ignore[attr-defined]
 
 
 def trainer_arguments(settings: TrainerSettings) -> dict[str, Any]:

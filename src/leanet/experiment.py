@@ -21,11 +21,13 @@ from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
 from leanet.detector.epochs import BestEpoch, LastEpochs
 from leanet.detector.loss import balance_of
+from leanet.detector.network import LeaNet
 from leanet.detector.task import DetectorTask, fit_itself
+from leanet.distributed import lead
 from leanet.fitting import CHECKPOINT, Fit, fit, load_weights, save_tensors
 from leanet.locks import ensure_held, lock
 from leanet.loggers import LogSettings, close, log_cell, logger_of
-from leanet.result import result_of, trainable
+from leanet.result import made_by, result_of, trainable
 from leanet.run_maps import recolored_of
 from leanet.runs import ALL, RESULT, Run
 from leanet.seeds import derive
@@ -44,11 +46,17 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         say: told what a person should know while waiting.
     """
     label = run.part
+    lead()
     with lock(run.folder, on_wait=lambda: say(f"{label}: waiting for the process that is doing this run")):
         if run.result is not None:
             return run.result
         write_text(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(_config(run))))
-        network = detector_of(run.settings, run.fold)  # first of all, since its names may be wrong
+        # What can be wrong comes first, before the hours that maps and training may take.
+        made = made_by(run)
+        logger = logger_of(run)
+        network = detector_of(run.settings, run.fold)
+        if run.settings.has_epochs:
+            _try_out(network, run.settings.image_size)
         rows = split_of(run, images, fold_of)
         balance = balance_of(run.settings.trainer.balance, torch.from_numpy(images.labels[rows.train]))
         task = DetectorTask(network, run.settings.adn.lr, balance)
@@ -61,7 +69,6 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         average = None if averaging == "none" else WeightAverage(averaging)
         best = None if select == "last" else BestEpoch(select, validation, average)
         last_epochs = LastEpochs(_unlabelled(test), _unlabelled(validation), average, best)
-        logger = logger_of(run)
         fitted = _fit if run.settings.has_epochs else _fit_at_once
         seconds = fitted(run, task, train, last_epochs, logger, label)
         if run.settings.trainer.devices > 1:  # whose processes have ended it
@@ -72,6 +79,7 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
             _write_sheet(run, images, rows.test, task, test, last_epochs.tested["adn"])
         result = {
             **result_of(run, last_epochs, images.labels, rows, seconds),
+            **made,
             "map_divisor": divisor_of(run, tensors["maps"], rows) if run.needs_maps else None,
             "parameters": trainable(network),
         }
@@ -80,6 +88,14 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
     if run.fold != ALL:
         log_cell(logger, run)
     return result
+
+
+def _try_out(network: LeaNet, image_size: int) -> None:
+    """Let the network look at one image: attention points that do not fit raise a LeanetError now."""
+    network.eval()
+    with torch.no_grad():
+        network(torch.zeros(1, 3, image_size, image_size), torch.zeros(1, 1, image_size, image_size))
+    network.train()
 
 
 def load_task(run: Run) -> DetectorTask:

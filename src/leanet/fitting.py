@@ -126,7 +126,7 @@ def _trainer(plan: Fit, logger: Logger | None, callbacks: list[Callback]) -> lig
             devices=devices,
             logger=logger or False,
             callbacks=[*callbacks, distributed.WeighShares()] if devices > 1 else callbacks,
-            plugins=[AtomicCheckpointIO()],
+            plugins=[AtomicCheckpointIO(), distributed.OwnProcesses()],
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,

@@ -25,7 +25,6 @@ import hashlib
 import os
 import platform
 import secrets
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +33,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from leanet.errors import LeanetError
+from leanet.private import private_folder
 
 BEAT_SECONDS = 10.0
 LOOK_SECONDS = 1.0
@@ -124,11 +124,8 @@ class _Queue:
     """
 
     def __init__(self, folder: Path, on_wait: Wait) -> None:
-        place = Path(tempfile.gettempdir()) / f"leanet-locks-{os.getuid()}"
-        place.mkdir(exist_ok=True)
-        self._path = (
-            place / hashlib.sha256(f"{host()} {folder.resolve()}".encode(errors="surrogateescape")).hexdigest()[:16]
-        )
+        name = f"{host()} {folder.resolve()}".encode(errors="surrogateescape")
+        self._path = private_folder("locks") / hashlib.sha256(name).hexdigest()[:16]
         while True:
             self._file: BinaryIO = self._path.open("ab")
             self.name = self._locked(on_wait)

@@ -2,7 +2,8 @@
 
 import platform
 import statistics
-from importlib.metadata import version
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from leanet.detector.epochs import LastEpochs
 from leanet.detector.heads import combined, weighted
 from leanet.detector.scores import floor, scores
 from leanet.detector.threshold import best_f1, f1_above
+from leanet.device import device_of, name_of, precision_on
 from leanet.runs import Run
 from leanet.split import Split
 
@@ -25,7 +27,7 @@ PACKAGES = ("leanet", "torch", "lightning", "timm", "kornia", "torchmetrics", "n
 def result_of(
     run: Run, last_epochs: LastEpochs, labels: NDArray[np.int64], rows: Split, seconds: float
 ) -> dict[str, Any]:
-    """Scores, counts and versions, by result.json's names; without scores where `rows` has no test images.
+    """Scores and counts, by result.json's names; without scores where `rows` has no test images.
 
     Args:
         labels: (N,) of all the dataset's images.
@@ -55,8 +57,26 @@ def result_of(
         "images": {part: _counts(labels[getattr(rows, part)]) for part in ("train", "validation", "test")},
         "positives_of_all": _positives_of_all(labels, rows),
         "seconds": round(seconds, 3),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
+
+
+def made_by(run: Run) -> dict[str, Any]:
+    """The device, the precision in use there, and the versions: what may move the last digits of a result."""
+    trainer = run.settings.trainer
+    device = device_of(trainer.accelerator)
+    return {
+        "device": name_of(device),
+        "precision": precision_on(device, trainer.precision),
+        "versions": {"python": platform.python_version(), **{name: version_of(name) for name in PACKAGES}},
+    }
+
+
+def version_of(package: str) -> str:
+    """As it is installed; of a package without metadata, such as a checkout of leanet, what it says itself."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return str(getattr(import_module(package), "__version__", "unknown"))
 
 
 def _colorizer(run: Run) -> str | list[str] | None:

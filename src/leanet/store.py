@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from leanet.locks import ensure_held
 PREDICTION, JOURNAL = "prediction.json", "predictions.part.jsonl"  # in a prediction's folder: when done, and before
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_BLOCK = 1 << 20
 
 
 def identity(facts: Mapping[str, Any]) -> str:
@@ -81,12 +83,22 @@ def write_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike, fill: Call
         start, size = file.tell(), numbers.itemsize * math.prod(shape)
         if not size:
             return
-        os.posix_fallocate(file.fileno(), start, size)
+        _take_room(file, start, size)
         array = np.memmap(file, numbers, "r+", start, shape)
         fill(array)
         array.flush()
 
     write_atomically(path, write)
+
+
+def _take_room(file: BinaryIO, start: int, size: int) -> None:
+    """Take `size` bytes of the disk from `start` on. Only Linux does so without writing them."""
+    if sys.platform == "linux":
+        os.posix_fallocate(file.fileno(), start, size)
+        return
+    for done in range(0, size, _BLOCK):
+        file.write(bytes(min(_BLOCK, size - done)))
+    file.flush()
 
 
 def read_array(path: Path) -> NDArray[Any]:

@@ -1,4 +1,7 @@
 import copy
+import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -7,7 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from leanet.detector.adn import basic_cnn
 from leanet.detector.attention import Attention, ExternalAttention, attend, attention_map
+from leanet.detector.caan import mobilenet_caan
+from leanet.detector.network import LeaNet
 from leanet.errors import LeanetError
 
 Values = NDArray[np.float64]
@@ -60,6 +66,36 @@ def test_a_copy_obeys_its_own_attention() -> None:
     with other.attention.using(torch.ones(1, 1, 2, 2)):
         assert (other.network(images) == 2).all()
         assert (original.network(images) == 1).all()
+
+
+class Passing(nn.Module):
+    """Gives its input, slowly enough for other threads to come in between."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.001)
+        return features
+
+
+def test_threads_use_their_own_attention() -> None:
+    network = nn.Sequential(Passing(), Passing())
+    attention, images = ExternalAttention(network, "0"), torch.ones(1, 1, 2, 2)
+
+    def multiplied(value: int) -> float:
+        if value == 0:
+            return float(network(images).max())
+        with attention.using(torch.full((1, 1, 2, 2), float(value))):
+            return float(network(images).max())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(multiplied, [*range(8)] * 20)) == [*range(1, 9)] * 20
+
+
+def test_a_compiled_or_pickled_network_obeys() -> None:
+    network = LeaNet(basic_cnn(3, 32), mobilenet_caan(), [2, 3]).eval()
+    images, maps = torch.rand(2, 3, 32, 32), torch.rand(2, 1, 32, 32)
+    expected = network(images, maps).adn
+    torch.testing.assert_close(pickle.loads(pickle.dumps(network))(images, maps).adn, expected)
+    torch.testing.assert_close(torch.compile(network, backend="eager", fullgraph=True)(images, maps).adn, expected)
 
 
 def test_a_wrong_name_lists_the_modules() -> None:

@@ -1,8 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
 from leanet.detector.attention import Attention
-from leanet.detector.caan import Caan, DirectAttention, channels_at, mobilenet_caan, resnet_caan
+from leanet.detector.caan import Caan, DirectAttention, channels_at, mobilenet_caan, resnet_caan, timm_caan
 
 
 def counts(network: torch.nn.Module) -> tuple[int, int]:
@@ -56,3 +58,17 @@ def test_relu_as_in_the_authors_code() -> None:
 
     assert has_hard_swish(mobilenet_caan())
     assert not has_hard_swish(mobilenet_caan(hard_swish=False))
+
+
+def test_threads_get_their_own_features_of_a_network_of_timm_s() -> None:
+    caan = timm_caan("resnet10t", 32).eval()
+
+    @torch.inference_mode()
+    def features_of(maps: torch.Tensor) -> torch.Tensor:
+        return caan(maps, [2])[0][0]
+
+    inputs = list(torch.rand(40, 1, 1, 32, 32))
+    expected = [features_of(maps) for maps in inputs]
+    with ThreadPoolExecutor(8) as pool:
+        for found, alone in zip(pool.map(features_of, inputs), expected, strict=True):
+            torch.testing.assert_close(found, alone)

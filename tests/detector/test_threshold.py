@@ -76,6 +76,29 @@ def test_a_gap_between_the_classes_is_halved() -> None:
         assert found.value == pytest.approx(0.4)
 
 
+@pytest.mark.parametrize(
+    "probabilities",
+    [
+        [0.0, 0.0, 0.2, 0.9],
+        [0.0, 1.0, 1.0, 1.0],
+        [5e-324, 1e-323, 1.0, 1.0],  # the smallest floats
+        [0.1, np.nextafter(0.1, 1), 0.3, np.nextafter(0.3, 1)],
+        [np.nextafter(1, 0), 1.0, 1.0, 1.0],
+        [0.0, 0.0, 0.0, 0.0],
+    ],
+)
+@pytest.mark.parametrize("labels", [[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1], [1, 0, 0, 0]])
+def test_rules_keep_their_word_at_probabilities_of_0_and_1(probabilities: list[float], labels: list[int]) -> None:
+    values, truth = np.array(probabilities), np.array(labels)
+    found = for_recall(values, truth, 1)
+    assert recall_score(truth, values > found.value) == found.reached == 1
+    found = best_f1(values, truth)
+    assert f1_score(truth, values > found.value) == pytest.approx(found.reached)
+    found = least_cost(values, truth, 1, 5)
+    called = values > found.value
+    assert np.mean((called & (truth == 0)) + 5 * (~called & (truth == 1))) == pytest.approx(found.reached)
+
+
 def test_dear_misses_lower_the_threshold_and_dear_alarms_raise_it() -> None:
     probabilities, labels = CASES[0]
     cheap, even, dear = (

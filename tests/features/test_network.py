@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import timm
@@ -30,6 +32,20 @@ def test_features_are_those_of_timm_s_whole_network_on_normalised_images() -> No
         torch.testing.assert_close(found, features)
     assert [tuple(each.shape[1:]) for each in extractor(rgb)] == [(64, 16, 16), (128, 8, 8), (256, 4, 4)]
     assert not any(parameter.requires_grad for parameter in extractor.parameters())
+
+
+def test_threads_get_their_own_features_where_timm_keeps_them_in_the_network() -> None:
+    extractor = Extractor("legacy_xception", [1], 32, pretrained=False)
+
+    @torch.inference_mode()
+    def features_of(rgb: torch.Tensor) -> torch.Tensor:
+        return extractor(rgb)[0]
+
+    inputs = list(torch.rand(16, 1, 3, 32, 32))
+    expected = [features_of(rgb) for rgb in inputs]
+    with ThreadPoolExecutor(8) as pool:
+        for found, alone in zip(pool.map(features_of, inputs), expected, strict=True):
+            torch.testing.assert_close(found, alone)
 
 
 def test_channels_come_first_whatever_the_network() -> None:

@@ -53,6 +53,21 @@ def test_one_run_for_each_colorizer_comes_first_and_the_rest_need_not_wait(job: 
     assert rest == [jobs[2], jobs[4]]
 
 
+def test_one_run_for_each_kind_of_maps_by_features_comes_first(job: MakeJob) -> None:
+    kinds = [("map=padim",), ("map=patchcore",), ("map=padim", "map.cross_fit=2"), ("map=ciede2000",)]
+    jobs = [job(f"point={point}", *words, fold=fold) for words in kinds for fold in (1, 2) for point in (1, 2, 3)]
+    first, rest = batches(jobs, lambda job: None)
+    assert first == jobs[::3]
+    assert rest == [each for each in jobs if each not in first]
+
+
+def test_runs_whose_maps_are_made_wait_for_none(job: MakeJob) -> None:
+    jobs = [job(f"point={point}", "map=padim") for point in (1, 2, 3)]
+    jobs[0].run.maps_file.parent.mkdir(parents=True)
+    jobs[0].run.maps_file.touch()
+    assert batches(jobs, lambda job: None) == [jobs]
+
+
 def test_long_fits_come_early(job: MakeJob) -> None:
     jobs = [job("adn=resnet18", "caan=none"), job("adn=vgg16", "caan=none"), job("adn=resnet50", "caan=none")]
     seconds = {"resnet18": 10.0, "vgg16": 90.0, "resnet50": 30.0}

@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,16 @@ def test_one_image_need_not_be_in_a_list(made: Any) -> None:
     (expected,) = model.predict([file]).probabilities
     for image in (file, str(file), np.asarray(Image.open(file))):
         assert model.predict(image).probabilities.tolist() == [expected]
+
+
+def test_threads_get_the_answers_that_one_gets(made: Any) -> None:
+    model = leanet.load(made.model)
+    files = [[file] for file in sorted(made.photos.rglob("*.png"))[:8]] * 4
+    alone = [model.predict(file, details=True) for file in files]
+    with ThreadPoolExecutor(4) as pool:
+        for found, expected in zip(pool.map(lambda file: model.predict(file, details=True), files), alone, strict=True):
+            np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-6)
+            np.testing.assert_allclose(found.attention, expected.attention, atol=1e-6)
 
 
 def test_calibration_and_a_chosen_threshold(made: Any) -> None:

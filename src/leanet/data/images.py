@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from leanet.locks import lock
 from leanet.store import read_array, write_array, write_atomically
 
 NEGATIVE, POSITIVE = 0, 1
@@ -92,7 +93,8 @@ class Decoded(NamedTuple):
 def load_cached(file: Path, index: Index, image_size: int, decode: Callable[[NDArray[np.uint8]], Decoded]) -> ImageSet:
     """The image set kept in `file` (.npy) and beside it, decoded and written there first if it is missing.
 
-    It is memory-mapped: a set may be larger than the memory.
+    It is memory-mapped: a set may be larger than the memory. Of several processes that need it one decodes, and the
+    others wait.
 
     Args:
         decode: writes the images into the array (N, 3, S, S) that it is given.
@@ -104,8 +106,13 @@ def load_cached(file: Path, index: Index, image_size: int, decode: Callable[[NDA
         decoded = decode(images)
         write_atomically(beside, lambda out: np.savez(out, **decoded._asdict()))
 
-    if not file.exists() or not beside.exists():
-        write_array(file, (len(index), 3, image_size, image_size), np.uint8, fill)
+    def is_missing() -> bool:
+        return not file.exists() or not beside.exists()
+
+    if is_missing():
+        with lock(file.parent, lambda: print(f"{file.parent}: waiting for the process that decodes images")):
+            if is_missing():
+                write_array(file, (len(index), 3, image_size, image_size), np.uint8, fill)
     with np.load(beside, allow_pickle=False) as kept:
         pixels = tuple(str(digest) for digest in kept["pixels"])
         return ImageSet(index, read_array(file), pixels, kept["sizes"])

@@ -1,5 +1,6 @@
 """Layer-wise external attention (§3-5): a map from one network multiplies the features of another."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -110,6 +111,16 @@ def _mean_of(channels: int | None) -> nn.Conv2d:
     return conv
 
 
+class _Current(threading.local):
+    """The attention that a thread's forward pass uses: no other thread sees it. A copy is empty."""
+
+    maps: Tensor | None = None
+    calls = 0
+
+    def __reduce__(self) -> tuple[type["_Current"], tuple[()]]:
+        return _Current, ()
+
+
 class ExternalAttention:
     """Makes one module of a network obey an attention map from outside.
 
@@ -120,6 +131,8 @@ class ExternalAttention:
     ...     logits = network(torch.rand(4, 3, 8, 8))   # what module 1 gives is multiplied by 1 + M
     >>> logits.shape
     torch.Size([4, 2])
+
+    Several threads may use one network at the same time, each with its own maps.
 
     Args:
         network: any network with features as maps.
@@ -135,28 +148,30 @@ class ExternalAttention:
             raise ValueError(f"the network has no module {module!r}; it has {names}") from None
         self.module = module
         self.channels_last = channels_last
-        self._maps: Tensor | None = None
-        self._calls = 0
+        self._current = _Current()
         point.register_forward_hook(self._multiply)
 
     @contextmanager
     def using(self, maps: Tensor) -> Iterator[None]:
         """LeanetError at the end if the module ran not once: the attention would be missing, or count twice."""
-        self._maps, self._calls = maps, 0
+        self._current.maps, self._current.calls = maps, 0
         try:
             yield
         finally:
-            self._maps = None
-        if self._calls != 1:
-            raise LeanetError(f"module {self.module} ran {self._calls} times in one pass; name one that runs once")
+            self._current.maps = None
+        if self._current.calls != 1:
+            raise LeanetError(
+                f"module {self.module} ran {self._current.calls} times in one pass; name one that runs once"
+            )
 
     def _multiply(self, module: nn.Module, inputs: Any, features: Any) -> Tensor | None:
-        if self._maps is None:
+        maps = self._current.maps
+        if maps is None:
             return None
-        self._calls += 1
+        self._current.calls += 1
         if not isinstance(features, Tensor) or features.ndim != 4:
             shape = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
             raise LeanetError(f"module {self.module} gives no maps (B, C, H, W) but {shape}; name another")
         if self.channels_last:
-            return attend(features.movedim(-1, 1), self._maps).movedim(1, -1)
-        return attend(features, self._maps)
+            return attend(features.movedim(-1, 1), maps).movedim(1, -1)
+        return attend(features, maps)

@@ -1,7 +1,8 @@
 """The external networks whose features become the attention (Table 1), and the anomaly map in their place."""
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import threading
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -50,6 +51,15 @@ class DirectAttention(nn.Module):
         return [resized(maps, (size, size)) for size in sizes], None
 
 
+class _Asked(threading.local):
+    """The features of a thread's forward pass, by point: no other thread sees them. A copy is empty."""
+
+    features: dict[int, Tensor] | None = None
+
+    def __reduce__(self) -> tuple[type["_Asked"], tuple[()]]:
+        return _Asked, ()
+
+
 class TimmCaan(nn.Module):
     """A network of timm's catalogue as the external network.
 
@@ -62,21 +72,26 @@ class TimmCaan(nn.Module):
         super().__init__()
         self.network = network
         self.points = find_points(network, points)
+        self._asked = _Asked()
+        for point, name in enumerate(self.points, start=1):
+            if name is not None:
+                network.get_submodule(name).register_forward_hook(partial(self._keep, point))
 
     def forward(self, maps: Tensor, points: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+        for point in points:
+            module_at(self.points, point)  # raises a LeanetError where there is none
         found: dict[int, Tensor] = {}
-        with ExitStack() as hooks:
-            for point in points:
-                module = self.network.get_submodule(module_at(self.points, point))
-                hooks.enter_context(module.register_forward_hook(self._keeper(found, point)))
+        self._asked.features = found
+        try:
             logits: Tensor = self.network(maps)
+        finally:
+            self._asked.features = None
         return [found[point] for point in points], logits
 
-    def _keeper(self, found: dict[int, Tensor], point: int) -> Callable[[nn.Module, Any, Tensor], None]:
-        def keep(module: nn.Module, inputs: Any, features: Tensor) -> None:
+    def _keep(self, point: int, module: nn.Module, inputs: Any, features: Tensor) -> None:
+        found = self._asked.features
+        if found is not None:
             found[point] = features.movedim(-1, 1) if is_channels_last(self.network) else features
-
-        return keep
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RULES = ("f1", "recall", "cost")
+BELOW_ALL = -1.0  # the threshold that calls every image anomalous, those of probability 0 too
 
 
 class Threshold(NamedTuple):
@@ -29,7 +30,8 @@ class Threshold(NamedTuple):
 class Counts:
     """What happens at each of T thresholds, from the lowest to the highest, each (T,).
 
-    Thresholds lie halfway between neighbouring probabilities, where they are farthest from what they divide.
+    Thresholds lie halfway between neighbouring probabilities, where they are farthest from what they divide. The lowest
+    is below all probabilities: half the smallest one, or `BELOW_ALL` where that is 0.
     """
 
     thresholds: NDArray[np.float64]
@@ -79,8 +81,10 @@ def counts(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> Cou
     values, place = np.unique(probabilities, return_inverse=True)
     positives = np.bincount(place, labels, len(values)).astype(np.int64)
     every = np.bincount(place, minlength=len(values))
-    # One below all probabilities, one between each two, and one above all.
-    thresholds = np.concatenate([[values[0] / 2], (values[1:] + values[:-1]) / 2, [(values[-1] + 1) / 2]])
+    lowest = values[0] / 2 if values[0] > 0 else BELOW_ALL
+    # The mean of two neighbouring floats may be rounded to the upper one, which would not be above it.
+    between = np.minimum((values[1:] + values[:-1]) / 2, np.nextafter(values[1:], values[:-1]))
+    thresholds = np.concatenate([[lowest], between, [(values[-1] + 1) / 2]])
     misses = np.concatenate([[0], np.cumsum(positives)])
     normals_below = np.concatenate([[0], np.cumsum(every - positives)])
     return Counts(thresholds, misses[-1] - misses, normals_below[-1] - normals_below, misses)

@@ -1,14 +1,19 @@
 """The frozen network whose features are modelled."""
 
+import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import timm
 import torch
+from timm.models import FeatureHookNet
 from torch import Tensor, nn
 
 from leanet.detector.catalogue import is_channels_last, timm_network, without_weights
 from leanet.errors import LeanetError
+
+_HOOKS = threading.Lock()  # timm keeps what its hooks find in the network, where another thread would take it
 
 
 class Extractor(nn.Module):
@@ -37,7 +42,8 @@ class Extractor(nn.Module):
 
     def forward(self, rgb: Tensor) -> list[Tensor]:
         """rgb: (B, 3, S, S), sRGB in 0…1 → the layers' features, (B, C, h, w) each."""
-        features: list[Tensor] = self.network((rgb - self.mean) / self.deviation)
+        with _HOOKS if isinstance(self.network, FeatureHookNet) else nullcontext():
+            features: list[Tensor] = self.network((rgb - self.mean) / self.deviation)
         return [each.movedim(-1, 1) for each in features] if is_channels_last(self.network) else features
 
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from leanet.grid.products import Words
@@ -80,16 +81,21 @@ def colorizers_of(jobs: Iterable[Job]) -> dict[str, list[Job]]:
 
 
 def batches(jobs: Sequence[Job], seconds: Callable[[Job], float | None]) -> list[list[Job]]:
-    """The order of work: one run for each colorizer and those that need none, then all others, which need not wait.
+    """The order of work: one run for each folder of maps that is not made, and those that need none; then all others.
 
-    Within a batch long fits, by their expected `seconds`, come first, so that none is left alone at the end; of
-    unknown ones the order stays.
+    So no run waits for the maps that another makes, by a colorizer or by features. Within a batch long fits, by their
+    expected `seconds`, come first, so that none is left alone at the end; of unknown ones the order stays.
     """
-    leaders = {group[0].run.id for group in colorizers_of(jobs).values()}
-    free = [job for job in jobs if job.run.id in leaders or not job.run.has_colorizer]
-    rest = [job for job in jobs if job.run.has_colorizer and job.run.id not in leaders]
+    makers: dict[Path, Job] = {}
+    unmade = [job for job in jobs if job.run.makes_maps and not job.run.maps_file.exists()]
+    for job in unmade:
+        makers.setdefault(job.run.colorizer_folder, job)
+    leaders = {job.run.id for job in makers.values()}
+    waiting = {job.run.id for job in unmade} - leaders
 
     def urgency(job: Job) -> tuple[bool, float]:
         return job.run.id not in leaders, -(seconds(job) or 0.0)
 
-    return [batch for batch in (sorted(free, key=urgency), sorted(rest, key=urgency)) if batch]
+    first = sorted((job for job in jobs if job.run.id not in waiting), key=urgency)
+    rest = sorted((job for job in jobs if job.run.id in waiting), key=urgency)
+    return [batch for batch in (first, rest) if batch]

@@ -1,7 +1,7 @@
 """Threads and GPUs for several runs at once on one machine."""
 
 import os
-import tempfile
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
+
+from leanet.private import private_folder
 
 _POLL_SECONDS = 0.2
 _THREADS, _DEVICES = "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"
@@ -22,9 +24,16 @@ def gpus() -> list[str]:
     return [path.name.removeprefix("nvidia") for path in sorted(Path("/dev").glob("nvidia[0-9]*"))]
 
 
+def cores() -> int:
+    """How many cores this process may use; where only Linux says so, how many there are."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def jobs_at_once(jobs_per_gpu: int) -> int:
     """How many runs this machine does at once: as many as share its GPUs; without one, a run for each core."""
-    return len(gpus()) * jobs_per_gpu or len(os.sched_getaffinity(0))
+    return len(gpus()) * jobs_per_gpu or cores()
 
 
 @contextmanager
@@ -39,9 +48,8 @@ def claimed() -> Iterator[dict[str, str]]:
     if not jobs:
         yield {name: os.environ[name] for name in (_THREADS, _DEVICES) if name in os.environ}
         return
-    cores = len(os.sched_getaffinity(0))
-    jobs = jobs if jobs > 0 else cores
-    share = {_THREADS: str(max(1, cores // jobs))}
+    jobs = jobs if jobs > 0 else cores()
+    share = {_THREADS: str(max(1, cores() // jobs))}
     devices = gpus()
     if not devices:
         yield share
@@ -53,8 +61,7 @@ def claimed() -> Iterator[dict[str, str]]:
 @contextmanager
 def _free_place(places: int) -> Iterator[int]:
     """A number below `places` that no other run on this machine has; locks end with their holder."""
-    folder = Path(tempfile.gettempdir()) / f"leanet-places-{os.getuid()}"
-    folder.mkdir(exist_ok=True)
+    folder = private_folder("places")
     locks = [FileLock(folder / f"{place}.lock") for place in range(places)]
     while True:
         for place, lock in enumerate(locks):

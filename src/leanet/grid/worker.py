@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
 from multiprocessing.connection import Connection
@@ -20,9 +21,11 @@ from leanet.grid.plan import LOG, note_failure
 from leanet.grid.share import claimed
 from leanet.settings import settings_of
 
-# It has imported everything once, and forks each run in milliseconds.
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["leanet.experiment"])
+if sys.platform == "darwin":  # whose own libraries do not survive a fork
+    _PROCESSES = multiprocessing.get_context("spawn")
+else:  # a server has imported everything once, and forks each run in milliseconds
+    _PROCESSES = multiprocessing.get_context("forkserver")
+    _PROCESSES.set_forkserver_preload(["leanet.experiment"])
 _GRACE_SECONDS = 60
 
 

@@ -64,7 +64,7 @@ class Predictions:
 
 
 class Model:
-    """A run, a fitted model, or the folds of a cell together, to be asked about images.
+    """A run, a fitted model, or the folds of a cell together, to be asked about images; by several threads if need be.
 
     Attributes:
         found: which it is, and where it lies.

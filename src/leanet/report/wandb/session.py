@@ -19,9 +19,23 @@ import wandb
 
 from leanet.data.images import POSITIVE, THRESHOLD
 from leanet.errors import LeanetError
+from leanet.private import private_folder
 from leanet.runs import CURVES
 
 os.environ.setdefault("WANDB_SILENT", "true")  # a banner for each run, where a line for all will do
+
+
+def _has_home() -> bool:
+    """Whether W&B can write into the user's home folder. If there is none, make one, since W&B looks for settings."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = str(private_folder("home"))
+        return False
+    return home.is_dir() and os.access(home, os.W_OK)
+
+
+_HAS_HOME = _has_home()
 
 SHEET, CONFUSION, PREDICTIONS = "sheet", "confusion", "predictions"
 CLASSES = ["normal", "anomalous"]  # by label
@@ -49,6 +63,9 @@ def begin(folder: Path, offline: bool, run_id: str, **given: Any) -> wandb.Run:
         for earlier in folder.glob(f"wandb/offline-run-*-{run_id}"):
             shutil.rmtree(earlier, ignore_errors=True)  # a killed process's service may still be ending
     folder.mkdir(parents=True, exist_ok=True)
+    if not _HAS_HOME:  # what `wandb sync` needs later must not be in a temporary folder
+        os.environ.setdefault("WANDB_DATA_DIR", str(folder.absolute() / "wandb"))
+        os.environ.setdefault("WANDB_CACHE_DIR", str(private_folder("wandb")))
     given |= {"mode": "offline"} if offline else {}
     try:
         # A run that failed may have left its own in this process.
