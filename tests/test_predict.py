@@ -145,6 +145,16 @@ def test_a_finished_one_says_so_without_torch(undisturbed: Path, runs: Path, pho
     assert (undisturbed / "predictions.csv").stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"id": 1'])
+def test_a_damaged_prediction_is_named_with_what_to_do(
+    undisturbed: Path, runs: Path, photos: Path, tmp_path: Path, content: str
+) -> None:
+    out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
+    (out / "prediction.json").write_text(content)
+    with pytest.raises(LeanetError, match=rf"^{out}/prediction.json: damaged; remove it, and the same command makes"):
+        predict(asked(runs, photos, out=str(out)))
+
+
 def test_other_settings_or_files_do_not_mix(undisturbed: Path, runs: Path, photos: Path, tmp_path: Path) -> None:
     some = Path(shutil.copytree(photos / "day 0", tmp_path / "some"))
     for other in ({"threshold": 0.4}, {"run": "synthetic-resnet18+mobilenet-point4-fold1"}, {"source": str(some)}):

@@ -106,8 +106,13 @@ def read_array(path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
     except (ValueError, EOFError):  # cut off, or no array
-        raise LeanetError(f"{path}: damaged; remove it, and the same command makes it again") from None
+        raise damaged(path) from None
     return array
+
+
+def damaged(path: Path) -> LeanetError:
+    """What to say of a file that leanet made and cannot read."""
+    return LeanetError(f"{path}: damaged; remove it, and the same command makes it again")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -131,7 +136,7 @@ def read_json(path: Path) -> Any | None:
     except FileNotFoundError:
         return None
     except ValueError:  # JSON and UTF-8 have errors of this kind
-        raise LeanetError(f"{path}: damaged; remove it, and the same command makes it again") from None
+        raise damaged(path) from None
 
 
 def _umask() -> int:

@@ -144,6 +144,20 @@ def test_load_decodes_in_the_order_of_the_index_and_keeps_the_result(tmp_path: P
     assert again.pixels == images.pixels
 
 
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize("kept", [0, 100, 0.9])
+def test_a_damaged_cache_is_named_with_what_to_do(tmp_path: Path, suffix: str, kept: float) -> None:
+    dataset = folder(pictures(tmp_path / "root", "Negative/a.png", "Positive/b.png"))
+    expected = dataset.load(tmp_path / "cache").images.copy()
+    (file,) = (tmp_path / "cache").glob(f"*{suffix}")
+    content = file.read_bytes()
+    file.write_bytes(content[: kept if kept in (0, 100) else int(kept * len(content))])
+    with pytest.raises(LeanetError, match=rf"^{file}: damaged; remove it, and the same command makes it again$"):
+        dataset.load(tmp_path / "cache")
+    file.unlink()
+    np.testing.assert_array_equal(dataset.load(tmp_path / "cache").images, expected)
+
+
 def test_unreadable_images_are_named_and_nothing_is_kept(tmp_path: Path) -> None:
     pictures(tmp_path, "Negative/a.png", "Positive/b.png")
     (tmp_path / "Positive/broken.jpg").write_bytes(b"")

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leanet.locks import lock
-from leanet.store import read_array, write_array, write_atomically
+from leanet.store import damaged, read_array, write_array, write_atomically
 
 NEGATIVE, POSITIVE = 0, 1
 THRESHOLD = 0.5  # an image is called anomalous above this probability
@@ -113,6 +114,12 @@ def load_cached(file: Path, index: Index, image_size: int, decode: Callable[[NDA
         with lock(file.parent, lambda: print(f"{file.parent}: waiting for the process that decodes images")):
             if is_missing():
                 write_array(file, (len(index), 3, image_size, image_size), np.uint8, fill)
-    with np.load(beside, allow_pickle=False) as kept:
-        pixels = tuple(str(digest) for digest in kept["pixels"])
-        return ImageSet(index, read_array(file), pixels, kept["sizes"])
+    try:
+        with np.load(beside, allow_pickle=False) as kept:
+            pixels, sizes = tuple(str(digest) for digest in kept["pixels"]), kept["sizes"]
+    except (ValueError, EOFError, KeyError, BadZipFile):
+        raise damaged(beside) from None
+    images = read_array(file)
+    if len(images) != len(index):
+        raise damaged(file)
+    return ImageSet(index, images, pixels, sizes)

@@ -18,7 +18,7 @@ from leanet.locks import lock
 from leanet.model.decision import Decision
 from leanet.model.find import Found
 from leanet.model.stream import Ask, Journal, Pixels, Source, ask_about, write_rows
-from leanet.store import JOURNAL, as_cell, identity, read_json, write_json
+from leanet.store import JOURNAL, as_cell, damaged, identity, read_json, write_json
 from leanet.store import PREDICTION as DONE
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ def done_or_do(prediction: Prediction, accelerator: str = "auto", trust: bool = 
         done: Facts | None = read_json(folder / DONE)
         if done is None:
             done = _do(prediction, accelerator, trust)
+        elif not isinstance(done, dict) or "threshold" not in done:
+            raise damaged(folder / DONE)
         elif done["id"] == prediction.id:
             print("all done before, nothing to predict")
         else:

@@ -11,7 +11,7 @@ from leanet.facts import Facts, differences, short
 from leanet.report.cell import FinishedCell, Result, order
 from leanet.report.datasets import told_apart
 from leanet.runs import ABLATION, RESULT
-from leanet.store import read_json
+from leanet.store import damaged, read_json
 from leanet.trusted import CONFIG, read_config
 
 _NEEDED = {"cell", "dataset", "model", "fold", "folds", "image_size", "images", "f1", "auroc", "ap", "floor"}
@@ -49,7 +49,7 @@ def read_result(file: Path) -> Result:
     """A run's result.json; LeanetError if it is damaged."""
     result = read_json(file)
     if not isinstance(result, dict) or not result.keys() >= _NEEDED:
-        raise LeanetError(f"{file}: damaged; remove it, and the same command makes it again")
+        raise damaged(file)
     return result
 
 
