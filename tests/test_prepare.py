@@ -561,7 +561,7 @@ def test_settings_of_the_environment_are_used(tmp_path: Path) -> None:
         ("potato", ["max_gb=0"], ["max_gb=0: must be a number above 0"]),
         ("potato", ["max_members=0"], ["max_members=0: must be a whole number from 1"]),
         ("potato", ["download=maybe"], ["download=maybe: must be true or false"]),
-        ("potato", ["source=7"], ["source=7: must be a text"]),
+        ("potato", ["source=7"], ["source=7: must be a path"]),
         ("potato", ["dataset.root=null"], ["dataset.root: must name the folder that is to be made"]),
         ("potato", ["dataset.origin.positives=few"], ["dataset.origin.positives=few: must be a whole number from 1"]),
         ("potato", ["dataset.origin.exclude=few"], ["dataset.origin.exclude=few: must be a list of patterns"]),

@@ -88,7 +88,7 @@ def plan_of(config: dict[str, Any]) -> Plan:
     config = dict(config)
     dataset = config.pop("dataset", None)
     if not isinstance(dataset, dict) or "origin" not in dataset:
-        given = f"dataset={dataset['name']}: not one of" if dataset else "give dataset=NAME, one of"
+        given = f"dataset={dataset['name'] or 'folder'}: not one of" if dataset else "give dataset=NAME, one of"
         raise LeanetError(f"{given} the paper's: {', '.join(_names())}")
     settings: PrepareSettings = read_settings(PrepareSettings, config)
     if not isinstance(dataset["root"], str) or not dataset["root"]:

@@ -132,11 +132,14 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any | None:
     """The value in `path`; None where there is no such file, and LeanetError where it is damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except ValueError:  # JSON and UTF-8 have errors of this kind
         raise damaged(path) from None
+    if value is None:  # which is never written
+        raise damaged(path)
+    return value
 
 
 def _umask() -> int:

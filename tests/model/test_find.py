@@ -98,7 +98,7 @@ def test_no_runs_at_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", "{}", "null", '{"fold": 1}'])
 def test_a_result_that_leanet_did_not_write(home: Path, text: str) -> None:
     (home / "detectors/leaves-cnn-fold3-000000000003/result.json").write_text(text)
-    with pytest.raises(LeanetError, match=r"not as leanet writes it|no run is done there"):
+    with pytest.raises(LeanetError, match=r"result.json: damaged; remove it, and"):
         find("leaves-cnn-fold3", home)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from leanet.errors import LeanetError
 from leanet.path_options import expanded
 from leanet.runs import ALL, CARD, DETECTORS, MODELS, RESULT
-from leanet.store import read_json
+from leanet.store import damaged, read_json
 
 Result = dict[str, Any]
 
@@ -119,8 +119,8 @@ def _kept(folder: Path) -> Kept | None:
             return None
         kept = Kept(folder, {**result, **{name: result[name] for name in _NEEDED}})
         return None if kept.is_model and not (folder / CARD).exists() else kept
-    except (ValueError, KeyError, TypeError) as error:
-        raise LeanetError(f"{folder / RESULT}: not as leanet writes it ({type(error).__name__})") from None
+    except (KeyError, TypeError):
+        raise damaged(folder / RESULT) from None
 
 
 def _cell(word: str, there: list[Path]) -> Found | None:
