@@ -16,28 +16,12 @@ from leanet.store import JOURNAL, PREDICTION
 _IMAGES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 _HEIC = frozenset({".heic", ".heif", ".hif"})  # with the extra
 _NOT_READ = frozenset(
-    {
-        *(
-            ".avif",
-            ".dib",
-            ".exr",
-            ".gif",
-            ".hdr",
-            ".ico",
-            ".j2k",
-            ".jp2",
-            ".jpx",
-            ".jxl",
-            ".pbm",
-            ".pgm",
-            ".ppm",
-            ".tga",
-        ),
-        *(".3fr", ".arw", ".cr2", ".cr3", ".dng", ".erf", ".kdc", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf"),
-        *(".raw", ".rw2", ".sr2", ".srw", ".x3f"),  # of cameras
-        *(".ai", ".eps", ".psb", ".psd", ".svg", ".xcf"),  # of editors
-        *(".dcm", ".fits"),  # of instruments
-    }
+    (
+        ".avif .dib .exr .gif .hdr .ico .j2k .jp2 .jpx .jxl .pbm .pgm .ppm .tga "
+        ".3fr .arw .cr2 .cr3 .dng .erf .kdc .mrw .nef .nrw .orf .pef .raf .raw .rw2 .sr2 .srw .x3f "  # of cameras
+        ".ai .eps .psb .psd .svg .xcf "  # of editors
+        ".dcm .fits"  # of instruments
+    ).split()
 )
 READS = "JPEG, PNG, TIFF, BMP or WebP"
 HEIC_EXTRA = "HEIC, which needs pip install 'leanet[heic]'"
