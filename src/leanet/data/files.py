@@ -15,14 +15,10 @@ from leanet.store import JOURNAL, PREDICTION
 # would be read with colours that may be wrong.
 _IMAGES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 _HEIC = frozenset({".heic", ".heif", ".hif"})  # with the extra
-_NOT_READ = frozenset(
-    (
-        ".avif .dib .exr .gif .hdr .ico .j2k .jp2 .jpx .jxl .pbm .pgm .ppm .tga "
-        ".3fr .arw .cr2 .cr3 .dng .erf .kdc .mrw .nef .nrw .orf .pef .raf .raw .rw2 .sr2 .srw .x3f "  # of cameras
-        ".ai .eps .psb .psd .svg .xcf "  # of editors
-        ".dcm .fits"  # of instruments
-    ).split()
-)
+_PICTURES = "avif dib exr gif hdr ico j2k jp2 jpx jxl pbm pgm ppm tga"
+_CAMERAS = "3fr arw cr2 cr3 dng erf kdc mrw nef nrw orf pef raf raw rw2 sr2 srw x3f"
+_EDITORS, _INSTRUMENTS = "ai eps psb psd svg xcf", "dcm fits"
+_NOT_READ = frozenset(f".{name}" for names in (_PICTURES, _CAMERAS, _EDITORS, _INSTRUMENTS) for name in names.split())
 READS = "JPEG, PNG, TIFF, BMP or WebP"
 HEIC_EXTRA = "HEIC, which needs pip install 'leanet[heic]'"
 HEIC_BRANDS = frozenset({b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1"})  # how HEIC files begin, from byte 4 on
