@@ -14,7 +14,7 @@ from PIL import Image
 
 from leanet.errors import LeanetError
 from leanet.grid.products import expand
-from leanet.path_options import as_texts, expand_variables, expanded
+from leanet.path_options import as_texts, expand_variables, expanded, list_as_texts
 
 ODD = [
     "ü",
@@ -58,6 +58,14 @@ def test_in_a_sweep_a_comma_separates_paths_and_quotes_keep_one_together() -> No
         path for path in ("a [1]/ü", "b=c", "d,e") for _ in range(2)
     ]
     assert as_texts(["-m", "source=choice(a,b)"])[1] == "source=choice(a,b)"
+
+
+def test_names_of_datasets_and_lists_of_names() -> None:
+    for name in ("é", "=y", "~x", "my photos", "2024"):
+        assert read_back(as_texts([f"dataset.name={name}"])[0]) == name
+    listed = list_as_texts("datasets=[photos (root=a/b x=1),wood]", frozenset({"datasets"}))
+    assert OverridesParser.create().parse_override(listed).value() == ["photos (root=a/b x=1)", "wood"]
+    assert list_as_texts("columns=[f1]", frozenset({"datasets"})) == "columns=[f1]"
 
 
 def test_other_options_and_quoted_values_are_left_alone() -> None:

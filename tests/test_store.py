@@ -140,7 +140,7 @@ def test_damaged_json_is_named_with_what_to_do(tmp_path: Path, content: bytes) -
     file = tmp_path / "result.json"
     assert read_json(file) is None
     file.write_bytes(content)
-    with pytest.raises(LeanetError, match=rf"^{file}: damaged; remove it, and the same command makes it again$"):
+    with pytest.raises(LeanetError, match=rf"^{file}: damaged; remove it, and give the command that made it once"):
         read_json(file)
 
 
@@ -149,7 +149,7 @@ def test_a_damaged_array_is_named_with_what_to_do(tmp_path: Path, kept: int) -> 
     file = tmp_path / "maps.npy"
     np.save(file, np.zeros((4, 4)))
     file.write_bytes(file.read_bytes()[:kept])
-    with pytest.raises(LeanetError, match=rf"^{file}: damaged; remove it, and the same command makes it again$"):
+    with pytest.raises(LeanetError, match=rf"^{file}: damaged; remove it, and give the command that made it once"):
         read_array(file)
 
 

@@ -13,12 +13,13 @@ NAMES = frozenset(
         *("paths.data", "paths.runs", "source", "labels", "out", "run"),
     }
 )
+TEXTS = NAMES | {"dataset.name"}
 VARIABLES = ("LEANET_DATA", "LEANET_RUNS")
 _SWEEPS = ("-m", "--multirun")
 _FUNCTION = re.compile(r"(choice|shuffle|sort|glob)\(.*\)")  # of Hydra's, in sweeps
 
 
-def as_texts(arguments: Sequence[str], names: frozenset[str] = NAMES) -> list[str]:
+def as_texts(arguments: Sequence[str], names: frozenset[str] = TEXTS) -> list[str]:
     """The arguments of a command with the values of `names` quoted for Hydra, and with ~ replaced by the home folder.
 
     Without quotes, Hydra would take hashes of twelve digits for numbers and refuse =, [, ] and many other characters.
@@ -29,6 +30,14 @@ def as_texts(arguments: Sequence[str], names: frozenset[str] = NAMES) -> list[st
     """
     split = _parts if set(_SWEEPS).intersection(arguments) else lambda value: [value]
     return [_as_text(argument, names, split(argument.partition("=")[2])) for argument in arguments]
+
+
+def list_as_texts(argument: str, names: frozenset[str]) -> str:
+    """A list of names, as in datasets=[a (root=b),c], with each quoted for Hydra."""
+    name, _, value = argument.partition("=")
+    if name not in names or not re.fullmatch(r"\[.*\]", value):
+        return argument
+    return f"{name}=[{','.join(_quoted('', part.strip()) for part in _parts(value[1:-1]))}]"
 
 
 def expand_variables() -> None:
@@ -63,5 +72,6 @@ def _quoted(name: str, value: str) -> str:
     if not value or value[0] in "'\"" or value == "null" or _FUNCTION.fullmatch(value):
         return value
     # Hydra takes backslashes for themselves but before a quote, and OmegaConf ${…} unless it has one.
-    text = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + (found[2] and "\\'"), expanded(name, value))
+    path = expanded(name, value) if name.lstrip("+") in NAMES else value
+    text = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + (found[2] and "\\'"), path)
     return f"'{text}'".replace("${", "\\${")

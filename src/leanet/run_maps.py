@@ -36,10 +36,9 @@ def maps_of(
         device = device_of(settings.trainer.accelerator)
         return fold_feature_maps(folder, parts, images.images, normals, part_of, settings.map, device, label, say)
     colorizer, trainer, name, label = settings.colorizer, settings.trainer, settings.map.name, f"{label} · colorizer"
-    if part_of is None:
-        logger = colorizer_logger_of(run, folder)
-        return fold_maps(folder, images.images, normals, colorizer, trainer, name, label, say, logger)
     logger_of = partial(colorizer_logger_of, run)
+    if part_of is None:
+        return fold_maps(folder, images.images, normals, colorizer, trainer, name, label, say, logger_of)
     return cross_fitted_maps(
         folder, parts, images.images, normals, part_of, colorizer, trainer, name, label, say, logger_of
     )

@@ -22,7 +22,7 @@ from leanet.settings import (
     Settings,
     TrainerSettings,
 )
-from leanet.store import identity, read_json
+from leanet.store import damaged, identity, read_json
 
 DETECTORS, MODELS = "detectors", "models"  # where runs lie: those of a fold, and those of all images
 RESULT = "result.json"
@@ -33,6 +33,7 @@ COLORIZER_WEIGHTS = "colorizer.pt"  # in its folder, and in a fitted model's
 COLORIZER_FACTS = "colorizer.json"  # what its training took, in its folder
 FEATURE_WEIGHTS = "features.pt"  # the same of maps by features: the network, and what normals look like to it
 ALL = 0  # the fold of a run that trains on all images and tests on none
+_NEEDED = {"run", "cell", "dataset", "model", "fold", "folds", "image_size"}  # in every result.json
 SCHEMA = 2  # raised by hand when the program's own changes make earlier numbers incomparable
 
 
@@ -143,8 +144,8 @@ class Run:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """The finished run's result.json; None for a run that is not done."""
-        return read_json(self.folder / RESULT)
+        """The finished run's result.json; None for a run that is not done, LeanetError where it is damaged."""
+        return read_result(self.folder / RESULT)
 
     @property
     def is_done(self) -> bool:
@@ -259,6 +260,16 @@ class Run:
             point = {} if settings.attention.points else {"point": settings.point}
             facts["attention"] = {"caan": settings.caan.network, **point, **_changed(settings.attention)}
         return facts
+
+
+def read_result(file: Path) -> dict[str, Any] | None:
+    """A result.json; None where there is none, and LeanetError where it is damaged."""
+    found: dict[str, Any] | None = read_json(file)
+    if found is None:
+        return None
+    if not isinstance(found, dict) or not found.keys() >= _NEEDED:
+        raise damaged(file)
+    return found
 
 
 def _facts(group: AdnSettings | ColorizerSettings) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def read_array(path: Path) -> NDArray[Any]:
 
 def damaged(path: Path) -> LeanetError:
     """What to say of a file that leanet made and cannot read."""
-    return LeanetError(f"{path}: damaged; remove it, and the same command makes it again")
+    return LeanetError(f"{path}: damaged; remove it, and give the command that made it once more")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -75,19 +75,22 @@ def settings_in(folder: Path, trust: bool = False, data: Path | None = None) -> 
     if not trust:
         groups = {name: getattr(settings, name).network for name in ("adn", "caan", "colorizer")}
         _check(file, groups if data is None else {**groups, "dataset": settings.dataset})
-    return settings if data is None else _found_again(settings, data)
+    settings = replace(settings, logger={"_target_": ""})  # nothing is logged of what is read back
+    return settings if data is None else _found_again(settings, data, folder)
 
 
-def _found_again(settings: Settings, data: Path) -> Settings:
-    """The settings with the dataset's root where it is on this machine: a run may come from another one.
+def _found_again(settings: Settings, data: Path, folder: Path) -> Settings:
+    """The settings with the dataset's root where it is on this machine: the run in `folder` may come from another one.
 
-    A root under the run's own `paths.data` is looked for under `data` first, any other root where it was.
+    A root under the run's own `paths.data` is looked for under `data` first, any other root where it was. A relative
+    one is also looked for beside the folder `runs` that the run is in.
     """
     root, relative = settings.dataset.get("root"), settings.root
     if not root or not relative:
         return settings
     kept, there = Path(root), Path(relative)
-    places = [kept, data / kept.name] if relative == root else [data / there, kept]
+    others = [kept, folder.absolute().parents[2] / kept, data / kept.name]
+    places = others if relative == root else [data / there, *others]
     found = next((place for place in places if place.is_dir()), kept)
     return replace(settings, dataset={**settings.dataset, "root": str(found)})
 

@@ -1,12 +1,15 @@
 """Weights on disk, which may come from anyone: nothing but numbers and plain containers is read from them."""
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 from torch import nn
 
 from leanet.errors import LeanetError
+from leanet.store import damaged
 
 
 def read_weights(file: Path) -> dict[str, Any]:
@@ -16,14 +19,15 @@ def read_weights(file: Path) -> dict[str, Any]:
         LeanetError: it is damaged, or holds something that would have to be executed.
     """
     try:
-        kept = torch.load(file, map_location="cpu", mmap=True, weights_only=True)
+        kept = torch.load(file, map_location="cpu", mmap=is_zipfile(file), weights_only=True)  # older files are no zip
     except OSError:
         raise
-    except Exception as error:  # damaged files raise nearly anything
+    except UnpicklingError as error:
         raise LeanetError(
-            f"{file}: damaged, or not written by leanet: it holds more than numbers, and nothing in it was executed; "
-            "if it is of your own run, remove it, and the same command makes it again"
+            f"{file}: damaged, or not written by leanet: it holds more than numbers, and nothing in it was executed"
         ) from error
+    except Exception as error:  # damaged files raise nearly anything
+        raise damaged(file) from error
     if not isinstance(kept, dict):
         raise LeanetError(f"{file}: not written by leanet: it holds no weights by name")
     return kept

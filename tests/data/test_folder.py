@@ -152,7 +152,7 @@ def test_a_damaged_cache_is_named_with_what_to_do(tmp_path: Path, suffix: str, k
     (file,) = (tmp_path / "cache").glob(f"*{suffix}")
     content = file.read_bytes()
     file.write_bytes(content[: kept if kept in (0, 100) else int(kept * len(content))])
-    with pytest.raises(LeanetError, match=rf"^{file}: damaged; remove it, and the same command makes it again$"):
+    with pytest.raises(LeanetError, match=rf"^{file}: damaged; remove it, and give the command that made it once"):
         dataset.load(tmp_path / "cache")
     file.unlink()
     np.testing.assert_array_equal(dataset.load(tmp_path / "cache").images, expected)

@@ -61,13 +61,31 @@ def test_settings_of_painted_leaves_tell_them_apart(finish: Finish, tmp_path: Pa
 
 def test_runs_made_before_results_told_it(finish: Finish, tmp_path: Path) -> None:
     """Are known by what their identity was made of, or else by their settings."""
-    plain = finish(PLAIN, *FOLDER, LEAVES, "caan=none", fingerprint="a1", older=True)
+    plain = finish({1: 0.6, 2: 0.7}, *FOLDER, LEAVES, "caan=none", fingerprint="a1", older=True)
     attended = finish(OTHER, *FOLDER, "+dataset.root=moved", "caan=direct", fingerprint="a1")
     assert set(names(tmp_path).values()) == {"photos"}
     assert lifts(finished_cells(tmp_path)).keys() == {attended.cell}
-    changed = finish(OTHER, *FOLDER, LEAVES, "caan=direct", "point=2", fingerprint="b2", older=True)
+    changed = finish({1: 0.6}, *FOLDER, LEAVES, "caan=direct", "point=2", fingerprint="b2", older=True)
     found = names(tmp_path)
     assert found[plain.cell] == found[attended.cell] != found[changed.cell] == "photos (fingerprint=unknown)"
+
+
+def test_older_results_of_a_root_whose_images_changed(finish: Finish, tmp_path: Path) -> None:
+    """Are told apart by the test images of all folds, from which the fingerprint can be made again."""
+    before = finish(PLAIN, *FOLDER, LEAVES, "caan=none", fingerprint="a1", older=True)
+    after = finish(OTHER, *FOLDER, LEAVES, "caan=direct", fingerprint="b2", older=True)
+    for file in tmp_path.glob("detectors/*direct*/predictions.csv"):
+        file.write_text(file.read_text().replace(".png,", ".png,f"))  # other contents
+    found = names(tmp_path)
+    assert found[before.cell] != found[after.cell] and all("(fingerprint=" in name for name in found.values())
+    assert lifts(finished_cells(tmp_path)) == {}
+
+
+def test_older_runs_called_folder_are_found_under_the_name_of_their_root(finish: Finish, tmp_path: Path) -> None:
+    finish({1: 0.6}, "dataset.name=folder", LEAVES, "caan=none", fingerprint="a1", older=True)
+    attended = finish(OTHER, "dataset.name=leaves", LEAVES, "caan=direct", fingerprint="a1")
+    cells = finished_cells(tmp_path)
+    assert {cell.dataset for cell in cells} == {"leaves"} and lifts(cells).keys() == {attended.cell}
 
 
 def test_other_folds_files_are_other_tables(finish: Finish, tmp_path: Path, capsys: Any) -> None:

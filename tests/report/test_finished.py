@@ -15,6 +15,7 @@ from leanet.report.predictions import Predictions
 
 Finish = Any  # see conftest.py
 FOLDS = {1: 0.5, 2: 0.6}
+HEAD = "file,sha256,label,adn\n"
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b'{"f1": 0.5', b"\xff\xfe", b'{"f1": 0.5}'])
@@ -25,7 +26,7 @@ def test_a_damaged_result_is_named_and_left_out(
     finish(FOLDS, "caan=direct")
     for file in tmp_path.glob("detectors/*direct*fold1*/result.json"):
         file.write_bytes(content)
-        told = f"leanet: left out: {file}: damaged; remove it, and the same command makes it again\n"
+        told = f"leanet: left out: {file}: damaged; remove it, and give the command that made it once more\n"
     assert [(cell.model, cell.done) for cell in finished_cells(tmp_path)] == [("resnet18", 2), ("resnet18+direct@4", 1)]
     assert capsys.readouterr().err == told and kept.is_done
 
@@ -44,16 +45,16 @@ def test_a_damaged_configuration_is_named_and_its_cell_left_out(
     assert told.count("\n") == 1
 
 
-@pytest.mark.parametrize("content", ["", "file,sha256,label,adn\na.png,1,x,0.5\n", "a,b\n1,2\n", None])
+@pytest.mark.parametrize(
+    "content", ["", "file,sha256,label,adn\na.png,1,1,0.5\n", "file,sha256,label,adn\na.png,1,x,0.5\n", None]
+)
 def test_damaged_predictions_cost_the_page_one_run(finish: Finish, tmp_path: Path, content: str | None) -> None:
     run = finish({1: 0.5}, "caan=none")
     file = run.folder.with_name(next(tmp_path.glob("detectors/*")).name) / "predictions.csv"
     file.unlink() if content is None else file.write_text(content)
-    if content == "":
-        assert len(Predictions.read(file.parent).labels) == 0
-        return
+    [result] = finished_cells(tmp_path)[0].results
     with pytest.raises(LeanetError, match=rf"^{file}: gone or damaged; remove result.json beside it, and"):
-        Predictions.read(file.parent)
+        Predictions.of(result)
     [told] = page_facts(finished_cells(tmp_path)).data["cells"]
     assert str(file) in told["missing"] and told["runs"][0]["rows"] == []
     assert write_page(Chosen(tmp_path, finished_cells(tmp_path), tmp_path)).exists()

@@ -99,7 +99,7 @@ def fold_maps(
     name: str,
     label: str,
     say: Callable[[str], object] = print,
-    logger: Logger | None = None,
+    logger_of: Callable[[Path], Logger | None] = lambda folder: None,
 ) -> Tensor:
     """The maps called `name` (N, 1, S, S) of all `images` by a colorizer of the rows `normals`; kept in `folder`.
 
@@ -110,7 +110,7 @@ def fold_maps(
     def make() -> Iterator[Tensor]:
         plan = Fit(folder, label, settings.max_epochs, settings.seed, trainer)
         seen = Chosen(torch.from_numpy(images), torch.from_numpy(normals))
-        return _map_batches(train_colorizer(seen, settings, plan, logger), torch.from_numpy(images), name)
+        return _map_batches(train_colorizer(seen, settings, plan, logger_of(folder)), torch.from_numpy(images), name)
 
     waiting = f"{label}: waiting for the process that is training this colorizer"
     return kept_maps(folder, name, images.shape, make, lambda: say(waiting))

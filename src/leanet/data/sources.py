@@ -100,9 +100,13 @@ class Labels:
 def check_made(dataset: Node) -> None:
     """Raise MissingDatasetError if the dataset is one of the paper's whose folder is still to be made."""
     root = dataset.get("root")
-    if "origin" in dataset and root and not Path(root).exists():
+    if "origin" in dataset and root and not _has_anything(Path(root)):
         made_by = f"python -m leanet.prepare dataset={dataset['name']} source=DIR_OR_ARCHIVE"
-        raise MissingDatasetError(f"dataset.root={root}: no such folder; make it with: {made_by}")
+        raise MissingDatasetError(f"dataset.root={root}: no such folder, or an empty one; make it with: {made_by}")
+
+
+def _has_anything(folder: Path) -> bool:
+    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
 
 
 def choice_of(origin: Origin, labels: str | None) -> Choice:

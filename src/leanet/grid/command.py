@@ -171,11 +171,11 @@ def _by_cell(jobs: Sequence[Job]) -> dict[str, list[Run]]:
     return cells
 
 
-def _names(cells: Mapping[str, list[Run]]) -> dict[str, str]:
+def _names(cells: Mapping[str, list[Run]], labels: Mapping[str, str]) -> dict[str, str]:
     """Each cell's model; of those of one name, with what tells them apart: resnet18 (split_seed=1)."""
     alike: dict[tuple[str, str], dict[str, Facts]] = {}
     for cell, (run, *_) in cells.items():
-        alike.setdefault((run.settings.dataset_name, run.model), {})[cell] = flat(run.cell_facts)
+        alike.setdefault((labels[run.fingerprint], run.model), {})[cell] = flat(run.cell_facts)
     names = {}
     for (_, model), members in alike.items():
         differing = differences(members.values())
@@ -191,24 +191,37 @@ def _brief(value: Any) -> str:
     return text[:8] if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
+def _labels(jobs: Sequence[Job]) -> dict[str, str]:
+    """By its fingerprint, each dataset's name; with its root where several sets of images have the name."""
+    sets = {job.run.fingerprint: job.run.settings for job in jobs}
+    times = Counter((settings.dataset_name, settings.image_size) for settings in sets.values())
+    return {
+        fingerprint: f"{settings.dataset_name} (root={settings.root})"
+        if settings.root and times[settings.dataset_name, settings.image_size] > 1
+        else settings.dataset_name
+        for fingerprint, settings in sets.items()
+    }
+
+
 def _plan_table(jobs: Sequence[Job]) -> str:
-    cells = _by_cell(jobs)
+    cells, labels = _by_cell(jobs), _labels(jobs)
     rows = []
-    for cell, name in _names(cells).items():
+    for cell, name in _names(cells, labels).items():
         runs = cells[cell]
-        rows.append([runs[0].settings.dataset_name, name, f"{sum(run.is_done for run in runs)}/{len(runs)}"])
+        rows.append([labels[runs[0].fingerprint], name, f"{sum(run.is_done for run in runs)}/{len(runs)}"])
     return tabulate(rows, headers=["dataset", "model", "folds done"], tablefmt="github", disable_numparse=True)
 
 
 def _cell_tables(jobs: Sequence[Job]) -> str:
     """A table for each dataset and size, a row for each cell of which anything is done."""
-    cells = _by_cell(jobs)
+    cells, labels = _by_cell(jobs), _labels(jobs)
     datasets: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for cell, name in _names(cells).items():
+    for cell, name in _names(cells, labels).items():
         settings = cells[cell][0].settings
         results = [result for run in cells[cell] if (result := run.result)]
         if results:
-            datasets.setdefault(f"{settings.dataset_name}, {settings.image_size} px", {})[name] = results
+            label = labels[cells[cell][0].fingerprint]
+            datasets.setdefault(f"{label}, {settings.image_size} px", {})[name] = results
     return "\n\n".join(f"{name}\n\n{cell_table(found)}" for name, found in datasets.items())
 
 

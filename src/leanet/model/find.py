@@ -1,18 +1,16 @@
 """What a person means by run=…: a run or model by its folder, name or hash, a cell by its hash. Imports no torch."""
 
 import difflib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from leanet.errors import LeanetError
 from leanet.path_options import expanded
-from leanet.runs import ALL, CARD, DETECTORS, MODELS, RESULT
-from leanet.store import damaged, read_json
+from leanet.runs import ALL, CARD, DETECTORS, MODELS, RESULT, read_result
 
 Result = dict[str, Any]
-
-_NEEDED = ("run", "cell", "dataset", "model", "fold", "folds", "image_size")
 
 
 @dataclass(frozen=True)
@@ -102,8 +100,16 @@ def kept_in(folder: Path) -> Kept:
 
 
 def all_kept(runs: Path) -> list[Kept]:
-    """Every finished run under `runs`, without models."""
-    return [kept for folder in _folders(runs) if folder.parent.name == DETECTORS and (kept := _kept(folder))]
+    """Every finished run under `runs`, without models; a damaged one is named on stderr and left out."""
+    found = []
+    for folder in _folders(runs):
+        try:
+            kept = _kept(folder) if folder.parent.name == DETECTORS else None
+        except LeanetError as error:
+            print(f"leanet: left out: {error}", file=sys.stderr)
+        else:
+            found += [kept] if kept else []
+    return found
 
 
 def _one(folder: Path) -> Found:
@@ -113,14 +119,11 @@ def _one(folder: Path) -> Found:
 
 def _kept(folder: Path) -> Kept | None:
     """The run in `folder`; None while it is not finished."""
-    try:
-        result = read_json(folder / RESULT)
-        if result is None:
-            return None
-        kept = Kept(folder, {**result, **{name: result[name] for name in _NEEDED}})
-        return None if kept.is_model and not (folder / CARD).exists() else kept
-    except (KeyError, TypeError):
-        raise damaged(folder / RESULT) from None
+    result = read_result(folder / RESULT)
+    if result is None:
+        return None
+    kept = Kept(folder, result)
+    return None if kept.is_model and not (folder / CARD).exists() else kept
 
 
 def _cell(word: str, there: list[Path]) -> Found | None:

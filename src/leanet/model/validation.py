@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanet.errors import LeanetError
+from leanet.store import damaged
 
 FILE = "validation.csv"
 
@@ -52,9 +53,9 @@ def _rows(folder: Path, purpose: str) -> list[tuple[str, int, float]]:
     except FileNotFoundError:
         rows = []
     except (ValueError, KeyError, TypeError, csv.Error):
-        raise LeanetError(f"{file}: not as leanet writes it") from None
+        raise damaged(file) from None
     if any(label not in (0, 1) or not 0 <= probability <= 1 for _, label, probability in rows):
-        raise LeanetError(f"{file}: not as leanet writes it")
+        raise damaged(file)
     if not rows:
         raise LeanetError(
             f"{purpose} needs images that were held out, and {folder.name} held out none; train it with validation=0.2"

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from leanet import command
 from leanet.errors import LeanetError
+from leanet.path_options import list_as_texts
 from leanet.report import layout
 from leanet.report.cell import FinishedCell
 from leanet.report.figures.selection import Chosen
@@ -104,7 +105,8 @@ def _chosen(settings: ReportSettings, home: Path) -> Sequence[FinishedCell]:
 
 
 def main() -> None:
-    sys.argv[1:] = [f"{word}=true" if word in WORDS else word for word in sys.argv[1:]]
+    words = [f"{word}=true" if word in WORDS else word for word in sys.argv[1:]]
+    sys.argv[1:] = [list_as_texts(word, frozenset({"datasets", "models"})) for word in words]
     command.run(report, "report", ReportSettings)
 
 

@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
 
+from leanet.data.images import Index
 from leanet.errors import LeanetError
 from leanet.facts import Facts, differences
-from leanet.report.cell import FinishedCell
+from leanet.report.cell import FinishedCell, fold_of
+from leanet.report.predictions import Predictions
 from leanet.runs import Run
 
 _NOT_THE_IMAGES = ("_target_", "name", "image_size", "folds_file", "origin")  # of a dataset's settings
@@ -51,16 +53,35 @@ def _words(sets: Iterable[Facts]) -> list[str]:
 
 
 def _said(facts: Facts, names: Sequence[str]) -> str:
-    return f" ({', '.join(f'{name}={facts.get(name)}' for name in names)})" if names else ""
+    return f" ({' '.join(f'{name}={facts.get(name)}' for name in names)})" if names else ""
 
 
 def _fingerprints(cells: Sequence[FinishedCell]) -> list[str | None]:
-    """Each cell's; of older runs, which do not tell it, the one among the others that the cell's id was made of."""
+    """Each cell's; of older runs, which do not tell it, that of the test images of all folds.
+
+    Where not all folds are done, it is the one among the others that the cell's id was made of.
+    """
+    found = [cell.fingerprint or _of_all_folds(cell) for cell in cells]
     known: dict[str, dict[str, None]] = {}
-    for cell in cells:
-        if cell.fingerprint:
-            known.setdefault(cell.dataset_name, {})[cell.fingerprint] = None
-    return [cell.fingerprint or _recognised(cell, known.get(cell.dataset_name, ())) for cell in cells]
+    for cell, fingerprint in zip(cells, found, strict=True):
+        if fingerprint:
+            known.setdefault(cell.dataset_name, {})[fingerprint] = None
+    return [
+        fingerprint or _recognised(cell, known.get(cell.dataset_name, ()))
+        for cell, fingerprint in zip(cells, found, strict=True)
+    ]
+
+
+def _of_all_folds(cell: FinishedCell) -> str | None:
+    """The fingerprint of a dataset whose images have all been tested; None where a fold is missing, or its file."""
+    by_fold = {fold_of(result): result for result in cell.results}
+    if len(by_fold) < cell.folds:
+        return None
+    with suppress(LeanetError):
+        every = [Predictions.of(result) for result in by_fold.values()]
+        parts = [zip(one.names, one.labels.tolist(), one.sha256, strict=True) for one in every]
+        return Index.of([entry for part in parts for entry in part]).fingerprint
+    return None
 
 
 def _recognised(cell: FinishedCell, known: Iterable[str]) -> str | None:

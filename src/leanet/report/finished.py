@@ -10,11 +10,12 @@ from leanet.errors import LeanetError
 from leanet.facts import Facts, differences, short
 from leanet.report.cell import FinishedCell, Result, order
 from leanet.report.datasets import told_apart
-from leanet.runs import ABLATION, RESULT
+from leanet.runs import ABLATION, RESULT, read_result
+from leanet.settings import name_of
 from leanet.store import damaged, read_json
 from leanet.trusted import CONFIG, read_config
 
-_NEEDED = {"cell", "dataset", "model", "fold", "folds", "image_size", "images", "f1", "auroc", "ap", "floor"}
+_NEEDED = {"f1", "auroc", "ap", "floor", "images"}
 
 
 def finished_cells(home: Path) -> list[FinishedCell]:
@@ -25,7 +26,7 @@ def finished_cells(home: Path) -> list[FinishedCell]:
     found: dict[tuple[str, str], list[tuple[Path, Result]]] = {}  # the same images may have two names
     for file in sorted(home.glob(f"detectors/*/{RESULT}")):
         try:
-            result = read_result(file)
+            result = _read(file)
         except LeanetError as error:
             _leave_out(error)
         else:
@@ -45,11 +46,14 @@ def _leave_out(error: LeanetError) -> None:
     print(f"leanet: left out: {error}", file=sys.stderr)
 
 
-def read_result(file: Path) -> Result:
-    """A run's result.json; LeanetError if it is damaged."""
-    result = read_json(file)
-    if not isinstance(result, dict) or not result.keys() >= _NEEDED:
+def _read(file: Path) -> Result:
+    """A run's result.json, with the dataset's name as it is called today; LeanetError if it is damaged."""
+    result = read_result(file)
+    if result is None or not result.keys() >= _NEEDED:
         raise damaged(file)
+    if result["dataset"] == "folder" and "fingerprint" not in result:  # as every dataset=folder was called once
+        dataset = read_config(file.parent).get("dataset")
+        result["dataset"] = name_of(dataset.get("root") if isinstance(dataset, dict) else None)
     return result
 
 
@@ -130,5 +134,9 @@ def rows_of(cells: Iterable[FinishedCell]) -> dict[str, list[FinishedCell]]:
 
 
 def _ablation(folder: Path) -> Result:
-    found = read_json(folder / ABLATION)
+    try:
+        found = read_json(folder / ABLATION)
+    except LeanetError as error:
+        _leave_out(error)
+        found = None
     return {"ablation": found} if found else {}

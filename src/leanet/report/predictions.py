@@ -29,15 +29,17 @@ class Predictions:
     probabilities: NDArray[np.float64]
 
     @classmethod
-    def read(cls, folder: Path) -> "Predictions":
-        """Those of the run in `folder`; LeanetError where they are gone or damaged."""
-        file = folder / "predictions.csv"
+    def of(cls, result: Mapping[str, Any]) -> "Predictions":
+        """Those of a finished run; LeanetError where they are gone or damaged."""
+        file = Path(result["folder"]) / "predictions.csv"
         try:
             with file.open(encoding="utf-8", newline="") as lines:
                 rows = list(csv.DictReader(lines))
             names, sha256 = (tuple(row[column] for row in rows) for column in ("file", "sha256"))
             labels = np.array([int(row["label"]) for row in rows], dtype=np.int64)
             probabilities = np.array([float(row["adn"]) for row in rows])
+            if len(rows) != sum(result["images"]["test"].values()):
+                raise ValueError
         except (OSError, ValueError, KeyError, TypeError, csv.Error):
             raise LeanetError(
                 f"{file}: gone or damaged; remove {RESULT} beside it, and the same command makes both again"
@@ -55,5 +57,5 @@ def f1_at_prior(result: Mapping[str, Any]) -> float:
     0.5: above it, what was seen speaks for an anomaly. The same as 0.5 after the correction of King & Zeng (2001),
     *Logistic regression in rare events data*, §4.2, to classes that are equally frequent.
     """
-    counts, found = result["images"]["train"], Predictions.read(Path(result["folder"]))
+    counts, found = result["images"]["train"], Predictions.of(result)
     return f1_above(counts["positive"] / sum(counts.values()), found.probabilities, found.labels)

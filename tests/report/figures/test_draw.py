@@ -1,6 +1,8 @@
 """python -m leanet.report figure=… on real runs."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from omegaconf import OmegaConf
 from leanet.command import CONF
 from leanet.errors import LeanetError
 from leanet.report.command import report
-from leanet.report.figures.draw import figures_of
+from leanet.report.figures.draw import figures_of, write_figures
 from leanet.report.figures.pictured import worst_mistakes
 from leanet.report.figures.pictures import Gallery
 from leanet.report.figures.selection import Chosen
@@ -120,6 +122,25 @@ def test_charts_need_no_images_and_pictures_say_that_they_do(home: Path, leaves:
             list(figures_of(Chosen(home, cells, home), "mistakes"))
     finally:
         elsewhere.rename(leaves)
+
+
+def test_two_datasets_whose_names_are_one_file_s_name_and_one_that_is_gone(
+    home: Path, leaves: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both are drawn; of the third, whose images are not there, that is said."""
+    cells = [cell for cell in finished_cells(home) if cell.model == "cnn"]
+    alike = [replace(cells[0], dataset=f"leaves (root={root})", id="same") for root in ("x/a", "x-a")]
+    write_figures(Chosen(tmp_path, alike, home), "mistakes")
+    assert len(list((tmp_path / "report").glob("*.png"))) == 2
+    copy = Path(shutil.copytree(home, tmp_path / "copy"))
+    for file in copy.glob("detectors/leaves-cnn-fold*/config.yaml"):
+        file.write_text(file.read_text().replace(str(leaves), "/gone/for/ever"))
+    capsys.readouterr()
+    assert run(copy, "figure=mistakes") == both(
+        "mistakes-leaves-cnn+mobilenet-point1", "mistakes-leaves-cnn+mobilenet-point3"
+    )
+    told = capsys.readouterr().err
+    assert told.startswith("leanet: left out: leaves: its images are needed") and told.count("\n") == 1
 
 
 def test_the_share_of_positives_takes_all_shares_of_a_named_model(finish: Finish, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What is read back of real runs, beside what their files and the images themselves say."""
 
 import csv
+import json
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from leanet.detector.task import probabilities
 from leanet.errors import LeanetError
 from leanet.experiment import load_task
+from leanet.report import datasets
 from leanet.report.cell import FinishedCell
 from leanet.report.figures.pictures import FoldPictures, Gallery
 from leanet.report.finished import finished_cells
@@ -130,6 +132,18 @@ def test_images_that_are_gone_or_others_are_told_in_one_line(home: Path, leaves:
         of(copy, moved(home, copy, tmp_path / "same"))
 
 
+def test_older_results_get_their_fingerprint_from_the_test_images(home: Path, leaves: Path, tmp_path: Path) -> None:
+    """Of all folds; of a cell that lacks some, by its identity."""
+    copy = Path(shutil.copytree(home, tmp_path / "runs"))
+    expected = cell_of(home, "cnn").fingerprint
+    for file in copy.glob("detectors/*/result.json"):
+        result = json.loads(file.read_text())
+        del result["fingerprint"]
+        file.write_text(json.dumps(result))
+    cells = finished_cells(copy)
+    assert {cell.done for cell in cells} == {1, 2} and datasets._fingerprints(cells) == [expected] * 3
+
+
 def test_runs_from_another_machine_find_their_images_in_this_one_s_data(
     home: Path, leaves: Path, tmp_path: Path
 ) -> None:
@@ -151,9 +165,18 @@ def test_a_run_that_names_other_code_is_not_built(home: Path, leaves: Path, tmp_
     [result] = moved(home, copy, leaves).results
     file = Path(result["folder"]) / "config.yaml"
     kept = file.read_text()
-    for place in ("dataset", "adn"):
+    for place in ("dataset", "adn", "logger"):
         config = yaml.safe_load(kept)
         evil = {"_target_": "shutil.copyfile", "src": str(file), "dst": str(tmp_path / "owned")}
+        if place == "logger":  # which is not built at all
+            config["logger"] = evil
+            file.write_text(yaml.safe_dump(config))
+            mapped = cell_of(copy, "cnn+mobilenet@3").results[0]
+            other = Path(mapped["folder"]) / "config.yaml"
+            other.write_text(yaml.safe_dump({**yaml.safe_load(other.read_text()), "logger": evil}))
+            assert Gallery(copy, tmp_path).of(mapped).panels([0]) and Gallery(copy, tmp_path).of(result).panels([0])
+            assert not (tmp_path / "owned").exists()
+            continue
         (config["adn"]["network"] if place == "adn" else config["dataset"])["more"] = evil
         file.write_text(yaml.safe_dump(config))
         with pytest.raises(LeanetError, match=rf"^{file}: {place}.*_target_=shutil.copyfile is not part of leanet"):

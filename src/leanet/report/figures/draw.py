@@ -1,5 +1,6 @@
 """Which figure: from chosen cells to drawn figures, and to files."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from matplotlib.figure import Figure
@@ -33,13 +34,14 @@ def write_figures(chosen: Chosen, figure: int | str) -> None:
     Raises:
         LeanetError: no run that is needed for it is done, or what is needed of one is gone.
     """
-    anything = False
+    names: Counter[str] = Counter()
     for name, drawn in figures_of(chosen, figure):
-        anything = True
+        names[name] += 1
+        name += f"-{names[name]}" if names[name] > 1 else ""  # two datasets' names may be one file's name
         for ending in ("pdf", "png"):
             write_bytes(chosen.home / "report" / f"{name}.{ending}", to_bytes(drawn, ending))
         print(f"written: {chosen.home / 'report' / name}.{{pdf,png}}")
-    if not anything:
+    if not names:
         raise LeanetError(f"figure={figure}: nothing to draw in {chosen.home}; it needs {_NEEDED[figure]}")
 
 

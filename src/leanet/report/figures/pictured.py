@@ -1,11 +1,13 @@
 """The figures that show images: from chosen cells to drawn figures."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from matplotlib.figure import Figure
 
 from leanet.data.images import NEGATIVE, POSITIVE
+from leanet.errors import LeanetError
 from leanet.report.cell import FinishedCell, fold_of
 from leanet.report.figures import panels
 from leanet.report.figures.naming import cells_named, file_words
@@ -18,31 +20,64 @@ _EXAMPLES = {3: 1, 6: 2}  # of each class
 _MISTAKES = 8  # of each class, at most
 
 
+class Told:
+    """Within it a LeanetError is told on stderr, so that the other figures are drawn.
+
+    done: how many were.
+    """
+
+    def __init__(self) -> None:
+        self.done = 0
+        self._errors: list[LeanetError] = []
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, LeanetError):
+            self._errors.append(error)
+        return isinstance(error, LeanetError)
+
+    def end(self) -> None:
+        """Say what went wrong; if nothing was drawn, raise it."""
+        if self._errors and not self.done:
+            raise self._errors[0]
+        for error in self._errors:
+            print(f"leanet: left out: {error}", file=sys.stderr)
+
+
 def examples(chosen: Chosen, figure: int) -> Iterator[tuple[str, Figure]]:
     """The paper's Figure 3 or 6, of test images of the first fold that is done."""
-    gallery, count = _gallery(chosen), _EXAMPLES[figure]
+    gallery, count, told = _gallery(chosen), _EXAMPLES[figure], Told()
     for name, cells in tables_named(f"figure{figure}", chosen.cells):
         there = sorted({cell.dataset for cell in cells})
         blocks = []
         for dataset in there if chosen.datasets else datasets_of(figure, there):
             cell = with_maps(cell for cell in cells if cell.dataset == dataset)
             if cell is not None:
-                pictures = gallery.of(cell.results[0])
-                rows = [*pictures.typical(POSITIVE, count), *pictures.typical(NEGATIVE, count)]
-                blocks.append(panels.Examples(dataset, pictures.panels(rows, attention=False)))
+                with told:
+                    pictures = gallery.of(cell.results[0])
+                    rows = [*pictures.typical(POSITIVE, count), *pictures.typical(NEGATIVE, count)]
+                    blocks.append(panels.Examples(dataset, pictures.panels(rows, attention=False)))
+        told.done += len(blocks)
         if blocks:
             yield name, panels.draw_examples(blocks)
+    told.end()
 
 
 def features(chosen: Chosen) -> Iterator[tuple[str, Figure]]:
     """The paper's Figure 5, of each dataset's row with most finished points; of every row where models are named."""
-    gallery = _gallery(chosen)
+    gallery, told = _gallery(chosen), Told()
     for name, cells in tables_named("figure5", chosen.cells):
         for dataset in sorted({cell.dataset for cell in cells}):
             members = [cell for cell in cells if cell.dataset == dataset and cell.point is not None]
             rows = list(rows_of(members).values()) if chosen.models else [widest_row(members)]
             for row in filter(None, rows):
-                yield f"{name}-{file_words(dataset)}-{file_words(row[0].row)}", _features_of(gallery, row)
+                with told:
+                    drawn = _features_of(gallery, row)
+                    told.done += 1
+                    yield f"{name}-{file_words(dataset)}-{file_words(row[0].row)}", drawn
+    told.end()
 
 
 def _features_of(gallery: Gallery, cells: Sequence[FinishedCell]) -> Figure:
@@ -67,11 +102,14 @@ def _point_features(point: int, pictures: FoldPictures, rows: Sequence[int]) -> 
 
 def mistakes(chosen: Chosen) -> Iterator[tuple[str, Figure]]:
     """What each cell was most wrong about."""
-    gallery = _gallery(chosen)
+    gallery, told = _gallery(chosen), Told()
     for name, cell in cells_named("mistakes", chosen.cells):
-        found = worst_mistakes([(cell.fold_name(result), gallery.of(result)) for result in cell.results])
-        title = f"{cell.dataset} · {cell.model} · {len(cell.results)} of {cell.folds} folds"
-        yield name, panels.draw_mistakes(title, found)
+        with told:
+            found = worst_mistakes([(cell.fold_name(result), gallery.of(result)) for result in cell.results])
+            title = f"{cell.dataset} · {cell.model} · {len(cell.results)} of {cell.folds} folds"
+            told.done += 1
+            yield name, panels.draw_mistakes(title, found)
+    told.end()
 
 
 def worst_mistakes(pictures: Sequence[tuple[str, FoldPictures]], most: int = _MISTAKES) -> list[panels.Mistakes]:

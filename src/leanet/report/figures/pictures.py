@@ -137,7 +137,7 @@ class Gallery:
                 f"{settings.dataset_name}: the images in dataset.root={root} or their folds are no longer those of the "
                 f"finished run {result['run']}"
             )
-        return FoldPictures(run, Predictions.read(folder), *self._images(cell))
+        return FoldPictures(run, Predictions.of(result), *self._images(cell))
 
     def _cell(self, settings: Settings) -> Cell:
         try:

@@ -127,6 +127,6 @@ def _in_sprites(result: Result, rows: dict[Key, int], missing: set[int]) -> tupl
 
     Of repeats with other splits, which test the same images, the first is shown.
     """
-    keys = keys_of(Predictions.read(Path(result["folder"])))
+    keys = keys_of(Predictions.of(result))
     places = [place for place, key in enumerate(keys) if rows.get(key) in missing]
     return places, [rows[keys[place]] for place in places]

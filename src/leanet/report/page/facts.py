@@ -1,6 +1,7 @@
 """What the page knows of the finished cells, as plain data for its script."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,7 +166,12 @@ def _curves(cell: FinishedCell) -> dict[str, list[float]]:
     """Losses by epoch, the means over the folds that ran as long as the longest."""
     columns: dict[str, list[tuple[float, ...]]] = {}
     for result in cell.results:
-        for name, values in read_curves(Path(result["folder"]) / CURVES).items():
+        try:
+            curves = read_curves(Path(result["folder"]) / CURVES)
+        except LeanetError as error:
+            print(f"leanet: left out: {error}", file=sys.stderr)
+            continue
+        for name, values in curves.items():
             if name.endswith("loss"):
                 columns.setdefault(name, []).append(values)
     found = {}
@@ -186,7 +192,7 @@ def _with_predictions(images: ImageSet, told: Sequence[Data], cells: Sequence[Fi
     for place in images.cells:
         for run, result in zip(told[place]["runs"], cells[place].results, strict=True):
             try:
-                read = Predictions.read(Path(result["folder"]))
+                read = Predictions.of(result)
             except LeanetError as error:
                 told[place]["missing"] = f"Without pictures: {error}"
                 read = NO_PREDICTIONS

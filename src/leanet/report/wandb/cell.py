@@ -44,7 +44,7 @@ def log_cell(home: Path, cell: FinishedCell, to: Destination, lift: Comparison |
 
 def cell_name(cell: FinishedCell) -> str:
     """What leanet.loggers calls {cell}: the group of its runs."""
-    return f"{cell.dataset} {cell.model} {cell.id}"
+    return f"{cell.dataset_name} {cell.model} {cell.id}"
 
 
 def figures_of(cell: FinishedCell, lift: Comparison | None = None) -> dict[str, float]:

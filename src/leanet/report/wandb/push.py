@@ -34,7 +34,7 @@ def push(home: Path, cells: Sequence[FinishedCell], to: Destination) -> None:
     """
     session.check_account(to.offline)
     runs = [(cell, result) for cell in cells for result in cell.results]
-    colorizers = _colorizers(home, {cell.dataset for cell in cells})
+    colorizers = _colorizers(home, {cell.dataset_name for cell in cells})
     there = _finished_there(to)
     _push_runs(runs, to, there)
     for folder in colorizers:
