@@ -115,13 +115,32 @@ def test_what_changes_the_numbers_changes_run_and_cell(change: str) -> None:
 
 def test_no_setting_is_forgotten() -> None:
     changes = (*NOT_OURS, *COLORIZER, *IMAGES, *DETECTOR, *SELECTED, *MAPS, *ATTENTION, *AMPLITUDE, "seed=9")
-    changes = (*changes, *FEATURES, *OWN.values())
+    changes = (*changes, *FEATURES, *OWN.values(), "map.weights=bundled")  # a test of its own is below
     tried = {change.split("=")[0] for change in changes}
     parts = {"colorizer": ColorizerSettings, "trainer": TrainerSettings, "map": MapSettings, "paths": PathSettings}
     parts |= {"attention": AttentionSettings}
     names = {f"{part}.{entry.name}" for part, schema in parts.items() for entry in fields(schema)}
     names |= {entry.name for entry in fields(Settings) if not isinstance(composed()[entry.name], DictConfig)}
     assert names - {"colorizer.network", "map.root"} <= tried  # the first has no name; the second has tests below
+
+
+def test_the_content_of_pretrained_weights_is_part_of_the_identity(tmp_path: Path) -> None:
+    for name in ("a", "b", "same"):
+        (tmp_path / name).write_bytes(b"b" if name == "b" else b"a")
+
+    def ids(group: str, *words: str) -> list[str]:
+        groups = ("adn=timm", "caan=timm", "map=padim", "map.network=resnet18")
+        weights = [f"{group}.weights={tmp_path / name}" for name in ("a", "b", "same")]
+        return [run(word, *words, groups=groups).id for word in (*weights, f"{group}.weights=none")]
+
+    for group in ("adn", "caan", "map"):
+        first, other, same, none = ids(group)
+        assert len({first, other, none}) == 3 and first == same
+    for group in ("adn", "caan"):
+        words = [(f"{group}.weights=imagenet",), (f"{group}.pretrained=true",)]
+        assert (
+            run(*words[0], groups=("adn=timm", "caan=timm")).id == run(*words[1], groups=("adn=timm", "caan=timm")).id
+        )
 
 
 def test_runs_from_before_there_were_other_attentions_are_found_again() -> None:
@@ -276,11 +295,16 @@ def test_peculiarities_are_in_the_name() -> None:
     assert keras.plain.model == "resnet18-bnkeras-pos0.25"
     assert run("map.cross_fit=5", groups=("map=ab",)).model == "resnet18+mobilenet@4-ab-cross5"
     assert run("map.cross_fit=5").plain.model == "resnet18"
-    assert run(groups=("map=padim", "colorizer=autoencoder")).model == "resnet18+mobilenet@4-padim"
+    assert run(groups=("map=padim", "colorizer=autoencoder")).model == (
+        "resnet18+mobilenet@4-padim-tf_efficientnet_lite0"
+    )
     assert run(*FEATURES, OWN["padim"], *MAPS, groups=("map=padim",)).model == (
         "resnet18+mobilenet@4-padim-resnet34-layers2-channels50-random-cross3"
     )
-    assert run(OWN["patchcore"], groups=("map=patchcore",)).model == "resnet18+mobilenet@4-patchcore-coreset0.2"
+    assert (
+        run(OWN["patchcore"], groups=("map=patchcore",)).model
+        == "resnet18+mobilenet@4-patchcore-tf_efficientnet_lite0-coreset0.2"
+    )
     assert run(*SELECTED).model == "resnet18+mobilenet@4-val_f1"
     assert run(*SELECTED, "trainer.averaging=ema").plain.model == "resnet18-ema-val_f1"
     assert run("trainer.balance=prior", "positive_rate=0.25").plain.model == "resnet18-adjusted-pos0.25"
@@ -399,6 +423,13 @@ def test_a_folds_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_run_is_done_when_its_result_is_there(tmp_path: Path) -> None:
     made = run(f"paths.runs={tmp_path}")
     assert made.result is None
-    write_json(made.folder / "result.json", {"f1": 0.5})
-    assert made.result == {"f1": 0.5}
+    names = ("run", "cell", "dataset", "model", "fold", "folds", "image_size")
+    result = {"f1": 0.5, **dict.fromkeys(names, 1)}
+    write_json(made.folder / "result.json", result)
+    assert made.result == result
+    for damaged in ({"f1": 0.5}, [result]):
+        write_json(made.folder / "result.json", damaged)
+        with pytest.raises(LeanetError, match=r"result.json: damaged; remove it"):
+            _ = made.result
+    (made.folder / "result.json").unlink()
     assert replace(made, fold=2).result is None

@@ -20,11 +20,13 @@ from leanet.detector.averaging import WeightAverage
 from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
 from leanet.detector.epochs import BestEpoch, LastEpochs
+from leanet.detector.frozen import Frozen
 from leanet.detector.loss import balance_of
 from leanet.detector.network import LeaNet
 from leanet.detector.task import DetectorTask, fit_itself
 from leanet.distributed import lead
 from leanet.fitting import CHECKPOINT, Fit, fit, load_weights, save_tensors
+from leanet.frozen_features import features_of
 from leanet.locks import ensure_held, lock
 from leanet.loggers import LogSettings, close, log_cell, logger_of
 from leanet.result import made_by, result_of, trainable
@@ -61,6 +63,8 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         balance = balance_of(run.settings.trainer.balance, torch.from_numpy(images.labels[rows.train]))
         task = DetectorTask(network, run.settings.adn.lr, balance)
         tensors = tensors_of(run, images, rows, label, say)
+        if isinstance(network.adn, Frozen):
+            tensors["features"] = features_of(run, network.adn, images, label, say)
         train, test, validation = (
             choose(tensors, torch.from_numpy(part)) for part in (rows.train, rows.test, rows.validation)
         )

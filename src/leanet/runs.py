@@ -16,6 +16,7 @@ from leanet.settings import (
     FEATURE_MAPS,
     AdnSettings,
     AttentionSettings,
+    CaanSettings,
     ColorizerSettings,
     InputSettings,
     MapSettings,
@@ -23,6 +24,7 @@ from leanet.settings import (
     TrainerSettings,
 )
 from leanet.store import damaged, identity, read_json
+from leanet.weight_sources import digest_of
 
 DETECTORS, MODELS = "detectors", "models"  # where runs lie: those of a fold, and those of all images
 RESULT = "result.json"
@@ -191,6 +193,15 @@ class Run:
         name = f"{self.settings.dataset_name}-{fold}{kind}{which}"
         return self._place("colorizers", name, identity(self._maker_facts | more))
 
+    @cached_property
+    def features_folder(self) -> Path:
+        """Of the features that a frozen ADN sees of all images, whatever the fold, the labels and the regression."""
+        adn = self.settings.adn
+        network = {name: value for name, value in adn.network.items() if name != "strength"}
+        images = {"fingerprint": self.fingerprint, "image_size": self.settings.image_size}
+        facts = {"schema": SCHEMA, "images": images, "network": network, **_weights_of(adn)}
+        return self._place("features", f"{self.settings.dataset_name}-{adn.network['model']}", identity(facts))
+
     @property
     def maps_file(self) -> Path:
         """Where the maps (N, 1, S, S) that this run uses are kept."""
@@ -258,7 +269,8 @@ class Run:
             facts |= {"input": settings.input.name, "map": self._map_facts}
         if self.has_attention:
             point = {} if settings.attention.points else {"point": settings.point}
-            facts["attention"] = {"caan": settings.caan.network, **point, **_changed(settings.attention)}
+            external = {"caan": settings.caan.network, **_weights_of(settings.caan)}
+            facts["attention"] = {**external, **point, **_changed(settings.attention)}
         return facts
 
 
@@ -275,7 +287,13 @@ def read_result(file: Path) -> dict[str, Any] | None:
 def _facts(group: AdnSettings | ColorizerSettings) -> dict[str, Any]:
     """What of a group changes the numbers."""
     given = {entry.name: getattr(group, entry.name) for entry in fields(group) if entry.default is MISSING}
-    return {name: value for name, value in given.items() if name != "name"} | _changed(group)
+    return {name: value for name, value in given.items() if name != "name"} | _changed(group) | _weights_of(group)
+
+
+def _weights_of(group: AdnSettings | CaanSettings | ColorizerSettings | MapSettings) -> dict[str, str]:
+    """The content of its pretrained weights, where they come from a file."""
+    weights = getattr(group, "weights", None)
+    return {"weights": digest_of(weights)} if weights else {}
 
 
 def _changed(group: AdnSettings | AttentionSettings | ColorizerSettings | TrainerSettings) -> dict[str, Any]:
@@ -286,7 +304,7 @@ def _changed(group: AdnSettings | AttentionSettings | ColorizerSettings | Traine
 
 def _feature_facts(maps: MapSettings) -> dict[str, Any]:
     own = {name: getattr(maps, name) for name in FEATURE_MAPS[maps.name]}
-    return {"name": maps.name, "pretrained": maps.pretrained, "seed": maps.seed, **own}
+    return {"name": maps.name, "pretrained": maps.pretrained, "seed": maps.seed, **own, **_weights_of(maps)}
 
 
 def _words_of_features(maps: MapSettings) -> list[str]:

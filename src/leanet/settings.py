@@ -5,7 +5,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 from leanet.errors import LeanetError
 from leanet.path_options import expanded
@@ -29,7 +29,9 @@ from leanet.rules import (
     one_of,
     whole,
 )
+from leanet.weight_sources import IMAGENET, NONE
 
+Trainable = TypeVar("Trainable", "AdnSettings", "CaanSettings")
 Node = dict[str, Any]  # a free part of the configuration: what `_target_` names, with its arguments
 
 
@@ -39,6 +41,7 @@ class AdnSettings:
 
     lr: None for one that fits itself.
     bn_momentum: of batch norm in ADN and CAAN, as `set_batch_norm` has it.
+    weights: pretrained ones, `bundled` or a file; None: as `pretrained` in `network` says (imagenet or none).
     fitted_to: of an ADN that fits itself, without epochs and without attention, what alone it sees: the images or their
         anomaly maps; None for networks.
     """
@@ -48,6 +51,7 @@ class AdnSettings:
     network: Annotated[Node, REST]
     bn_momentum: Annotated[float | str | None, MOMENTUM] = None  # like every default here: not in older config.yaml
     fitted_to: Annotated[str | None, one_of("rgb", "map")] = None
+    weights: Annotated[str | None, PATH] = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class CaanSettings:
 
     name: Annotated[str, TEXT]
     network: Annotated[Node | None, REST]
+    weights: Annotated[str | None, PATH] = None  # as an ADN's
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class MapSettings:
     """`root` is for maps made elsewhere; {fold} in it stands for the fold's number.
 
     cross_fit: into how many parts the normals are dealt, as `cross_fitted_maps` has it; None for one colorizer of all.
-    network, layers, pretrained, seed: of maps by features, as `leanet.features.Extractor` has them.
+    network, layers, pretrained, seed, weights: of maps by features, as `leanet.features.Extractor` has them.
     channels, coreset: of `padim` and of `patchcore`.
     """
 
@@ -107,6 +112,7 @@ class MapSettings:
     channels: Annotated[int | None, whole(1)] = None
     coreset: Annotated[float | None, SHARE] = None
     seed: Annotated[int, whole(0)] = 0
+    weights: Annotated[str | None, PATH] = None
 
     @property
     def is_of_features(self) -> bool:
@@ -208,7 +214,7 @@ class Settings:
 
 def settings_of(config: Mapping[str, Any]) -> Settings:
     """The checked settings of a resolved configuration; LeanetError names the first value that does not fit."""
-    settings = _without_idle(_with_name(_read(Settings, config, "")))
+    settings = _without_idle(_with_weights(_with_name(_read(Settings, config, ""))))
     if settings.has_epochs and settings.adn.lr is None:
         _check("adn.lr", None, POSITIVE)
     _check("dataset.image_size", settings.dataset.get("image_size"), IMAGE_SIZE)
@@ -237,6 +243,29 @@ def kept_settings(config: Mapping[str, Any]) -> Settings:
         known[group] = {**known[group], **(known[group]["network"] or {})}
         del known[group]["network"]
     return settings_of(known)
+
+
+def _with_weights(settings: Settings) -> Settings:
+    """`weights=none` and `imagenet` as the `pretrained` of their networks, which they are another word for."""
+    maps = settings.map
+    if maps.weights in (NONE, IMAGENET):
+        maps = replace(maps, weights=None, pretrained=maps.weights == IMAGENET)
+    elif not maps.pretrained:
+        maps = replace(maps, weights=None)
+    return replace(
+        settings, adn=_as_pretrained("adn", settings.adn), caan=_as_pretrained("caan", settings.caan), map=maps
+    )
+
+
+def _as_pretrained(path: str, group: Trainable) -> Trainable:
+    weights, network = group.weights, group.network or {}
+    if weights is None or (weights == NONE and "pretrained" not in network):
+        return replace(group, weights=None)
+    if "pretrained" not in network:
+        raise LeanetError(f"{path}.weights={weights}: {group.name} has no pretrained weights; leave it empty")
+    named = weights in (NONE, IMAGENET)
+    network = {**network, "pretrained": weights == IMAGENET}
+    return replace(group, weights=None if named else weights, network=network)
 
 
 def _with_name(settings: Settings) -> Settings:

@@ -30,6 +30,7 @@ TARGETS = frozenset(
         "leanet.detector.caan.mobilenet_caan",
         "leanet.detector.caan.resnet_caan",
         "leanet.detector.caan.timm_caan",
+        "leanet.detector.frozen.frozen",
     }
 )
 # What timm would take for files to read, or addresses to read from.

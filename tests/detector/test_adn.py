@@ -124,5 +124,7 @@ def test_pretrained_weights_come_with_their_normalisation(published: dict[str, t
 def test_weights_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(LeanetError, match=r"pretrained=true: the .* weights of resnet18 cannot be had \(.*\); go"):
+    with pytest.raises(
+        LeanetError, match=r"weights=imagenet: those of resnet18 cannot be fetched \(.*\); go .* or use weights=bundled"
+    ):
         resnet18(3, 64, pretrained=True)

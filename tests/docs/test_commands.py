@@ -28,10 +28,10 @@ NOT_RUN = {  # commands by how they begin
     "pip install": "has no network",
     "wandb login": "needs an account",
     "wandb sync": "needs an account",
+    "python -m leanet.train -m dataset=potato": "needs all of potato, strawberry and hurricane",
 }
 COMPOSED = {  # commands by a word in them
     "download=true": "has no network",
-    "map=padim": "has no network, for ImageNet's weights; that of map=patchcore goes without",
     "source=archive.zip": "needs the publisher's archive",
     "against=resnet18": "needs the study's runs",
     "against=resnet18-balanced": "as well",
@@ -39,6 +39,7 @@ COMPOSED = {  # commands by a word in them
     "leanet.fit": "is run by tests/test_predict_page.py, with all of docs/predict.md",
     "leanet.predict": "as well",
     "run=photos-resnet18+mobilenet-point4": "as well",
+    "run=photos-frozen": "as well",
 }
 SLOW = {
     "docs/attention.md",

@@ -107,7 +107,7 @@ def test_another_process_gets_the_same(configure: Configure, leaves: ImageSet, t
 @pytest.mark.parametrize("kind", KINDS)
 def test_painted_anomalies_stand_out_even_to_random_features(kind: str, configure: Configure, tmp_path: Path) -> None:
     leaves = SyntheticLeaves(image_size=128, negatives=24, positives=2).load(Path())
-    settings = run_of(configure, tmp_path, leaves, f"map={kind}").settings.map
+    settings = run_of(configure, tmp_path, leaves, f"map={kind}", "map.network=resnet18").settings.map
     normals = leaves.images[leaves.labels == NEGATIVE]
     network = fit_features(torch.from_numpy(normals[:12]), settings, CPU)
     painted = normals[12:].copy()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import Logger
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 from leanet.color import chroma_difference, ciede2000, twice_converted_ciede2000
@@ -131,17 +131,28 @@ def kept_maps(
         shape: of the images, (N, 3, S, S).
         make: gives the maps in batches (B, 1, S, S), in the images' order.
     """
-    file = maps_file(folder, name)
+    return kept_array(maps_file(folder, name), (shape[0], 1, *shape[2:]), make, on_wait)
+
+
+def kept_array(
+    file: Path,
+    shape: tuple[int, ...],
+    make: Callable[[], Iterator[Tensor]],
+    on_wait: Callable[[], object],
+    dtype: DTypeLike = np.float16,
+) -> Tensor:
+    """The numbers in `file`, of that shape, memory-mapped; made first, by one process, if there is no such file."""
+    folder = file.parent
     if file.exists():
         tidy(folder)
     else:
         with lock(folder, on_wait):
             if not file.exists():
-                write_array(file, (shape[0], 1, *shape[2:]), np.float16, partial(_fill, make()))
+                write_array(file, shape, dtype, partial(_fill, make()))
     return torch.from_numpy(read_array(file))
 
 
-def _fill(batches: Iterator[Tensor], array: NDArray[np.float16]) -> None:
+def _fill(batches: Iterator[Tensor], array: NDArray[np.floating]) -> None:
     done = 0
     for batch in batches:
         array[done : done + len(batch)] = batch.numpy()

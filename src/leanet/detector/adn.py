@@ -4,11 +4,11 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from leanet.detector.catalogue import timm_network
 from leanet.detector.points import Names, find_points
+from leanet.detector.pretrained import expected
 
 CNN_WIDTHS = (64, 128, 256, 512, 512)
 
@@ -20,13 +20,22 @@ class Adn(nn.Module):
         network: (B, C, S, S) → (B, 2) logits of normal and anomalous.
         points: the names of five of its modules, from the shallowest to the deepest; None where it has none.
         normalize: what its weights expect in place of images in 0…1.
+        model: the name in timm of the network that its backbone is of; None where it has no pretrained weights.
     """
 
-    def __init__(self, network: nn.Module, points: Names, normalize: nn.Module | None = None) -> None:
+    def __init__(
+        self, network: nn.Module, points: Names, normalize: nn.Module | None = None, model: str | None = None
+    ) -> None:
         super().__init__()
         self.network = network
         self.points = points
         self.normalize = normalize or nn.Identity()
+        self.model = model
+
+    @property
+    def backbone(self) -> nn.Module:
+        """What has the modules of `model` under timm's names."""
+        return self.network
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.network(self.normalize(images))
@@ -50,7 +59,7 @@ def timm_adn(
         points: five names of modules; without, those of its feature information.
     """
     network = timm_network(model, channels, image_size, pretrained, **options)
-    return Adn(network, find_points(network, points), _expected(network, channels) if pretrained else None)
+    return Adn(network, find_points(network, points), expected(model, channels) if pretrained else None, model)
 
 
 def resnet18(channels: int, image_size: int, pretrained: bool = False, extra_conv: bool = False) -> Adn:
@@ -83,7 +92,7 @@ def vgg(model: str, channels: int, image_size: int, pretrained: bool = False, dr
     )
     whole = nn.Sequential(OrderedDict(features=network.get_submodule("features"), head=_glorot(head)))
     pools = tuple(name for name, layer in whole.named_modules() if isinstance(layer, nn.MaxPool2d))
-    return Adn(whole, pools, _expected(network, channels) if pretrained else None)
+    return Adn(whole, pools, expected(model, channels) if pretrained else None, model)
 
 
 def basic_cnn(channels: int, image_size: int) -> Adn:
@@ -109,27 +118,3 @@ def _glorot(head: nn.Module) -> nn.Module:
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
     return head
-
-
-class _Normalize(nn.Module):
-    """(images − mean) / deviation, by channel."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
-        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return (images - self.mean) / self.deviation
-
-
-def _expected(network: nn.Module, channels: int) -> nn.Module:
-    """What ImageNet weights expect of an RGB image; a map, alone or as the fourth channel, stays as it is."""
-    config = network.pretrained_cfg
-    if channels < 3:
-        return nn.Identity()
-    more = channels - 3
-    return _Normalize([*config["mean"], *[0.0] * more], [*config["std"], *[1.0] * more])  # type: ignore[index]

@@ -9,9 +9,10 @@ from leanet.batch_norm import set_batch_norm
 from leanet.detector.adn import Adn
 from leanet.detector.attention import Attention
 from leanet.detector.baselines import FitsItself
-from leanet.detector.caan import ExternalNetwork, channels_at
+from leanet.detector.caan import ExternalNetwork, TimmCaan, channels_at
 from leanet.detector.inputs import CHANNELS
 from leanet.detector.network import LeaNet
+from leanet.detector.pretrained import expected, load_pretrained
 from leanet.errors import LeanetError
 from leanet.seeds import derive
 from leanet.settings import AttentionSettings, Settings
@@ -26,15 +27,26 @@ def detector_of(settings: Settings, fold: int) -> LeaNet:
     torch.manual_seed(derive(settings.seed, "adn", fold))
     channels = CHANNELS[settings.input.name]
     adn = instantiate(settings.adn.network, channels=channels, image_size=settings.image_size)
+    if settings.adn.weights:
+        _give_weights(adn, settings.adn.weights, channels)
     if settings.adn.fitted_to and not isinstance(adn, FitsItself):
         raise LeanetError(
             f"adn.fitted_to={settings.adn.fitted_to}: {settings.adn.name} has no `fit`, and trains in epochs"
         )
     torch.manual_seed(derive(settings.seed, "caan", fold))
     caan = instantiate(settings.caan.network) if settings.caan.network is not None else None
+    if isinstance(caan, TimmCaan) and settings.caan.weights:
+        load_pretrained(caan.network, caan.model, settings.caan.weights)
     network = _joined(settings, adn, caan)
     set_batch_norm(network, settings.adn.bn_momentum)
     return network
+
+
+def _give_weights(adn: Adn, weights: str, channels: int) -> None:
+    """Pretrained weights for the backbone, and images as they expect them."""
+    assert adn.model is not None  # settings_of sees to it
+    load_pretrained(adn.backbone, adn.model, weights)
+    adn.normalize = expected(adn.model, channels)
 
 
 def _joined(settings: Settings, adn: Adn, caan: ExternalNetwork | None) -> LeaNet:

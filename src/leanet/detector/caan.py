@@ -65,11 +65,13 @@ class TimmCaan(nn.Module):
 
     Args:
         network: (B, 1, S, S) → (B, 2) logits.
+        model: its name in timm.
         points: five names of its modules; without, those of its feature information.
     """
 
-    def __init__(self, network: nn.Module, points: Sequence[str] | None) -> None:
+    def __init__(self, network: nn.Module, model: str, points: Sequence[str] | None) -> None:
         super().__init__()
+        self.model = model
         self.network = network
         self.points = find_points(network, points)
         self._asked = _Asked()
@@ -109,7 +111,7 @@ def timm_caan(
     model: str, image_size: int, pretrained: bool = False, points: Sequence[str] | None = None, **options: Any
 ) -> TimmCaan:
     """A CAAN from timm's catalogue; its arguments are those of `timm_adn`."""
-    return TimmCaan(timm_network(model, 1, image_size, pretrained, **options), points)
+    return TimmCaan(timm_network(model, 1, image_size, pretrained, **options), model, points)
 
 
 def mobilenet_caan(hard_swish: bool = True) -> Caan:

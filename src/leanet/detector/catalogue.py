@@ -10,6 +10,7 @@ import timm
 from torch import nn
 
 from leanet.errors import LeanetError
+from leanet.weight_sources import BUNDLED_MODEL
 
 _WITHOUT_WEIGHTS = ContextVar("without_weights", default=False)
 
@@ -22,6 +23,11 @@ def without_weights() -> Iterator[None]:
         yield
     finally:
         _WITHOUT_WEIGHTS.reset(token)
+
+
+def is_without_weights() -> bool:
+    """Whether this is within `without_weights`."""
+    return _WITHOUT_WEIGHTS.get()
 
 
 def timm_network(model: str, channels: int, image_size: int, pretrained: bool = False, **options: Any) -> nn.Module:
@@ -52,8 +58,8 @@ def timm_network(model: str, channels: int, image_size: int, pretrained: bool = 
             raise
         reason = str(error).splitlines()[0].rstrip(".:")
         raise LeanetError(
-            f"pretrained=true: the ImageNet weights of {model} cannot be had ({reason}); go online once, so that they "
-            "are kept, or use pretrained=false"
+            f"weights=imagenet: those of {model} cannot be fetched ({reason}); go online once, so that they are kept, "
+            f"or use weights=bundled ({BUNDLED_MODEL}) or weights=FILE"
         ) from error
     return network
 

@@ -11,6 +11,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from leanet.data.batches import Parts, Tensors, batches
 from leanet.detector.attention import spatial_sd
 from leanet.detector.baselines import FitsItself
+from leanet.detector.frozen import Frozen
 from leanet.detector.inputs import adn_input
 from leanet.detector.loss import Balance, head_losses, total
 from leanet.detector.network import LeaNet, Output, evidence
@@ -33,6 +34,9 @@ class DetectorTask(lightning.LightningModule):
 
         Under `attention 0`, `attention 1` … a batch may have others than the external network's, a point each.
         """
+        if "features" in batch:  # of a frozen ADN, computed before
+            assert isinstance(self.network.adn, Frozen)
+            return Output(self.network.adn.classified(batch["features"]))
         attentions = [batch[key] for key in sorted(batch) if ATTENTION in key] or None
         output: Output = self.network(*images_and_maps(batch), attentions)
         return output
@@ -64,6 +68,9 @@ def images_and_maps(batch: Tensors) -> tuple[Tensor, Tensor | None]:
 def fit_itself(task: DetectorTask, train: Parts, batch_size: int = 64) -> None:
     """In place of epochs: an ADN that needs none is fitted to what it sees of the training images."""
     network = task.network
+    if "features" in train:
+        assert isinstance(network.adn, Frozen)
+        return network.adn.fit_features(train["features"][:], train["labels"][:])
     assert isinstance(network.adn, FitsItself)
     seen = (adn_input(network.sees, *images_and_maps(batch)) for batch in batches(train, batch_size))
     network.adn.fit(seen, train["labels"][:])

@@ -11,6 +11,7 @@ from timm.models import FeatureHookNet
 from torch import Tensor, nn
 
 from leanet.detector.catalogue import is_channels_last, timm_network, without_weights
+from leanet.detector.pretrained import load_pretrained
 from leanet.errors import LeanetError
 
 _HOOKS = threading.Lock()  # timm keeps what its hooks find in the network, where another thread would take it
@@ -24,6 +25,7 @@ class Extractor(nn.Module):
         layers: timm's numbers of the features, from shallow to deep; of a ResNet 1…4 are its four layers.
         image_size: S.
         pretrained: ImageNet weights in place of random ones.
+        weights: those of `bundled` or of a file in place of timm's.
 
     Raises:
         LeanetError: no such network or features, or weights that cannot be had.
@@ -32,9 +34,13 @@ class Extractor(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, network: str, layers: Sequence[int], image_size: int, pretrained: bool) -> None:
+    def __init__(
+        self, network: str, layers: Sequence[int], image_size: int, pretrained: bool, weights: str | None = None
+    ) -> None:
         super().__init__()
-        self.network = _network(network, layers, image_size, pretrained).eval().requires_grad_(False)
+        self.network = _network(network, layers, image_size, pretrained and not weights).eval().requires_grad_(False)
+        if weights:
+            load_pretrained(self.network, network, weights)
         config = timm.get_pretrained_cfg(network, allow_unregistered=True)
         assert config is not None  # since timm has the network
         self.register_buffer("mean", torch.tensor(config.mean)[:, None, None], persistent=False)

