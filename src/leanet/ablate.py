@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from leanet import command
+from leanet.checked import read_settings
 from leanet.errors import LeanetError
 from leanet.model.find import Kept, all_kept, find
 from leanet.path_options import as_texts
 from leanet.rules import BOOLEAN, POSITIVE, Rule, one_of
 from leanet.runs import ABLATION
-from leanet.settings import PathSettings, read_settings
+from leanet.settings import PathSettings
 from leanet.store import read_json, write_json
 
 KINDS = ("constant", "shuffled")

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from leanet import __version__, command
+from leanet.checked import read_settings
 from leanet.errors import LeanetError
 from leanet.model.find import Found, find
 from leanet.model.sample import sample_of
 from leanet.rules import BOOLEAN, PATH, one_of
-from leanet.settings import read_settings
 from leanet.store import write_bytes
 from leanet.trusted import settings_in
 

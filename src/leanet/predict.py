@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from leanet import command
+from leanet.checked import read_settings
 from leanet.detector.threshold import RULES
 from leanet.errors import LeanetError
 from leanet.model.decision import Rule, decide
@@ -13,7 +14,6 @@ from leanet.model.prediction import PREDICTIONS, UNREADABLE, Prediction, done_or
 from leanet.model.stream import Source
 from leanet.rules import BOOLEAN, PATH, POSITIVE, SHARE, one_of
 from leanet.rules import Rule as Value
-from leanet.settings import read_settings
 
 THRESHOLD = Value(
     lambda v: v in RULES or (type(v) in (int, float) and 0 <= v <= 1), f"a number from 0 to 1, {', '.join(RULES)}"

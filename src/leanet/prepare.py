@@ -12,6 +12,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from leanet import command
+from leanet.checked import read_settings
 from leanet.data.archives import Found, Reader
 from leanet.data.download import Download
 from leanet.data.manifest import FOLDERS, check_dataset, write_dataset
@@ -21,7 +22,7 @@ from leanet.errors import LeanetError
 from leanet.locks import lock
 from leanet.path_options import expanded
 from leanet.rules import PATH, POSITIVE, Rule, whole
-from leanet.settings import Node, read_settings
+from leanet.settings import Node
 
 BOOL = Rule(lambda v: isinstance(v, bool), "true or false")
 

@@ -5,26 +5,19 @@ images, to be used and not to be judged, is a run of fold 0.
 """
 
 import hashlib
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from leanet.data.map_folder import map_fingerprint
 from leanet.errors import LeanetError
+from leanet.run_facts import changed, facts_of, feature_facts, weights_of, words_of, words_of_features
 from leanet.settings import (
-    FEATURE_MAPS,
-    AdnSettings,
-    AttentionSettings,
-    CaanSettings,
-    ColorizerSettings,
     InputSettings,
-    MapSettings,
     Settings,
-    TrainerSettings,
 )
 from leanet.store import damaged, identity, read_json
-from leanet.weight_sources import digest_of
 
 DETECTORS, MODELS = "detectors", "models"  # where runs lie: those of a fold, and those of all images
 RESULT = "result.json"
@@ -95,10 +88,10 @@ class Run:
     @property
     def _peculiarities(self) -> list[str]:
         settings = self.settings
-        words = _words_of(settings.attention) if self.has_attention else []
+        words = words_of(settings.attention) if self.has_attention else []
         if self.needs_maps and settings.map.name != "ciede2000":
             words.append("maps" if settings.map.name == "folder" else settings.map.name)
-            words += _words_of_features(settings.map)
+            words += words_of_features(settings.map)
         if self.has_colorizer and settings.colorizer.name != "unet":
             words.append(settings.colorizer.name)
         if self.cross_fit is not None:
@@ -199,7 +192,7 @@ class Run:
         adn = self.settings.adn
         network = {name: value for name, value in adn.network.items() if name != "strength"}
         images = {"fingerprint": self.fingerprint, "image_size": self.settings.image_size}
-        facts = {"schema": SCHEMA, "images": images, "network": network, **_weights_of(adn)}
+        facts = {"schema": SCHEMA, "images": images, "network": network, **weights_of(adn)}
         return self._place("features", f"{self.settings.dataset_name}-{adn.network['model']}", identity(facts))
 
     @property
@@ -230,7 +223,7 @@ class Run:
     def _maker(self) -> dict[str, Any]:
         """What changes a colorizer, or what stands in its place."""
         maps = self.settings.map
-        return {"features": _feature_facts(maps)} if maps.is_of_features else {"colorizer": self._colorizer_training}
+        return {"features": feature_facts(maps)} if maps.is_of_features else {"colorizer": self._colorizer_training}
 
     @property
     def _parts(self) -> dict[str, Any]:
@@ -240,7 +233,7 @@ class Run:
 
     @cached_property
     def _colorizer_training(self) -> dict[str, Any]:
-        return {**_facts(self.settings.colorizer), "precision": self.settings.trainer.precision}
+        return {**facts_of(self.settings.colorizer), "precision": self.settings.trainer.precision}
 
     @property
     def _map_facts(self) -> dict[str, Any]:
@@ -254,13 +247,13 @@ class Run:
     def _training_facts(self) -> dict[str, Any]:
         trainer = self.settings.trainer
         given = {key: getattr(trainer, key) for key in ("max_epochs", "batch_size", "precision")}
-        return given | _changed(replace(trainer, compile=False))  # which gives the same numbers, sooner
+        return given | changed(replace(trainer, compile=False))  # which gives the same numbers, sooner
 
     @cached_property
     def cell_facts(self) -> dict[str, Any]:
         """Everything that changes its numbers but the fold."""
         settings = self.settings
-        facts = {**self._fold_facts, "positive_rate": settings.positive_rate, "adn": _facts(settings.adn)}
+        facts = {**self._fold_facts, "positive_rate": settings.positive_rate, "adn": facts_of(settings.adn)}
         if settings.has_epochs:
             facts |= {"seed": settings.seed, "training": self._training_facts}
         if settings.dataset.get("folds_file") and settings.positive_rate != 1:
@@ -269,8 +262,8 @@ class Run:
             facts |= {"input": settings.input.name, "map": self._map_facts}
         if self.has_attention:
             point = {} if settings.attention.points else {"point": settings.point}
-            external = {"caan": settings.caan.network, **_weights_of(settings.caan)}
-            facts["attention"] = {**external, **point, **_changed(settings.attention)}
+            external = {"caan": settings.caan.network, **weights_of(settings.caan)}
+            facts["attention"] = {**external, **point, **changed(settings.attention)}
         return facts
 
 
@@ -282,50 +275,6 @@ def read_result(file: Path) -> dict[str, Any] | None:
     if not isinstance(found, dict) or not found.keys() >= _NEEDED:
         raise damaged(file)
     return found
-
-
-def _facts(group: AdnSettings | ColorizerSettings) -> dict[str, Any]:
-    """What of a group changes the numbers."""
-    given = {entry.name: getattr(group, entry.name) for entry in fields(group) if entry.default is MISSING}
-    return {name: value for name, value in given.items() if name != "name"} | _changed(group) | _weights_of(group)
-
-
-def _weights_of(group: AdnSettings | CaanSettings | ColorizerSettings | MapSettings) -> dict[str, str]:
-    """The content of its pretrained weights, where they come from a file."""
-    weights = getattr(group, "weights", None)
-    return {"weights": digest_of(weights)} if weights else {}
-
-
-def _changed(group: AdnSettings | AttentionSettings | ColorizerSettings | TrainerSettings) -> dict[str, Any]:
-    """Its values that are not at their default: where they are, the runs made before there were such are the same."""
-    values = {entry.name: (getattr(group, entry.name), entry.default) for entry in fields(group)}
-    return {name: value for name, (value, default) in values.items() if default not in (MISSING, value)}
-
-
-def _feature_facts(maps: MapSettings) -> dict[str, Any]:
-    own = {name: getattr(maps, name) for name in FEATURE_MAPS[maps.name]}
-    return {"name": maps.name, "pretrained": maps.pretrained, "seed": maps.seed, **own, **_weights_of(maps)}
-
-
-def _words_of_features(maps: MapSettings) -> list[str]:
-    """For people, what is not as in its article: resnet50, layers23, channels50, random."""
-    words = []
-    for name, usual in FEATURE_MAPS.get(maps.name, {}).items():
-        value = getattr(maps, name)
-        if value != usual:
-            told = "".join(map(str, value)) if isinstance(value, list) else f"{value}"
-            words.append(told if name == "network" else f"{name}{told}")
-    return words if maps.pretrained else [*words, "random"]
-
-
-def _words_of(attention: AttentionSettings) -> list[str]:
-    """For people, what is not as in the paper: standardized, tanh, gain4, learned."""
-    words = [] if attention.reduce == "mean" else [attention.reduce]
-    words += ["standardized"] if attention.standardized else []
-    words += {"sigmoid": [], "tanh": ["tanh"], "none": ["linear"]}[attention.squash]
-    words += ["centred"] if attention.centred else []
-    words += [] if attention.gain == 1 else [f"gain{attention.gain:g}"]
-    return [*words, "learned"] if attention.learned_gain else words
 
 
 def _digest(file: str) -> str:

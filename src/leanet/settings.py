@@ -1,12 +1,12 @@
 """The configuration's schema and its checks. Imports neither torch nor lightning, so that mistakes show at once."""
 
 import re
-import types
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar
 
+from leanet.checked import check, read_settings
 from leanet.errors import LeanetError
 from leanet.path_options import expanded
 from leanet.rules import (
@@ -24,7 +24,6 @@ from leanet.rules import (
     SEVERAL,
     SHARE,
     TEXT,
-    Rule,
     number,
     one_of,
     whole,
@@ -214,13 +213,13 @@ class Settings:
 
 def settings_of(config: Mapping[str, Any]) -> Settings:
     """The checked settings of a resolved configuration; LeanetError names the first value that does not fit."""
-    settings = _without_idle(_with_weights(_with_name(_read(Settings, config, ""))))
+    settings = _without_idle(_with_weights(_with_name(read_settings(Settings, config))))
     if settings.has_epochs and settings.adn.lr is None:
-        _check("adn.lr", None, POSITIVE)
-    _check("dataset.image_size", settings.dataset.get("image_size"), IMAGE_SIZE)
-    _check("dataset.name", settings.dataset["name"], NAME)
+        check("adn.lr", None, POSITIVE)
+    check("dataset.image_size", settings.dataset.get("image_size"), IMAGE_SIZE)
+    check("dataset.name", settings.dataset["name"], NAME)
     for key in ("root", "negative", "positive", "folds_file"):  # where there are such
-        _check(f"dataset.{key}", settings.dataset.get(key), DATASET_TEXT)
+        check(f"dataset.{key}", settings.dataset.get(key), DATASET_TEXT)
     settings = replace(settings, dataset={**settings.dataset, **_expanded(settings.dataset)})
     if settings.fold is not None and settings.fold > settings.folds:
         raise LeanetError(f"fold={settings.fold}: there are folds 1 to {settings.folds}; leave it empty for all")
@@ -299,46 +298,3 @@ def _without_idle(settings: Settings) -> Settings:
         map=replace(settings.map, scaling="fixed"),
         trainer=replace(settings.trainer, averaging="none", select="last", balance="none"),
     )
-
-
-def read_settings(schema: type, config: Mapping[str, Any], prefix: str = "") -> Any:
-    """An instance of another schema of the same kind; LeanetError names the first value that does not fit."""
-    return _read(schema, config, prefix)
-
-
-def _read(schema: type, config: Mapping[str, Any], prefix: str) -> Any:
-    """An instance of the dataclass `schema` with each of its fields taken from `config` and checked."""
-    hints = get_type_hints(schema, include_extras=True)
-    rest = {name: value for name, value in config.items() if name not in hints}
-    given = {entry.name: config.get(entry.name, entry.default) for entry in fields(schema)}
-    for name, hint in hints.items():
-        if REST in get_args(hint):
-            given[name], rest = rest or None, {}
-    if rest:
-        raise LeanetError(f"{prefix}{min(rest)} is no setting; see --help for those there are")
-    return schema(**{name: _value(prefix + name, hint, given[name]) for name, hint in hints.items()})
-
-
-def _value(path: str, hint: Any, value: Any) -> Any:
-    """`value` if it fits the field's type: a dataclass, or Annotated[type, rule]."""
-    if value is MISSING:
-        raise LeanetError(f"{path} is missing from the configuration")
-    if is_dataclass(hint):
-        if isinstance(value, hint):  # type: ignore[arg-type]  # a class, not an instance
-            return value  # a default
-        if not isinstance(value, Mapping):
-            raise LeanetError(f"{path}={value}: no such choice; see --help for those there are")
-        return _read(hint, value, path + ".")  # type: ignore[arg-type]  # a class, not an instance
-    kind, expected = get_args(hint)
-    if not (value is None and types.NoneType in get_args(kind)):
-        _check(path, value, expected)
-    if expected is PATH and value is not None:
-        return expanded(path, value)
-    if kind in (float, float | None):
-        return None if value is None else float(value)
-    return [float(number) for number in value] if kind == list[float] else value
-
-
-def _check(path: str, value: Any, expected: Rule) -> None:
-    if not expected.holds(value):
-        raise LeanetError(f"{path}={'' if value is None else value}: must be {expected.words}")

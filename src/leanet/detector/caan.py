@@ -1,16 +1,15 @@
 """The external networks whose features become the attention (Table 1), and the anomaly map in their place."""
 
-import threading
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from leanet.detector.attention import resized
-from leanet.detector.catalogue import is_channels_last, timm_network
+from leanet.detector.catalogue import timm_network
 from leanet.detector.points import find_points, module_at
+from leanet.detector.taps import Taps
 
 
 class ExternalNetwork(Protocol):
@@ -51,15 +50,6 @@ class DirectAttention(nn.Module):
         return [resized(maps, (size, size)) for size in sizes], None
 
 
-class _Asked(threading.local):
-    """The features of a thread's forward pass, by point: no other thread sees them. A copy is empty."""
-
-    features: dict[int, Tensor] | None = None
-
-    def __reduce__(self) -> tuple[type["_Asked"], tuple[()]]:
-        return _Asked, ()
-
-
 class TimmCaan(nn.Module):
     """A network of timm's catalogue as the external network.
 
@@ -74,26 +64,14 @@ class TimmCaan(nn.Module):
         self.model = model
         self.network = network
         self.points = find_points(network, points)
-        self._asked = _Asked()
-        for point, name in enumerate(self.points, start=1):
-            if name is not None:
-                network.get_submodule(name).register_forward_hook(partial(self._keep, point))
+        self._taps = Taps(network, {point: name for point, name in enumerate(self.points, start=1) if name is not None})
 
     def forward(self, maps: Tensor, points: Sequence[int]) -> tuple[list[Tensor], Tensor]:
         for point in points:
             module_at(self.points, point)  # raises a LeanetError where there is none
-        found: dict[int, Tensor] = {}
-        self._asked.features = found
-        try:
+        with self._taps.open() as found:
             logits: Tensor = self.network(maps)
-        finally:
-            self._asked.features = None
         return [found[point] for point in points], logits
-
-    def _keep(self, point: int, module: nn.Module, inputs: Any, features: Tensor) -> None:
-        found = self._asked.features
-        if found is not None:
-            found[point] = features.movedim(-1, 1) if is_channels_last(self.network) else features
 
 
 @torch.no_grad()

@@ -1,27 +1,16 @@
 """An ADN that is not trained: pooled features of a frozen pretrained network, and a logistic regression of them."""
 
-import threading
 from collections.abc import Iterable, Sequence
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from leanet.detector.adn import Adn
-from leanet.detector.catalogue import is_channels_last, timm_network
+from leanet.detector.catalogue import timm_network
 from leanet.detector.points import find_points, module_at
 from leanet.detector.pretrained import expected
 from leanet.detector.regression import LogisticRegression
-
-
-class _Found(threading.local):
-    """The features of a thread's forward pass, by point: no other thread sees them. A copy is empty."""
-
-    features: dict[int, Tensor] | None = None
-
-    def __reduce__(self) -> tuple[type["_Found"], tuple[()]]:
-        return _Found, ()
+from leanet.detector.taps import Taps
 
 
 class Stages(nn.Module):
@@ -37,9 +26,7 @@ class Stages(nn.Module):
         super().__init__()
         self.network = network.eval().requires_grad_(False)
         self.stages = tuple(stages)
-        self._found = _Found()
-        for stage in self.stages:
-            network.get_submodule(module_at(tuple(points), stage)).register_forward_hook(partial(self._keep, stage))
+        self._taps = Taps(network, {stage: module_at(tuple(points), stage) for stage in self.stages})
 
     def train(self, mode: bool = True) -> "Stages":
         """Never: batch norm keeps the statistics of its weights."""
@@ -47,18 +34,9 @@ class Stages(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, C, h, w) of each stage."""
-        found: dict[int, Tensor] = {}
-        self._found.features = found
-        try:
+        with self._taps.open() as found:
             self.network(images)
-        finally:
-            self._found.features = None
         return [found[stage] for stage in self.stages]
-
-    def _keep(self, stage: int, module: nn.Module, inputs: Any, features: Tensor) -> None:
-        found = self._found.features
-        if found is not None:
-            found[stage] = features.movedim(-1, 1) if is_channels_last(self.network) else features
 
 
 class Frozen(Adn):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from leanet import command
+from leanet.checked import read_settings
 from leanet.errors import LeanetError
 from leanet.path_options import list_as_texts
 from leanet.report import layout
@@ -18,7 +19,7 @@ from leanet.report.paper import TABLES
 from leanet.report.wandb.destination import Destination
 from leanet.report.written import Wanted, write_tables
 from leanet.rules import BOOLEAN, TEXT, Rule, one_of
-from leanet.settings import PathSettings, read_settings
+from leanet.settings import PathSettings
 
 WORDS = ("page", "wandb")  # what may stand without a value
 
