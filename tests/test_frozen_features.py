@@ -56,6 +56,16 @@ def test_a_loaded_run_answers_about_its_test_images_as_it_did(home: Path) -> Non
         np.testing.assert_allclose(answers.probabilities, found.probabilities, atol=1e-5)
 
 
+def test_a_loaded_run_says_where_its_answer_comes_from(home: Path) -> None:
+    """The evidence adds up to the logit."""
+    image = SyntheticLeaves(image_size=32, negatives=24, positives=12, difficulty=0).load(home).images[0]
+    result = finished_cells(home)[0].results[0]
+    found = leanet.load(result["folder"]).predict([np.moveaxis(image, 0, -1)], details=True)
+    assert found.evidence is not None and found.evidence.shape == (1, 4, 4)
+    chance = found.probabilities[0]
+    assert found.evidence.sum() == pytest.approx(np.log(chance / (1 - chance)), abs=1e-4)
+
+
 def test_the_sheet_is_drawn(home: Path) -> None:
     sheet = next(home.glob("detectors/*frozen-fold1*/sheet.png"))
     assert Image.open(sheet).width > 100

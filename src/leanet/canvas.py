@@ -50,6 +50,13 @@ def attention_scale(maps: Iterable[NDArray[np.floating]]) -> Scale:
     return Scale("viridis", Normalize(least, least + max(most - least, 0.02)), unit=ADDED)
 
 
+def evidence_scale(maps: Iterable[NDArray[np.floating]]) -> Scale:
+    """Of a logit's parts: two colours that meet at 0, which speaks for neither class; a few wild parts are cut off."""
+    every = np.concatenate([np.abs(values).ravel() for values in maps])
+    reach = max(float(np.quantile(every, 0.998)), 1e-9)
+    return Scale("PuOr_r", Normalize(-reach, reach), unit="of the logit")
+
+
 class Page:
     """A figure measured in inches from its upper left corner; it needs neither pyplot nor a display."""
 

@@ -180,6 +180,7 @@ def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, ten
     task.eval()
     with torch.inference_mode():
         attention = task(batch).attention
+        evidence = task.network.evidence_map(batch["images"] / 255)
     colored = recolored_of(run, batch["images"]) if run.has_colorizer else None
     panels = [
         Panel(
@@ -190,6 +191,7 @@ def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, ten
             recoloured=None if colored is None else colored[place],
             difference=batch["maps"][place, 0].float().numpy() if "maps" in batch else None,
             attention=None if attention is None else attention[place, 0].numpy(),
+            evidence=None if evidence is None else evidence[place, 0].numpy(),
         )
         for place, row in enumerate(chosen)
     ]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from leanet.canvas import FAINT, INK, Page, Scale, attention_scale, difference_scale, printable
+from leanet.canvas import FAINT, INK, Page, Scale, attention_scale, difference_scale, evidence_scale, printable
 from leanet.data.images import NEGATIVE, POSITIVE, THRESHOLD
 from leanet.store import write_atomically
 
@@ -29,6 +29,7 @@ class Panel:
     image, recoloured: (3, S, S) uint8, sRGB.
     difference: (S, S), ΔE00 between the two.
     attention: (h, w), what is added to one: the attention map M in 0…1 as in the paper.
+    evidence: (h, w), what each position adds to the logit of anomalous, of a frozen network.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Panel:
     recoloured: NDArray[np.uint8] | None = None
     difference: NDArray[np.floating] | None = None
     attention: NDArray[np.floating] | None = None
+    evidence: NDArray[np.floating] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,9 @@ def _columns(panels: Sequence[Panel]) -> list[_Column]:
         _Column("difference", lambda panel: panel.difference, difference_scale(differences)),
         _Column("attention", lambda panel: panel.attention, attention_scale(attentions)),
     ]
+    evidence = [panel.evidence for panel in panels if panel.evidence is not None]
+    if evidence:
+        columns.append(_Column("evidence", lambda panel: panel.evidence, evidence_scale(evidence)))
     return [column for column in columns if any(column.picture(panel) is not None for panel in panels)]
 
 

@@ -91,6 +91,13 @@ class LeaNet(nn.Module):
             logits = self.adn(seen)
         return Output(logits, caan_logits, tuple(attentions))
 
+    def evidence_map(self, images: Tensor) -> Tensor | None:
+        """What each position adds to the logit of anomalous, (B, 1, h, w), for images (B, 3, S, S) in 0…1.
+
+        None of an ADN whose answer is not a sum over positions: all but a frozen one.
+        """
+        return self.adn.evidence_map(images)
+
     def _attentions(self, features: Sequence[Tensor]) -> list[Tensor]:
         found = [attention(of_point) for attention, of_point in zip(self.attention, features, strict=True)]
         if len(found) == 1:

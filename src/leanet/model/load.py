@@ -31,6 +31,8 @@ class Look(NamedTuple):
     Args:
         per_fold: (B, F) float64, P(anomalous) by each, calibrated where the model is.
         maps: (B, S, S) float32, the mean anomaly map in its own unit, ΔE00; None where no map is needed or asked for.
+        evidence: (B, h, w) float32, what each position adds to the logit of anomalous, before it is calibrated, of a
+            frozen network, the mean over the folds; None of all others or where not asked for.
         attention: (B, h, w) float32, the mean attention, what is added to one (in 0…1 as in the paper); None without
             attention or where not asked for.
     """
@@ -38,6 +40,7 @@ class Look(NamedTuple):
     per_fold: NDArray[np.float64]
     maps: NDArray[np.float32] | None = None
     attention: NDArray[np.float32] | None = None
+    evidence: NDArray[np.float32] | None = None
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
@@ -53,7 +56,7 @@ class Predictions:
     probabilities: (N,) float64, P(anomalous); of several folds the mean.
     per_fold: (N, F), by each fold's network.
     decisions: (N,) bool, whether an image is called anomalous.
-    maps, attention: as in `Look`, with N images; None where not asked for.
+    maps, attention, evidence: as in `Look`, with N images; None where not asked for.
     """
 
     probabilities: NDArray[np.float64]
@@ -61,6 +64,7 @@ class Predictions:
     decisions: NDArray[np.bool_]
     maps: NDArray[np.float32] | None = None
     attention: NDArray[np.float32] | None = None
+    evidence: NDArray[np.float32] | None = None
 
 
 class Model:
@@ -94,7 +98,10 @@ class Model:
         per_fold = at_temperature(answers, self.decision.temperature)
         if not details:
             return Look(per_fold)
-        return Look(per_fold, _mean([member.map for member in seen]), _mean([member.attention for member in seen]))
+        evidence = _mean([member.network.evidence_map(batch / 255) for member in self._members])
+        return Look(
+            per_fold, _mean([member.map for member in seen]), _mean([member.attention for member in seen]), evidence
+        )
 
     def predict(self, images: Picture | Sequence[Picture], details: bool = False) -> Predictions:
         """Ask about one image or several, each a file or an sRGB array (H, W, 3) uint8 of any size.
@@ -118,7 +125,8 @@ class Model:
         probabilities = per_fold.mean(axis=1)
         decisions = probabilities > self.decision.threshold.value
         maps, attention = _joined([look.maps for look in looks]), _joined([look.attention for look in looks])
-        return Predictions(probabilities, per_fold, decisions, maps, attention)
+        evidence = _joined([look.evidence for look in looks])
+        return Predictions(probabilities, per_fold, decisions, maps, attention, evidence)
 
     def _pixels(self, image: Picture) -> NDArray[np.uint8]:
         if not isinstance(image, np.ndarray):
