@@ -28,7 +28,7 @@ MISTAKES: dict[str, list[str]] = {
     "caan=4": ["caan=4: there is no such choice; choose from direct, mobilenet, none, resnet, timm"],
     "-m caan=none,4": ["caan=none,4: there is no such choice; choose from direct, mobilenet, none, resnet, timm"],
     "adn=vgg17": [
-        "adn=vgg17: there is no such choice; choose from cnn, lab_statistics, map_score, "
+        "adn=vgg17: there is no such choice; choose from cnn, frozen, lab_statistics, map_score, "
         "resnet18, resnet50, timm, vgg16, vgg19"
     ],
     "map=folder": ["map=folder needs map.root=DIR"],

@@ -30,7 +30,7 @@ PRINTED: dict[str, list[str]] = {
 }
 MISTAKES: dict[str, str] = {
     "point=6": "point=6: must be a whole number from 1 to 5",
-    "adn=resnet": "adn=resnet: there is no such choice; choose from cnn, lab_statistics",
+    "adn=resnet": "adn=resnet: there is no such choice; choose from cnn, frozen, lab_statistics",
 }
 
 WITHIN: dict[str, list[str]] = {  # the same without a process, which takes seconds

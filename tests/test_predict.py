@@ -151,7 +151,7 @@ def test_a_damaged_prediction_is_named_with_what_to_do(
 ) -> None:
     out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
     (out / "prediction.json").write_text(content)
-    with pytest.raises(LeanetError, match=rf"^{out}/prediction.json: damaged; remove it, and the same command makes"):
+    with pytest.raises(LeanetError, match=rf"^{out}/prediction.json: damaged; remove it, and give the"):
         predict(asked(runs, photos, out=str(out)))
 
 

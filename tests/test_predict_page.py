@@ -81,7 +81,7 @@ def test_commands(command: str, home: Path) -> None:
 
 
 def test_files_that_the_page_names(home: Path) -> None:
-    (model,) = home.glob("runs/models/*")
+    (model,) = home.glob("runs/models/photos-resnet18*")
     (first, _) = PAGE.split("## Which networks")
     for name in re.findall(r"`(\w+\.(?:md|json|yaml|ckpt|pt|csv))`", first):
         assert (model / name).exists(), name
@@ -96,7 +96,7 @@ def test_the_program(home: Path) -> None:
 
 def test_docstrings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
-    (model,) = home.glob("runs/models/photos-*")
+    (model,) = home.glob("runs/models/photos-resnet18*")
     shutil.copytree(model, model.with_name("leaves-resnet18+mobilenet-point4"), dirs_exist_ok=True)
     (home / "new").mkdir()
     for name, file in zip(("one", "two"), sorted(home.glob("photos/*/*.png")), strict=False):

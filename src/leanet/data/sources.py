@@ -102,7 +102,8 @@ def check_made(dataset: Node) -> None:
     root = dataset.get("root")
     if "origin" in dataset and root and not _has_anything(Path(root)):
         made_by = f"python -m leanet.prepare dataset={dataset['name']} source=DIR_OR_ARCHIVE"
-        raise MissingDatasetError(f"dataset.root={root}: no such folder, or an empty one; make it with: {made_by}")
+        what = "an empty folder" if Path(root).exists() else "no such folder"
+        raise MissingDatasetError(f"dataset.root={root}: {what}; make it with: {made_by}")
 
 
 def _has_anything(folder: Path) -> bool:
