@@ -23,8 +23,7 @@ test-engines: .venv-engines/installed  ## the tests of Ray and Slurm, minutes to
 check: .venv/installed  ## style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy
-	.venv/bin/mypy --platform darwin --cache-dir .mypy_cache/darwin
+	.venv/bin/mypy --platform darwin --cache-dir .mypy_cache/darwin & darwin=$$!; .venv/bin/mypy && wait $$darwin
 
 bench: .venv/installed  ## tables of speed, each against its limit; docs/performance.md explains them
 	$(RUN) benchmarks/start_up.py

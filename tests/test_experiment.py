@@ -340,7 +340,7 @@ def test_a_balanced_loss_raises_the_chances_of_anomalies(balance: str, configure
     words = ("adn=cnn", "caan=none", "adn.lr=1e-4", "positive_rate=0.34", "trainer.batch_size=8")
     chances = []
     for name in ("none", balance):
-        finish(configure(tmp_path / name, *words, "trainer.max_epochs=25", f"trainer.balance={name}"))
+        finish(configure(tmp_path / name, *words, "trainer.max_epochs=16", f"trainer.balance={name}"))
         file = next((tmp_path / name).glob("detectors/*/predictions.csv"))
         chances.append(mean(float(row["adn"]) for row in rows_of(file)))
     assert chances[1] > chances[0] + 0.01

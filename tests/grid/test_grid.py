@@ -92,15 +92,13 @@ def home(tiny: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_a_plan_counts_what_is_still_to_be_prepared(tmp_path: Path) -> None:
-    """All 1,000 runs of Table 3, where none of its datasets is there; the grid itself is not begun."""
+    """All 1,000 runs of Table 3, where none of its datasets is there."""
     words = [sys.executable, "-m", "leanet.train", "-m", "experiment=table3", f"paths.data={tmp_path}/data"]
     planned = run([*words, "hydra.sweeper.dry_run=true", f"paths.runs={tmp_path}/runs"])
     assert planned.returncode == 0, planned.stderr
     assert "runs: 1000, of which 0 done" in planned.stdout and "colorizers: 25, of which 0 made" in planned.stdout
     told = re.findall(r"^to be prepared: .*python -m leanet.prepare dataset=(\w+) ", planned.stdout, re.MULTILINE)
     assert told == ["retina", "potato", "cloud", "leather", "wood"]
-    begun = run([*words, f"paths.runs={tmp_path}/runs"])
-    assert begun.returncode == 1 and begun.stderr.count("\n") == 1 and "dataset=wood" in begun.stderr
 
 
 def moments(seed: int, kills: int, longest: float) -> Iterator[tuple[float, bool]]:

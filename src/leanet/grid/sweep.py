@@ -131,8 +131,12 @@ def _stamp(job: Job) -> int | None:
 
 
 def _line(job: Job) -> str:
-    run, result = job.run, job.run.result
+    run = job.run
     name = f"{run.settings.dataset_name}  {run.model}  fold {run.fold}/{run.settings.folds}"
+    try:
+        result = run.result
+    except LeanetError as error:  # the watcher goes on to the other runs
+        return f"{name}  {error}"
     if result is not None:
         return f"{name}  F1 {result['f1']:.3f}  AUROC {result['auroc']:.3f}"
     return f"{name}  failed: {(failure_of(run) or {}).get('reason', 'tried again')}"
