@@ -59,7 +59,16 @@ def planned(home: Path) -> list[Run]:
 def finish(run: Run) -> None:
     """A result as a run leaves it."""
     head = {"f1": 0.5, "auroc": 0.5, "ap": 0.5, "collapsed": False, "last_epochs": {"mean": 0.5, "sd": 0.1}}
-    facts = {"model": run.model, "dataset": "synthetic", "fold": run.fold, "folds": 5, "floor": 0.4, "caan": head}
+    facts = {
+        "run": run.id,
+        "cell": run.cell,
+        "model": run.model,
+        "dataset": "synthetic",
+        "fold": run.fold,
+        "folds": 5,
+        "floor": 0.4,
+        "caan": head,
+    }
     images = {"train": {"negative": 120, "positive": 40}, "test": {"negative": 30, "positive": 10}}
     work = {"seconds": 12.3, "epochs": 100, "image_size": 64, "images": images}
     write_json(run.folder / RESULT, {**head, **facts, **work})
