@@ -28,8 +28,9 @@ from leanet.colorizer.task import ColorizerTask
 from leanet.data.batches import DeviceData, Tensors
 from leanet.detector.build import detector_of
 from leanet.detector.task import DetectorTask
+from leanet.effective import settings_of
 from leanet.fitting import Fit, fit
-from leanet.settings import Settings, settings_of
+from leanet.settings import Settings
 
 WARM, TIMED, BATCH = 3, 5, 16
 WORK = {

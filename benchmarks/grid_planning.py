@@ -17,9 +17,9 @@ from tabulate import tabulate
 
 from leanet.cells import Cells
 from leanet.command import CONF
+from leanet.effective import settings_of
 from leanet.grid.products import Configurations, expand
 from leanet.runs import RESULT, Run
-from leanet.settings import settings_of
 from leanet.store import write_json
 
 AXES = {"adn": "resnet18,vgg16", "caan": "mobilenet,direct", "point": "1,2,3,4,5", "seed": "range(0,40)"}

@@ -20,9 +20,9 @@ from torchmetrics.functional.classification import binary_auroc
 from leanet.cells import dataset_of, folds_of
 from leanet.colorizer.maps import map_divisor, map_scales, maps_file
 from leanet.command import CONF
+from leanet.effective import settings_of
 from leanet.report.tables import spread
 from leanet.runs import Run
-from leanet.settings import settings_of
 
 
 def main(overrides: list[str]) -> None:

@@ -25,11 +25,11 @@ from tabulate import tabulate
 from leanet.cells import Cell, Cells, load
 from leanet.command import CONF
 from leanet.data.images import ImageSet
+from leanet.effective import settings_of
 from leanet.grid.products import Configurations, expand
 from leanet.report.finished import finished_cells
 from leanet.report.page.write import write_page
 from leanet.runs import RESULT, Run
-from leanet.settings import settings_of
 from leanet.store import write_atomically, write_json, write_text
 
 SETS = 10

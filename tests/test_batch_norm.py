@@ -14,7 +14,7 @@ from torch import nn
 from leanet.batch_norm import set_batch_norm
 from leanet.colorizer.build import colorizer_of
 from leanet.detector.build import detector_of
-from leanet.settings import settings_of
+from leanet.effective import settings_of
 
 Configure = Callable[..., dict[str, Any]]
 

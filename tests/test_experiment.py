@@ -28,10 +28,10 @@ import leanet
 from leanet.cells import folds_of
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.detector.task import probabilities
+from leanet.effective import kept_settings
 from leanet.errors import LeanetError
 from leanet.experiment import load_task
 from leanet.runs import Run
-from leanet.settings import kept_settings
 from leanet.split import split_of, tensors_of
 from leanet.store import read_json
 from leanet.train import train

@@ -11,7 +11,11 @@ from PIL import Image
 import leanet
 from leanet import frozen_features
 from leanet.data.synthetic import SyntheticLeaves
+from leanet.detector.ablation import KINDS
+from leanet.model.ablation import Ablator
+from leanet.model.find import kept_in
 from leanet.report.finished import finished_cells
+from leanet.report.lifts import lifts
 from leanet.report.predictions import Predictions
 from leanet.train import train
 
@@ -69,3 +73,56 @@ def test_a_loaded_run_says_where_its_answer_comes_from(home: Path) -> None:
 def test_the_sheet_is_drawn(home: Path) -> None:
     sheet = next(home.glob("detectors/*frozen-fold1*/sheet.png"))
     assert Image.open(sheet).width > 100
+
+
+MAPPED = (
+    "adn=frozen adn.stages=[3,4] adn.pooling=map adn.map_statistics=true caan=direct point=3 map=patchcore "
+    "map.layers=[3] map.coreset=0.05 dataset.difficulty=0"
+)
+
+
+@pytest.fixture(scope="module")
+def attended(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose maps have every say that they can have."""
+    home = tmp_path_factory.mktemp("attended")
+    train(configure(home, *MAPPED.split(), "fold=1"))
+    return home
+
+
+def mapped_result(home: Path) -> dict[str, Any]:
+    """Of its first fold."""
+    return next(cell for cell in finished_cells(home) if "+direct" in cell.model).results[0]
+
+
+def test_a_run_with_attention_answers_as_it_did(attended: Path) -> None:
+    leaves = SyntheticLeaves(image_size=32, negatives=24, positives=12, difficulty=0)
+    images = leaves.load(attended)
+    pixels = dict(zip(images.index.names, images.images, strict=True))
+    result = mapped_result(attended)
+    known = Predictions.of(result)
+    found = leanet.load(result["folder"]).predict([np.moveaxis(pixels[name], 0, -1) for name in known.names], True)
+    np.testing.assert_allclose(found.probabilities, known.probabilities, atol=1e-5)
+    assert found.evidence is not None and found.attention is not None and found.maps is not None
+    logits = np.log(found.probabilities / (1 - found.probabilities))
+    np.testing.assert_allclose(found.evidence.sum((1, 2)), logits, atol=1e-4)
+
+
+def test_its_features_are_of_its_fold_and_shared_by_strengths(configure: Configure, attended: Path) -> None:
+    (folder,) = attended.glob("features/*")
+    train(configure(attended, *MAPPED.split(), "fold=1", "adn.strength=1"))
+    assert [*attended.glob("features/*")] == [folder]
+    train(configure(attended, *MAPPED.split(), "fold=2"))
+    assert len([*attended.glob("features/*")]) == 2
+
+
+def test_it_is_compared_with_the_frozen_network_alone(configure: Configure, attended: Path) -> None:
+    train(configure(attended, "adn=frozen", "adn.stages=[3,4]", "dataset.difficulty=0", "fold=null"))
+    cells = {cell.model.split("-")[0]: cell for cell in finished_cells(attended)}
+    assert cells["frozen+direct@3"].plain == "frozen" and set(lifts([*cells.values()])) == {cells["frozen+direct@3"].id}
+
+
+def test_its_attention_can_be_ablated(attended: Path) -> None:
+    """Which first asks the run itself, whose probabilities must be those that it wrote."""
+    kept = kept_in(Path(mapped_result(attended)["folder"]))
+    found = Ablator("cpu", attended).ablated(kept, KINDS)
+    assert all(0 <= found[kind]["auroc"] <= 1 for kind in KINDS)

@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from leanet.command import CONF
+from leanet.effective import kept_settings, settings_of
 from leanet.errors import LeanetError
 from leanet.runs import Run
 from leanet.settings import (
@@ -19,8 +20,6 @@ from leanet.settings import (
     PathSettings,
     Settings,
     TrainerSettings,
-    kept_settings,
-    settings_of,
 )
 from leanet.store import write_json
 

@@ -10,8 +10,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from leanet.command import CONF
+from leanet.effective import settings_of
 from leanet.errors import LeanetError
-from leanet.settings import Settings, settings_of
+from leanet.settings import Settings
 
 HEAVY = ("torch", "lightning", "timm", "kornia", "matplotlib")
 # What _target_ names checks its own arguments.

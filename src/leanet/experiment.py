@@ -23,7 +23,7 @@ from leanet.detector.epochs import BestEpoch, LastEpochs
 from leanet.detector.frozen import Frozen
 from leanet.detector.loss import balance_of
 from leanet.detector.network import LeaNet
-from leanet.detector.task import DetectorTask, fit_itself
+from leanet.detector.task import DetectorTask, fit_itself, images_and_maps
 from leanet.distributed import lead
 from leanet.fitting import CHECKPOINT, Fit, fit, load_weights, save_tensors
 from leanet.frozen_features import features_of
@@ -57,14 +57,14 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         made = made_by(run)
         logger = logger_of(run)
         network = detector_of(run.settings, run.fold)
-        if run.settings.has_epochs:
+        if run.settings.has_epochs or run.has_attention:
             _try_out(network, run.settings.image_size)
         rows = split_of(run, images, fold_of)
         balance = balance_of(run.settings.trainer.balance, torch.from_numpy(images.labels[rows.train]))
         task = DetectorTask(network, run.settings.adn.lr, balance)
         tensors = tensors_of(run, images, rows, label, say)
         if isinstance(network.adn, Frozen):
-            tensors["features"] = features_of(run, network.adn, images, label, say)
+            tensors["features"] = features_of(run, network, tensors, label, say)
         train, test, validation = (
             choose(tensors, torch.from_numpy(part)) for part in (rows.train, rows.test, rows.validation)
         )
@@ -180,7 +180,7 @@ def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, ten
     task.eval()
     with torch.inference_mode():
         attention = task(batch).attention
-        evidence = task.network.evidence_map(batch["images"] / 255)
+        evidence = task.network.evidence_map(*images_and_maps(batch))
     colored = recolored_of(run, batch["images"]) if run.has_colorizer else None
     panels = [
         Panel(

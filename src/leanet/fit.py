@@ -7,13 +7,14 @@ from typing import Annotated, Any
 from leanet import command
 from leanet.cells import Cell, Cells, load
 from leanet.checked import read_settings
+from leanet.effective import settings_of
 from leanet.errors import LeanetError
 from leanet.locks import lock
 from leanet.model.card import write_card
 from leanet.model.find import colorizers_kept
 from leanet.rules import BOOLEAN
 from leanet.runs import ALL, COLORIZER_WEIGHTS, FEATURE_WEIGHTS, Run
-from leanet.settings import Settings, settings_of
+from leanet.settings import Settings
 from leanet.store import write_bytes
 from leanet.train import crossvalidate
 

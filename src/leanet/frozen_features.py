@@ -1,4 +1,4 @@
-"""The features that a frozen ADN sees of all images of a dataset: computed once, and used by every fold and seed."""
+"""The features that a frozen ADN has of all images: computed once for all folds, or where maps matter for each fold."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,9 +8,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from leanet.colorizer.maps import kept_array
-from leanet.data.batches import batches
-from leanet.data.images import ImageSet
-from leanet.detector.frozen import Frozen
+from leanet.data.batches import Tensors, batches
+from leanet.detector.frozen import Frozen, map_statistics
+from leanet.detector.network import LeaNet
+from leanet.detector.task import images_and_maps
 from leanet.device import device_of
 from leanet.runs import Run
 
@@ -18,23 +19,37 @@ BATCH = 16
 
 
 def features_of(
-    run: Run, adn: Frozen, images: ImageSet, label: str = "", say: Callable[[str], object] = print
+    run: Run, network: LeaNet, tensors: Tensors, label: str = "", say: Callable[[str], object] = print
 ) -> Tensor:
-    """The features (N, F) float32 of all images, memory-mapped; kept in `run.features_folder`.
+    """The features (N, F) float32 of all images, of which `run.features_folder` keeps all but the map's statistics.
 
     Of several processes that ask together, one computes them and the others wait for it.
+
+    Args:
+        network: with a frozen ADN.
+        tensors: all images, with maps and scales where the network needs such.
     """
-    device = device_of(run.settings.trainer.accelerator)
-    pixels = torch.from_numpy(images.images)
+    adn = network.adn
+    assert isinstance(adn, Frozen)
+    parts = {key: value for key, value in tensors.items() if key != "labels"}
 
     def make() -> Iterator[Tensor]:
-        network = adn.to(device).eval()
-        with torch.inference_mode(), tqdm(total=len(pixels), desc=f"{adn.model}", unit="image", disable=None) as bar:
-            for batch in batches({"images": pixels}, BATCH):
-                yield network.features(batch["images"].to(device) / 255).cpu()
+        device, count = device_of(run.settings.trainer.accelerator), len(parts["images"])
+        network.to(device).eval()
+        with torch.inference_mode(), tqdm(total=count, desc=adn.model, unit="image", disable=None) as bar:
+            for batch in batches(parts, BATCH):
+                there = {key: value.to(device) for key, value in batch.items()}
+                yield network.attended(adn.pooled, *images_and_maps(there)).cpu()
                 bar.update(len(batch["images"]))
-        adn.cpu()
+        network.cpu()
 
     file = run.features_folder / "features.npy"
+    shape = (len(parts["images"]), adn.regression.linear.in_features - adn.statistics)
     waiting = f"{label}: waiting for the process that computes these features"
-    return kept_array(file, (len(pixels), adn.regression.linear.in_features), make, lambda: say(waiting), np.float32)
+    pooled = kept_array(file, shape, make, lambda: say(waiting), np.float32)
+    return torch.cat([pooled, _statistics(parts)], dim=1) if adn.map_statistics else pooled
+
+
+def _statistics(tensors: Tensors) -> Tensor:
+    scaled = (images_and_maps(batch)[1] for batch in batches(tensors, BATCH))
+    return torch.cat([map_statistics(maps) for maps in scaled if maps is not None])

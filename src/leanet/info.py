@@ -4,9 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 from leanet import command
+from leanet.effective import settings_of
 from leanet.errors import LeanetError
 from leanet.runs import Run
-from leanet.settings import Node, Settings, settings_of
+from leanet.settings import Node, Settings
 
 
 def info(config: dict[str, Any]) -> None:

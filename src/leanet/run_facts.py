@@ -49,6 +49,11 @@ def words_of_features(maps: MapSettings) -> list[str]:
     return words if maps.pretrained else [*words, "random"]
 
 
+def words_of_maps_in(adn: AdnSettings) -> list[str]:
+    """For people, what a frozen ADN makes of maps: mappool, mapstats."""
+    return ["mappool"] * (adn.pooling == "map") + ["mapstats"] * adn.map_statistics
+
+
 def words_of(attention: AttentionSettings) -> list[str]:
     """For people, what is not as in the paper: standardized, tanh, gain4, learned."""
     words = [] if attention.reduce == "mean" else [attention.reduce]

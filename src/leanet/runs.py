@@ -12,7 +12,7 @@ from typing import Any
 
 from leanet.data.map_folder import map_fingerprint
 from leanet.errors import LeanetError
-from leanet.run_facts import changed, facts_of, feature_facts, weights_of, words_of, words_of_features
+from leanet.run_facts import changed, facts_of, feature_facts, weights_of, words_of, words_of_features, words_of_maps_in
 from leanet.settings import (
     InputSettings,
     Settings,
@@ -89,6 +89,7 @@ class Run:
     def _peculiarities(self) -> list[str]:
         settings = self.settings
         words = words_of(settings.attention) if self.has_attention else []
+        words += words_of_maps_in(settings.adn)
         if self.needs_maps and settings.map.name != "ciede2000":
             words.append("maps" if settings.map.name == "folder" else settings.map.name)
             words += words_of_features(settings.map)
@@ -150,12 +151,13 @@ class Run:
     def plain(self) -> "Run":
         """The same ADN that sees the image alone, without attention: what the run is to be compared with.
 
-        An ADN that fits itself has none beside it.
+        A baseline has none beside it.
         """
-        if not self.settings.has_epochs:
+        if not self.settings.has_epochs and not self.settings.adn.is_frozen:
             return self
         caan = replace(self.settings.caan, name="none", network=None)
-        return replace(self, settings=replace(self.settings, caan=caan, input=InputSettings("rgb")))
+        adn = replace(self.settings.adn, pooling="mean", map_statistics=False)
+        return replace(self, settings=replace(self.settings, adn=adn, caan=caan, input=InputSettings("rgb")))
 
     @property
     def cross_fit(self) -> int | None:
@@ -180,20 +182,32 @@ class Run:
             return [self.colorizer_folder]
         return [self._maker_folder(f"-part{part}", part=part) for part in range(1, self.cross_fit + 1)]
 
+    @property
+    def _fold_word(self) -> str:
+        return "all" if self.fold == ALL else f"fold{self.fold}"
+
     def _maker_folder(self, which: str, **more: int) -> Path:
-        fold = "all" if self.fold == ALL else f"fold{self.fold}"
         kind = f"-{self.settings.map.name}" if self.settings.map.is_of_features else ""
-        name = f"{self.settings.dataset_name}-{fold}{kind}{which}"
+        name = f"{self.settings.dataset_name}-{self._fold_word}{kind}{which}"
         return self._place("colorizers", name, identity(self._maker_facts | more))
 
     @cached_property
     def features_folder(self) -> Path:
-        """Of the features that a frozen ADN sees of all images, whatever the fold, the labels and the regression."""
-        adn = self.settings.adn
+        """Of the pooled features that a frozen ADN sees of all images, whatever the labels and the regression.
+
+        Where maps have a say in them, of this fold; otherwise of all folds.
+        """
+        adn, fold = self.settings.adn, ""
         network = {name: value for name, value in adn.network.items() if name != "strength"}
         images = {"fingerprint": self.fingerprint, "image_size": self.settings.image_size}
         facts = {"schema": SCHEMA, "images": images, "network": network, **weights_of(adn)}
-        return self._place("features", f"{self.settings.dataset_name}-{adn.network['model']}", identity(facts))
+        if self.has_attention or adn.pooling == "map":
+            fold = f"-{self._fold_word}"
+            facts |= {"pooling": adn.pooling, "map": self._map_facts, **self._attention_facts}
+            facts |= {"split": self._fold_facts["split"], "fold": self.fold}
+            if self.settings.map.scaling == "fold":  # by what the maps of the training images are
+                facts["positive_rate"] = self.settings.positive_rate
+        return self._place("features", f"{self.settings.dataset_name}-{adn.network['model']}{fold}", identity(facts))
 
     @property
     def maps_file(self) -> Path:
@@ -260,11 +274,16 @@ class Run:
             facts["thinned_by"] = settings.split_seed  # which has no other say there
         if self.needs_maps:
             facts |= {"input": settings.input.name, "map": self._map_facts}
-        if self.has_attention:
-            point = {} if settings.attention.points else {"point": settings.point}
-            external = {"caan": settings.caan.network, **weights_of(settings.caan)}
-            facts["attention"] = {**external, **point, **changed(settings.attention)}
-        return facts
+        return facts | self._attention_facts
+
+    @property
+    def _attention_facts(self) -> dict[str, Any]:
+        settings = self.settings
+        if not self.has_attention:
+            return {}
+        point = {} if settings.attention.points else {"point": settings.point}
+        external = {"caan": settings.caan.network, **weights_of(settings.caan)}
+        return {"attention": {**external, **point, **changed(settings.attention)}}
 
 
 def read_result(file: Path) -> dict[str, Any] | None:

@@ -1,22 +1,14 @@
 """The configuration's schema and its checks. Imports neither torch nor lightning, so that mistakes show at once."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from leanet.checked import check, read_settings
-from leanet.errors import LeanetError
-from leanet.path_options import expanded
 from leanet.rules import (
     BETAS,
     BOOLEAN,
-    DATASET_TEXT,
-    IMAGE_SIZE,
     LAYERS,
     MOMENTUM,
-    NAME,
     NODE,
     PATH,
     POSITIVE,
@@ -28,7 +20,6 @@ from leanet.rules import (
     one_of,
     whole,
 )
-from leanet.weight_sources import IMAGENET, NONE
 
 Trainable = TypeVar("Trainable", "AdnSettings", "CaanSettings")
 Node = dict[str, Any]  # a free part of the configuration: what `_target_` names, with its arguments
@@ -41,8 +32,9 @@ class AdnSettings:
     lr: None for one that fits itself.
     bn_momentum: of batch norm in ADN and CAAN, as `set_batch_norm` has it.
     weights: pretrained ones, `bundled` or a file; None: as `pretrained` in `network` says (imagenet or none).
-    fitted_to: of an ADN that fits itself, without epochs and without attention, what alone it sees: the images or their
-        anomaly maps; None for networks.
+    fitted_to: of an ADN that fits itself, without epochs, what it sees: the images or their anomaly maps; None for
+        networks that are trained.
+    pooling, map_statistics: of a frozen ADN, as `leanet.detector.frozen.Frozen` has them.
     """
 
     name: Annotated[str, TEXT]
@@ -51,6 +43,18 @@ class AdnSettings:
     bn_momentum: Annotated[float | str | None, MOMENTUM] = None  # like every default here: not in older config.yaml
     fitted_to: Annotated[str | None, one_of("rgb", "map")] = None
     weights: Annotated[str | None, PATH] = None
+    pooling: Annotated[str, one_of("mean", "map")] = "mean"
+    map_statistics: Annotated[bool, BOOLEAN] = False
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether it is a regression of a frozen network's features: the one that fits itself and has points."""
+        return self.network.get("_target_") == "leanet.detector.frozen.frozen"
+
+    @property
+    def uses_maps(self) -> bool:
+        """Whether anomaly maps are among what a frozen ADN sees; attention is another matter."""
+        return self.pooling == "map" or self.map_statistics
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ class CaanSettings:
     name: Annotated[str, TEXT]
     network: Annotated[Node | None, REST]
     weights: Annotated[str | None, PATH] = None  # as an ADN's
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has parameters: all but direct attention, and none at all."""
+        return self.network is not None and self.network.get("_target_") != "leanet.detector.caan.DirectAttention"
 
 
 @dataclass(frozen=True)
@@ -209,92 +218,3 @@ class Settings:
     @property
     def selected_folds(self) -> list[int]:
         return list(range(1, self.folds + 1)) if self.fold is None else [self.fold]
-
-
-def settings_of(config: Mapping[str, Any]) -> Settings:
-    """The checked settings of a resolved configuration; LeanetError names the first value that does not fit."""
-    settings = _without_idle(_with_weights(_with_name(read_settings(Settings, config))))
-    if settings.has_epochs and settings.adn.lr is None:
-        check("adn.lr", None, POSITIVE)
-    check("dataset.image_size", settings.dataset.get("image_size"), IMAGE_SIZE)
-    check("dataset.name", settings.dataset["name"], NAME)
-    for key in ("root", "negative", "positive", "folds_file"):  # where there are such
-        check(f"dataset.{key}", settings.dataset.get(key), DATASET_TEXT)
-    settings = replace(settings, dataset={**settings.dataset, **_expanded(settings.dataset)})
-    if settings.fold is not None and settings.fold > settings.folds:
-        raise LeanetError(f"fold={settings.fold}: there are folds 1 to {settings.folds}; leave it empty for all")
-    if settings.trainer.select != "last" and not settings.validation:
-        raise LeanetError(
-            f"trainer.select={settings.trainer.select} needs images that are held out: validation=0.2, say"
-        )
-    if settings.map.name == "folder" and settings.map.root is None:
-        raise LeanetError("map=folder needs map.root=DIR, the folder that holds a map for each image")
-    for key in FEATURE_MAPS.get(settings.map.name, {}):
-        if getattr(settings.map, key) is None:
-            raise LeanetError(f"map.{key} is missing; map={settings.map.name} brings it")
-    return settings
-
-
-def kept_settings(config: Mapping[str, Any]) -> Settings:
-    """The checked settings of a run's config.yaml, which has each network under a name of its own."""
-    known = {entry.name: config[entry.name] for entry in fields(Settings) if entry.name in config}
-    for group in ("adn", "caan", "colorizer"):
-        known[group] = {**known[group], **(known[group]["network"] or {})}
-        del known[group]["network"]
-    return settings_of(known)
-
-
-def _with_weights(settings: Settings) -> Settings:
-    """`weights=none` and `imagenet` as the `pretrained` of their networks, which they are another word for."""
-    maps = settings.map
-    if maps.weights in (NONE, IMAGENET):
-        maps = replace(maps, weights=None, pretrained=maps.weights == IMAGENET)
-    elif not maps.pretrained:
-        maps = replace(maps, weights=None)
-    return replace(
-        settings, adn=_as_pretrained("adn", settings.adn), caan=_as_pretrained("caan", settings.caan), map=maps
-    )
-
-
-def _as_pretrained(path: str, group: Trainable) -> Trainable:
-    weights, network = group.weights, group.network or {}
-    if weights is None or (weights == NONE and "pretrained" not in network):
-        return replace(group, weights=None)
-    if "pretrained" not in network:
-        raise LeanetError(f"{path}.weights={weights}: {group.name} has no pretrained weights; leave it empty")
-    named = weights in (NONE, IMAGENET)
-    network = {**network, "pretrained": weights == IMAGENET}
-    return replace(group, weights=None if named else weights, network=network)
-
-
-def _with_name(settings: Settings) -> Settings:
-    """A folder of images without a name gets its own."""
-    if settings.dataset.get("name") is not None or "root" not in settings.dataset:
-        return settings
-    return replace(settings, dataset={**settings.dataset, "name": name_of(settings.dataset.get("root"))})
-
-
-def _expanded(dataset: Node) -> Node:
-    """Its paths, where it has such, with the home folder for ~."""
-    return {key: expanded(f"dataset.{key}", path) for key in ("root", "folds_file") if (path := dataset.get(key))}
-
-
-def name_of(root: str | None) -> str:
-    """The last part of a dataset's root, with _ for whatever would be trouble in the name of a folder."""
-    name = Path(root).expanduser().resolve().name if root else ""
-    return re.sub(r"[^\w.+-]+", "_", name).lstrip(".")[:50] or "folder"
-
-
-def _without_idle(settings: Settings) -> Settings:
-    """What has no say in an ADN that fits itself, dropped as `point` is without attention."""
-    sees = settings.adn.fitted_to
-    if sees is None:
-        return settings
-    return replace(
-        settings,
-        adn=replace(settings.adn, lr=None, bn_momentum=None),
-        caan=CaanSettings("none", None),
-        input=InputSettings(sees),
-        map=replace(settings.map, scaling="fixed"),
-        trainer=replace(settings.trainer, averaging="none", select="last", balance="none"),
-    )

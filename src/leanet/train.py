@@ -4,10 +4,10 @@ from typing import Any
 
 from leanet import command
 from leanet.cells import Cell, Cells, load
+from leanet.effective import settings_of
 from leanet.locks import tidy
 from leanet.report.tables import cell_table
 from leanet.runs import Run
-from leanet.settings import settings_of
 
 
 def train(config: dict[str, Any]) -> float:

@@ -7,8 +7,9 @@ from typing import Any
 
 import yaml
 
+from leanet.effective import kept_settings
 from leanet.errors import LeanetError
-from leanet.settings import Settings, kept_settings
+from leanet.settings import Settings
 
 CONFIG = "config.yaml"
 

@@ -18,9 +18,9 @@ from leanet.colorizer import cross_fit
 from leanet.colorizer.maps import anomaly_maps, load_colorizer
 from leanet.data.images import NEGATIVE, ImageSet
 from leanet.data.synthetic import SyntheticLeaves
+from leanet.effective import settings_of
 from leanet.run_maps import maps_of
 from leanet.runs import Run
-from leanet.settings import settings_of
 from leanet.split import split_of, tensors_of
 
 PARTS = 3
@@ -111,7 +111,7 @@ from leanet.colorizer.task import ColorizerTask
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.run_maps import maps_of
 from leanet.runs import Run
-from leanet.settings import settings_of
+from leanet.effective import settings_of
 
 left = int(sys.argv[1])
 torch.set_num_threads(1)

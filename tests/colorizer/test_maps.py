@@ -14,10 +14,11 @@ from leanet.colorizer.maps import anomaly_maps, fold_maps, map_divisor, map_scal
 from leanet.colorizer.unet import UNet
 from leanet.data.images import NEGATIVE
 from leanet.data.synthetic import SyntheticLeaves
+from leanet.effective import settings_of
 from leanet.errors import LeanetError
 from leanet.experiment import run_fold
 from leanet.runs import Run
-from leanet.settings import Settings, settings_of
+from leanet.settings import Settings
 
 # Eight processes that ask at the same moment: each fit adds a line to the file FITS.
 EIGHT = """
@@ -26,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from leanet.colorizer import maps
-from leanet.settings import settings_of
+from leanet.effective import settings_of
 
 torch.set_num_threads(1)
 home, settings = Path(sys.argv[1]), settings_of(json.load(sys.stdin))

@@ -12,7 +12,8 @@ from leanet.colorizer.network import Colorizer
 from leanet.colorizer.task import ColorizerTask, recolored
 from leanet.colorizer.unet import UNet
 from leanet.data.synthetic import SyntheticLeaves
-from leanet.settings import ColorizerSettings, settings_of
+from leanet.effective import settings_of
+from leanet.settings import ColorizerSettings
 
 MAKERS = [UNet, Autoencoder]
 

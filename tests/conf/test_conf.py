@@ -17,9 +17,10 @@ from leanet.command import CONF
 from leanet.detector.attention import Attention, attention_map
 from leanet.detector.build import detector_of
 from leanet.detector.network import LeaNet
+from leanet.effective import settings_of
 from leanet.loggers import colorizer_logger_of, logger_of
 from leanet.runs import Run
-from leanet.settings import Settings, settings_of
+from leanet.settings import Settings
 
 FILES = sorted(file.relative_to(CONF).with_suffix("") for file in CONF.rglob("*.yaml"))
 BASELINES = ("lab_statistics", "map_score")  # which have no points

@@ -9,9 +9,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from leanet.command import CONF
+from leanet.effective import settings_of
 from leanet.grid.products import Configurations, Words, expand
 from leanet.runs import Run
-from leanet.settings import Settings, settings_of
+from leanet.settings import Settings
 
 # The one with the most kinds of axes is a quick test.
 OTHERS = ("rates", "causes", "options", "amplitude")

@@ -14,12 +14,12 @@ from sklearn.metrics import roc_auc_score
 
 from leanet.data.images import NEGATIVE, ImageSet
 from leanet.data.synthetic import SyntheticLeaves
+from leanet.effective import settings_of
 from leanet.errors import LeanetError
 from leanet.features import maps as module
 from leanet.features.maps import feature_maps, fit_features, load_features
 from leanet.run_maps import maps_of
 from leanet.runs import FEATURE_WEIGHTS, Run
-from leanet.settings import settings_of
 from leanet.split import split_of, tensors_of
 
 Configure = Callable[..., dict[str, Any]]
@@ -35,7 +35,7 @@ import numpy as np
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.run_maps import maps_of
 from leanet.runs import Run
-from leanet.settings import settings_of
+from leanet.effective import settings_of
 
 images = SyntheticLeaves(image_size=32, negatives=24, positives=12).load(Path())
 for number, config in enumerate(json.load(sys.stdin)):

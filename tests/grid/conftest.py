@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from leanet.effective import settings_of
 from leanet.grid.plan import Job
 from leanet.runs import Run
-from leanet.settings import settings_of
 
 Configure = Callable[..., dict[str, Any]]
 

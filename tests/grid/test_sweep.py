@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
+from leanet.effective import settings_of
 from leanet.errors import LeanetError
 from leanet.grid.plan import Job, State, failure_of, state_of
 from leanet.grid.sweep import Sweep
 from leanet.grid.worker import DiedError, FailedError
 from leanet.runs import RESULT, Run
-from leanet.settings import settings_of
 from leanet.store import write_json
 
 Configure = Callable[..., dict[str, Any]]

@@ -13,12 +13,12 @@ from leanet.colorizer.build import colorizer_of
 from leanet.colorizer.maps import DIFFERENCES
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.detector.build import detector_of
+from leanet.effective import settings_of
 from leanet.errors import LeanetError
 from leanet.features.maps import fit_features
 from leanet.model import onnx as exporting
 from leanet.model.pipeline import ColorMaps, Ensemble, Pipeline
 from leanet.model.program import Exportable, Facts, asked, program_of
-from leanet.settings import settings_of
 
 Configure = Callable[..., dict[str, Any]]
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from leanet.data.synthetic import SyntheticLeaves
+from leanet.effective import settings_of
 from leanet.model.sample import sample_of
-from leanet.settings import Settings, settings_of
+from leanet.settings import Settings
 
 Configure = Callable[..., dict[str, Any]]
 

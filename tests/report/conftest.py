@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from leanet.effective import settings_of
 from leanet.runs import RESULT, Run
-from leanet.settings import settings_of
 from leanet.store import write_json, write_text
 
 Configure = Callable[..., dict[str, Any]]

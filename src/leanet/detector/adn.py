@@ -37,10 +37,6 @@ class Adn(nn.Module):
         """What has the modules of `model` under timm's names."""
         return self.network
 
-    def evidence_map(self, images: Tensor) -> Tensor | None:
-        """As `LeaNet` has it; None where there is none."""
-        return None
-
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.network(self.normalize(images))
         return logits

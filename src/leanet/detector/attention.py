@@ -149,7 +149,7 @@ class ExternalAttention:
         self.module = module
         self.channels_last = channels_last
         self._current = _Current()
-        point.register_forward_hook(self._multiply)
+        point.register_forward_hook(self._multiply, prepend=True)  # so that whatever else looks sees it multiplied
 
     @contextmanager
     def using(self, maps: Tensor) -> Iterator[None]:

@@ -3,7 +3,7 @@
 They say how much of a dataset a network is needed for.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from leanet.color import rgb_to_lab
 from leanet.detector.adn import Adn
+from leanet.detector.map_statistics import STATISTICS
 from leanet.detector.points import POINTS
 from leanet.detector.regression import LogisticRegression
 from leanet.errors import LeanetError
@@ -53,18 +54,6 @@ class LabStatistics(nn.Module):
         mean = lab.mean(dim=2)
         deviation = (lab - mean[:, :, None]).square().mean(dim=2).sqrt()
         return torch.cat([mean, deviation], dim=1)
-
-
-def q99(values: Tensor) -> Tensor:
-    """(B, P) → (B,): the largest of the values that no more than a hundredth of an image's lie above."""
-    return values.topk(values.shape[1] // 100 + 1, dim=1).values[:, -1]
-
-
-STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
-    "mean": lambda values: values.mean(dim=1),
-    "max": lambda values: values.amax(dim=1),
-    "q99": q99,
-}
 
 
 class MapStatistic(nn.Module):

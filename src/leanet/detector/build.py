@@ -26,7 +26,9 @@ def detector_of(settings: Settings, fold: int) -> LeaNet:
     """
     torch.manual_seed(derive(settings.seed, "adn", fold))
     channels = CHANNELS[settings.input.name]
-    adn = instantiate(settings.adn.network, channels=channels, image_size=settings.image_size)
+    more = {"pooling": settings.adn.pooling, "map_statistics": settings.adn.map_statistics}
+    more = more if settings.adn.is_frozen else {}
+    adn = instantiate(settings.adn.network, channels=channels, image_size=settings.image_size, **more)
     if settings.adn.weights:
         _give_weights(adn, settings.adn.weights, channels)
     if settings.adn.fitted_to and not isinstance(adn, FitsItself):

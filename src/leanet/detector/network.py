@@ -1,8 +1,8 @@
 """LEA-Net whole: CAAN and ADN, joined at one point (§3-4, Fig. 2)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,11 @@ from leanet.detector.adn import Adn
 from leanet.detector.attention import Attention, ExternalAttention
 from leanet.detector.caan import ExternalNetwork
 from leanet.detector.catalogue import is_channels_last
+from leanet.detector.frozen import Frozen
 from leanet.detector.inputs import adn_input
 from leanet.detector.points import module_at
+
+T = TypeVar("T")
 
 
 class Output(NamedTuple):
@@ -56,12 +59,13 @@ class LeaNet(nn.Module):
         self.caan = caan
         self.points = (points,) if isinstance(points, int) else tuple(points or ())
         self.sees = sees
+        self.entrances: list[ExternalAttention] = []
         if caan is not None:
             if not self.points:
                 raise ValueError("an external network needs an attention point, 1 to 5")
             modules = [module_at(adn.points, point) for point in self.points]
             self.attention = nn.ModuleList(attentions or [Attention() for _ in modules])
-            self.entrances = [ExternalAttention(adn.network, name, is_channels_last(adn.network)) for name in modules]
+            self.entrances = [ExternalAttention(adn.network, name, is_channels_last(adn.backbone)) for name in modules]
             if len(modules) > 1:
                 self.shares = nn.Parameter(torch.zeros(len(modules)))
 
@@ -85,18 +89,35 @@ class LeaNet(nn.Module):
         if attentions is None:
             features, caan_logits = self.caan(maps, self.points)
             attentions = self._attentions(features)
-        with ExitStack() as entered:
-            for entrance, attention in zip(self.entrances, attentions, strict=True):
-                entered.enter_context(entrance.using(attention))
-            logits = self.adn(seen)
-        return Output(logits, caan_logits, tuple(attentions))
+        return Output(self._under(attentions, self.adn, seen), caan_logits, tuple(attentions))
 
-    def evidence_map(self, images: Tensor) -> Tensor | None:
-        """What each position adds to the logit of anomalous, (B, 1, h, w), for images (B, 3, S, S) in 0…1.
+    def attended(self, part: Callable[[Tensor], T], images: Tensor, maps: Tensor | None = None) -> T:
+        """`part` of the ADN, such as its features, of what the ADN sees, under the attention.
+
+        Images and maps as `forward` has them.
+        """
+        return self._under(self.attentions_of(maps), part, adn_input(self.sees, images, maps))
+
+    def attentions_of(self, maps: Tensor | None) -> list[Tensor]:
+        """What is added to one at each point, (B, 1, h, w); nothing without an external network."""
+        if self.caan is None:
+            return []
+        if maps is None:
+            raise ValueError("an external network needs anomaly maps")
+        return self._attentions(self.caan(maps, self.points)[0])
+
+    def evidence_map(self, images: Tensor, maps: Tensor | None = None) -> Tensor | None:
+        """What each position adds to the logit of anomalous, (B, 1, h, w); images and maps as `forward` has them.
 
         None of an ADN whose answer is not a sum over positions: all but a frozen one.
         """
-        return self.adn.evidence_map(images)
+        return self.attended(self.adn.evidence_map, images, maps) if isinstance(self.adn, Frozen) else None
+
+    def _under(self, attentions: Sequence[Tensor], part: Callable[[Tensor], T], seen: Tensor) -> T:
+        with ExitStack() as entered:
+            for entrance, attention in zip(self.entrances, attentions, strict=True):
+                entered.enter_context(entrance.using(attention))
+            return part(seen)
 
     def _attentions(self, features: Sequence[Tensor]) -> list[Tensor]:
         found = [attention(of_point) for attention, of_point in zip(self.attention, features, strict=True)]

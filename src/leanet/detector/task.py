@@ -36,7 +36,8 @@ class DetectorTask(lightning.LightningModule):
         """
         if "features" in batch:  # of a frozen ADN, computed before
             assert isinstance(self.network.adn, Frozen)
-            return Output(self.network.adn.classified(batch["features"]))
+            attended = self.network.attentions_of(images_and_maps(batch)[1])
+            return Output(self.network.adn.classified(batch["features"]), attentions=tuple(attended))
         attentions = [batch[key] for key in sorted(batch) if ATTENTION in key] or None
         output: Output = self.network(*images_and_maps(batch), attentions)
         return output

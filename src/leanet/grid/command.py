@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from tabulate import tabulate
 
 from leanet.cells import Cell, Cells
+from leanet.effective import settings_of
 from leanet.errors import LeanetError, MissingDatasetError
 from leanet.facts import Facts, differences, flat, short
 from leanet.grid.durations import Durations
@@ -24,7 +25,7 @@ from leanet.grid.worker import do
 from leanet.locks import tidy
 from leanet.report.tables import cell_table
 from leanet.runs import Run
-from leanet.settings import Settings, settings_of
+from leanet.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from leanet.cells import Cells, load
 from leanet.command import TOLD, in_one_line
+from leanet.effective import settings_of
 from leanet.errors import LeanetError
 from leanet.grid.plan import LOG, note_failure
 from leanet.grid.share import claimed
-from leanet.settings import settings_of
 
 if sys.platform == "darwin":  # whose own libraries do not survive a fork
     _PROCESSES = multiprocessing.get_context("spawn")

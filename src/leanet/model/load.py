@@ -98,7 +98,8 @@ class Model:
         per_fold = at_temperature(answers, self.decision.temperature)
         if not details:
             return Look(per_fold)
-        evidence = _mean([member.network.evidence_map(batch / 255) for member in self._members])
+        pairs = zip(self._members, seen, strict=True)
+        evidence = _mean([member.evidence_map(batch, found.map) for member, found in pairs])
         return Look(
             per_fold, _mean([member.map for member in seen]), _mean([member.attention for member in seen]), evidence
         )

@@ -84,8 +84,16 @@ class Pipeline(nn.Module):
         if not self.makers:
             return Seen(_probability(self.network(rgb).adn))
         maps = mean_map([maker(rgb).half() for maker in self.makers]).float()
-        output = self.network(rgb, maps * map_scales(maps, self.divisor)[:, None, None, None])
+        output = self.network(rgb, self._scaled(maps))
         return Seen(_probability(output.adn), maps, output.attention)
+
+    def evidence_map(self, images: Tensor, maps: Tensor | None) -> Tensor | None:
+        """As `LeaNet` has it; images and maps as `forward` takes and gives them."""
+        scaled = None if maps is None else self._scaled(maps)
+        return self.network.evidence_map(images / 255, scaled)
+
+    def _scaled(self, maps: Tensor) -> Tensor:
+        return maps * map_scales(maps, self.divisor)[:, None, None, None]
 
 
 class Ensemble(nn.Module):

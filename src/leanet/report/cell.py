@@ -6,10 +6,11 @@ from functools import cached_property
 from statistics import mean
 from typing import Any
 
+from leanet.effective import kept_settings
 from leanet.facts import Facts, flat
 from leanet.report.predictions import f1_at_prior
 from leanet.runs import Run
-from leanet.settings import Settings, kept_settings
+from leanet.settings import Settings
 
 Result = dict[str, Any]
 Fold = tuple[int, int]  # split seed and number

@@ -84,7 +84,10 @@ def _key(cell: FinishedCell, model: str, versus: Versus) -> tuple[str, ...]:
 
 
 def _adn(cell: FinishedCell) -> str:
-    return repr(sorted((name, value) for name, value in cell.own.items() if name.startswith("adn.")))
+    """Its own settings, but for what a frozen one makes of maps, which the plain one does not see."""
+    seen = ("adn.pooling", "adn.map_statistics")
+    own = {name: value for name, value in cell.own.items() if name.startswith("adn.") and name not in seen}
+    return repr(sorted(own.items()))
 
 
 def _signed(value: float) -> str:

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from leanet.cells import Cells
+from leanet.effective import settings_of
 from leanet.report.finished import finished_cells
 from leanet.report.wandb import session
 from leanet.report.wandb.destination import Destination
 from leanet.report.wandb.push import push
 from leanet.runs import Run
-from leanet.settings import settings_of
 from leanet.store import read_json
 
 Configure = Callable[..., dict[str, Any]]
