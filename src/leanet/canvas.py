@@ -12,6 +12,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
+from matplotlib.image import BboxImage
+from matplotlib.transforms import Bbox, TransformedBbox
 from numpy.typing import NDArray
 
 INK, FAINT = "#222222", "#6b6b6b"
@@ -66,9 +68,12 @@ class Page:
         FigureCanvasAgg(self.figure)
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        return self.figure.add_axes(self._box(left, top, width, height).bounds)
+
+    def _box(self, left: float, top: float, width: float, height: float) -> Bbox:
+        """In fractions of the figure, from its lower left corner."""
         bottom = self.height - top - height
-        place = (left / self.width, bottom / self.height, width / self.width, height / self.height)
-        return self.figure.add_axes(place)
+        return Bbox.from_bounds(left / self.width, bottom / self.height, width / self.width, height / self.height)
 
     def text(self, left: float, top: float, text: str, size: float = 11, color: str = INK, **style: Any) -> None:
         """`text` as it stands: nothing in it is taken for mathematics."""
@@ -79,15 +84,15 @@ class Page:
         self, picture: NDArray[Any], left: float, top: float, width: float, height: float, scale: Scale | None
     ) -> None:
         """An image (3, h, w) uint8, or with a scale a map (h, w)."""
-        axes = self.axes(left, top, width, height)
-        axes.set_axis_off()
+        box = TransformedBbox(self._box(left, top, width, height), self.figure.transFigure)
         if scale is None:
             smooth = picture.shape[2] > width * self.figure.dpi / 2  # pixels enlarged more are better seen as they are
-            axes.imshow(picture.transpose(1, 2, 0), interpolation="hanning" if smooth else "nearest", aspect="auto")
+            image = BboxImage(box, interpolation="hanning" if smooth else "nearest", origin="upper")
+            image.set_data(picture.transpose(1, 2, 0))
         else:
-            axes.imshow(
-                picture.astype(np.float32), cmap=scale.colormap, norm=scale.norm, interpolation="nearest", aspect="auto"
-            )
+            image = BboxImage(box, cmap=scale.colormap, norm=scale.norm, interpolation="nearest", origin="upper")
+            image.set_data(picture.astype(np.float32))
+        self.figure.add_artist(image)  # no axes, which take ten times as long
 
     def colorbar(
         self, scale: Scale, left: float, top: float, width: float, height: float, size: float = 9, ticks: int = 4

@@ -34,7 +34,9 @@ def maps_of(
         part_of = parts_of(normals, images.pixels, run.cross_fit, settings.split_seed)
     if settings.map.is_of_features:
         device = device_of(settings.trainer.accelerator)
-        return fold_feature_maps(folder, parts, images.images, normals, part_of, settings.map, device, label, say)
+        return fold_feature_maps(
+            folder, parts, run.layers_folder, images.images, normals, part_of, settings.map, device, label, say
+        )
     colorizer, trainer, name, label = settings.colorizer, settings.trainer, settings.map.name, f"{label} · colorizer"
     logger_of = partial(colorizer_logger_of, run)
     if part_of is None:

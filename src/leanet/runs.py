@@ -12,7 +12,8 @@ from typing import Any
 
 from leanet.data.map_folder import map_fingerprint
 from leanet.errors import LeanetError
-from leanet.run_facts import changed, facts_of, feature_facts, weights_of, words_of, words_of_features, words_of_maps_in
+from leanet.run_facts import changed, facts_of, feature_facts, weights_of
+from leanet.run_name import model_name
 from leanet.settings import (
     InputSettings,
     Settings,
@@ -74,48 +75,8 @@ class Run:
 
     @cached_property
     def model(self) -> str:
-        """For people: resnet18, resnet18-map for another input, resnet18+mobilenet@4 for attention at point 4.
-
-        Another kind of attention, map or colorizer and thinned positives are named as well:
-        resnet18+direct@4-centred-gain4-ab-pos0.5.
-        """
-        settings = self.settings
-        seen = "" if settings.input.name == "rgb" or not settings.has_epochs else f"-{settings.input.name}"
-        points = "+".join(map(str, settings.points))  # 2+3+4 for several
-        attention = f"+{settings.caan.name}@{points}" if self.has_attention else ""
-        return f"{settings.adn.name}{seen}{attention}{''.join(f'-{word}' for word in self._peculiarities)}"
-
-    @property
-    def _peculiarities(self) -> list[str]:
-        settings = self.settings
-        words = words_of(settings.attention) if self.has_attention else []
-        words += words_of_maps_in(settings.adn)
-        if self.needs_maps and settings.map.name != "ciede2000":
-            words.append("maps" if settings.map.name == "folder" else settings.map.name)
-            words += words_of_features(settings.map)
-        if self.has_colorizer and settings.colorizer.name != "unet":
-            words.append(settings.colorizer.name)
-        if self.cross_fit is not None:
-            words.append(f"cross{self.cross_fit}")
-        if self.has_colorizer and settings.colorizer.bn_momentum is not None:
-            words.append(f"cbn{settings.colorizer.bn_momentum}")
-        return [*words, *self._training_peculiarities]
-
-    @property
-    def _training_peculiarities(self) -> list[str]:
-        """Those that the plain ADN shares."""
-        settings, words = self.settings, []
-        if settings.adn.network.get("statistic", "mean") != "mean":
-            words.append(str(settings.adn.network["statistic"]))
-        if settings.adn.bn_momentum is not None:
-            words.append(f"bn{settings.adn.bn_momentum}")
-        if settings.trainer.averaging != "none":
-            words.append(settings.trainer.averaging)
-        if settings.trainer.select != "last":
-            words.append(settings.trainer.select)
-        if settings.trainer.balance != "none":
-            words.append("balanced" if settings.trainer.balance == "weights" else "adjusted")
-        return words if settings.positive_rate == 1 else [*words, f"pos{settings.positive_rate:g}"]
+        """For people, as `model_name` has it: resnet18, resnet18+mobilenet@4."""
+        return model_name(self)
 
     @property
     def name(self) -> str:
@@ -199,8 +160,7 @@ class Run:
         """
         adn, fold = self.settings.adn, ""
         network = {name: value for name, value in adn.network.items() if name != "strength"}
-        images = {"fingerprint": self.fingerprint, "image_size": self.settings.image_size}
-        facts = {"schema": SCHEMA, "images": images, "network": network, **weights_of(adn)}
+        facts = {"schema": SCHEMA, "images": self._image_facts, "network": network, **weights_of(adn)}
         if self.has_attention or adn.pooling == "map":
             fold = f"-{self._fold_word}"
             facts |= {"pooling": adn.pooling, "map": self._map_facts, **self._attention_facts}
@@ -208,6 +168,22 @@ class Run:
             if self.settings.map.scaling == "fold":  # by what the maps of the training images are
                 facts["positive_rate"] = self.settings.positive_rate
         return self._place("features", f"{self.settings.dataset_name}-{adn.network['model']}{fold}", identity(facts))
+
+    @cached_property
+    def layers_folder(self) -> Path:
+        """Of the layers' features of all images that maps by features model, whatever the fold and the kind of map."""
+        maps = self.settings.map
+        network: dict[str, Any] = {
+            "network": maps.network,
+            "layers": maps.layers,
+            "pretrained": maps.pretrained,
+            **weights_of(maps),
+        }
+        if not maps.pretrained:
+            network["seed"] = maps.seed
+        images = {"fingerprint": self.fingerprint, "image_size": self.settings.image_size}
+        facts = {"schema": SCHEMA, "images": images, **network}
+        return self._place("features", f"{self.settings.dataset_name}-layers-{maps.network}", identity(facts))
 
     @property
     def maps_file(self) -> Path:
@@ -226,8 +202,11 @@ class Run:
         split: dict[str, Any] = {"file": file} if file else {"folds": settings.folds, "split_seed": settings.split_seed}
         if settings.validation:
             split |= {"validation": settings.validation, "split_seed": settings.split_seed}
-        images = {"fingerprint": self.fingerprint, "image_size": settings.image_size}
-        return {"schema": SCHEMA, "images": images, "split": split}
+        return {"schema": SCHEMA, "images": self._image_facts, "split": split}
+
+    @property
+    def _image_facts(self) -> dict[str, Any]:
+        return {"fingerprint": self.fingerprint, "image_size": self.settings.image_size}
 
     @property
     def _maker_facts(self) -> dict[str, Any]:

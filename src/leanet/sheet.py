@@ -98,7 +98,7 @@ def draw_sheet(panels: Sequence[Panel], title: str, file: Path) -> None:
         for panel in members:
             _draw_row(page, columns, panel, top)
             top += _SIDE + _GAP
-    write_atomically(file, lambda out: page.figure.savefig(out, format="png", pil_kwargs={"compress_level": 9}))
+    write_atomically(file, lambda out: page.figure.savefig(out, format="png", pil_kwargs={"compress_level": 6}))
 
 
 def _columns(panels: Sequence[Panel]) -> list[_Column]:

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,13 @@ from leanet.data.synthetic import SyntheticLeaves
 from leanet.effective import settings_of
 from leanet.errors import LeanetError
 from leanet.features import maps as module
-from leanet.features.maps import feature_maps, fit_features, load_features
+from leanet.features.extractor import Extractor
+from leanet.features.layers import Layers, extracted
+from leanet.features.maps import extractor_of, feature_maps, fit_features, load_features
+from leanet.features.network import FeatureMaps
 from leanet.run_maps import maps_of
 from leanet.runs import FEATURE_WEIGHTS, Run
+from leanet.settings import MapSettings
 from leanet.split import split_of, tensors_of
 
 Configure = Callable[..., dict[str, Any]]
@@ -54,16 +58,22 @@ def run_of(configure: Configure, home: Path, images: ImageSet, *words: str) -> R
     return Run(settings_of(configure(home, *RANDOM, *words)), images.index.fingerprint, 1)
 
 
+def fitted(normals: np.ndarray, settings: MapSettings) -> FeatureMaps:
+    extractor = extractor_of(settings, normals.shape[-1])
+    return fit_features(extractor, extracted(extractor, torch.from_numpy(normals), CPU), settings)
+
+
 @pytest.mark.parametrize("cross_fit", [None, 2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_neither_test_images_nor_positives_are_modelled(
     kind: str, cross_fit: int | None, configure: Configure, leaves: ImageSet, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    given: list[set[bytes]] = []
+    given: list[list[bytes]] = []
 
-    def fit(normals: torch.Tensor, *rest: Any) -> Any:
-        given.append({image.numpy().tobytes() for image in normals})
-        return fit_features(normals, *rest)
+    def fit(extractor: Extractor, normals: Iterable[list[torch.Tensor]], settings: MapSettings) -> Any:
+        batches = list(normals)
+        given.append([row.numpy().tobytes() for batch in batches for row in batch[0]])
+        return fit_features(extractor, iter(batches), settings)
 
     monkeypatch.setattr(module, "fit_features", fit)
     words = [f"map={kind}", "validation=0.25", *([f"map.cross_fit={cross_fit}"] if cross_fit else [])]
@@ -75,16 +85,42 @@ def test_neither_test_images_nor_positives_are_modelled(
 
     pixels = [image.tobytes() for image in leaves.images]
     allowed = {pixels[row] for row in rows.all_train if leaves.labels[row] == NEGATIVE}
-    assert set.union(*given) == allowed  # all of them, and nothing else
+    seen = [{_image_with(features, run, pixels) for features in part} for part in given]
+    assert set.union(*seen) == allowed  # all of them, and nothing else
     assert not allowed & {pixels[row] for part in (rows.test, rows.validation) for row in part}
     if cross_fit:  # no image's map is by features of its own
-        parts = [allowed - seen for seen in given]
+        parts = [allowed - of_part for of_part in seen]
         assert set.union(*parts) == allowed and not set.intersection(*parts)
         for part, place in zip(parts, run.colorizer_folders, strict=True):
             network = load_features(place, run.settings.map, 32)
             assert network is not None
             mine = [row for row, image in enumerate(pixels) if image in part]
             assert torch.equal(feature_maps(network, torch.from_numpy(leaves.images))[mine], maps[mine])
+
+
+def _image_with(features: bytes, run: Run, pixels: list[bytes]) -> bytes:
+    """The image whose features in the first layer these are."""
+    kept = np.load(run.layers_folder / "layers.npy")
+    (row,) = [row for row, values in enumerate(kept) if values.tobytes().startswith(features)]
+    return pixels[row]
+
+
+def test_layers_are_computed_once_for_both_kinds_and_all_folds(
+    configure: Configure, leaves: ImageSet, tmp_path: Path
+) -> None:
+    """And are timm's, as they are without being kept."""
+    made = []
+    for kind, fold, *few in (("padim", 1, "map.channels=20"), ("patchcore", 1), ("padim", 2, "map.channels=20")):
+        settings = settings_of(configure(tmp_path, *RANDOM, f"map={kind}", "map.layers=[1,2]", *few))
+        run = Run(settings, leaves.index.fingerprint, fold)
+        maps_of(run, leaves, np.arange(fold, 12 + fold), say=lambda text: None)
+        made.append((run.layers_folder / "layers.npy").stat().st_mtime_ns)
+    assert len(set(made)) == 1 and len([*tmp_path.glob("features/*")]) == 1
+    extractor = extractor_of(settings.map, 32)
+    kept = Layers(torch.from_numpy(np.load(run.layers_folder / "layers.npy")), [(24, 8, 8), (40, 4, 4)])
+    (found,), rows = kept.batches(np.array([3, 1]), CPU), [3, 1]
+    for layer, meant in zip(found, extractor(torch.from_numpy(leaves.images[rows]) / 255), strict=True):
+        torch.testing.assert_close(layer, meant, rtol=1e-3, atol=1e-4)
 
 
 def test_another_process_gets_the_same(configure: Configure, leaves: ImageSet, tmp_path: Path) -> None:
@@ -109,7 +145,7 @@ def test_painted_anomalies_stand_out_even_to_random_features(kind: str, configur
     leaves = SyntheticLeaves(image_size=128, negatives=24, positives=2).load(Path())
     settings = run_of(configure, tmp_path, leaves, f"map={kind}", "map.network=resnet18").settings.map
     normals = leaves.images[leaves.labels == NEGATIVE]
-    network = fit_features(torch.from_numpy(normals[:12]), settings, CPU)
+    network = fitted(normals[:12], settings)
     painted = normals[12:].copy()
     painted[:, :, 40:56, 72:88] = np.array([255, 0, 255], np.uint8)[:, None, None]
     clean, odd = (feature_maps(network, torch.from_numpy(images)).float() for images in (normals[12:], painted))
@@ -143,10 +179,9 @@ def test_the_seed_of_the_maps_is_theirs_alone(configure: Configure, leaves: Imag
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    few = torch.from_numpy(leaves.images[:4])
     found = []
     for words in ([], ["map.seed=1"], ["seed=9"]):
         settings = run_of(configure, tmp_path, leaves, "map=padim", *words).settings.map
-        found.append(feature_maps(fit_features(few, settings, CPU), torch.from_numpy(leaves.images[-4:])))
+        found.append(feature_maps(fitted(leaves.images[:4], settings), torch.from_numpy(leaves.images[-4:])))
     assert torch.equal(torch.rand(3), expected)  # nobody else's draws were changed
     assert torch.equal(found[0], found[2]) and not torch.equal(found[0], found[1])

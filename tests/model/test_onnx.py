@@ -15,7 +15,8 @@ from leanet.data.synthetic import SyntheticLeaves
 from leanet.detector.build import detector_of
 from leanet.effective import settings_of
 from leanet.errors import LeanetError
-from leanet.features.maps import fit_features
+from leanet.features.layers import extracted
+from leanet.features.maps import extractor_of, fit_features
 from leanet.model import onnx as exporting
 from leanet.model.pipeline import ColorMaps, Ensemble, Pipeline
 from leanet.model.program import Exportable, Facts, asked, program_of
@@ -50,7 +51,9 @@ def untrained(configure: Configure, *words: str) -> Pipeline:
     divisor = None if settings.map.scaling == "image_max" else 30.0
     if settings.map.is_of_features:
         normals = torch.from_numpy(SyntheticLeaves(image_size=32, negatives=4, positives=1).load(Path()).images)
-        return Pipeline(network, [fit_features(normals, settings.map, torch.device("cpu"))], divisor).eval()
+        extractor = extractor_of(settings.map, 32)
+        maker = fit_features(extractor, extracted(extractor, normals, torch.device("cpu")), settings.map)
+        return Pipeline(network, [maker], divisor).eval()
     colorizer = colorizer_of(settings.colorizer, settings.image_size)
     return Pipeline(network, [ColorMaps(colorizer, DIFFERENCES[settings.map.name])], divisor).eval()
 

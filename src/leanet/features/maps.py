@@ -1,6 +1,6 @@
 """A fold's maps by features of its training normals: made once, shared by every run that needs them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from torch import Tensor
 
 from leanet.colorizer.cross_fit import joined_maps
 from leanet.colorizer.maps import kept_maps
-from leanet.data.batches import batches
 from leanet.detector.catalogue import without_weights
 from leanet.errors import LeanetError
 from leanet.features.extractor import Extractor
+from leanet.features.layers import extracted, layers_of
 from leanet.features.network import FeatureMaps
 from leanet.features.padim import Padim, padim
 from leanet.features.patchcore import PatchCore, patchcore
@@ -25,25 +25,25 @@ from leanet.seeds import derive
 from leanet.settings import MapSettings
 from leanet.weights import give_weights, read_weights
 
-BATCH = 16  # images whose features are looked at together
 
+def fit_features(extractor: Extractor, normals: Iterable[list[Tensor]], settings: MapSettings) -> FeatureMaps:
+    """The maps' network, made of the layers of normal images, which are all it is ever given.
 
-def fit_features(normals: Tensor, settings: MapSettings, device: torch.device) -> FeatureMaps:
-    """The maps' network, made of `normals` (N, 3, S, S) uint8, which is all it is ever given; on `device`.
+    Args:
+        extractor: whose layers they are; on the device that the network is to be on.
+        normals: in batches, (B, C, h, w) of each layer.
 
     Raises:
-        LeanetError: a network, layers or channels that there are not, or weights that cannot be had.
+        LeanetError: channels that there are not.
     """
-    extractor = _extractor(settings, normals.shape[-1]).to(device)
-    features = _features(extractor, normals, device)
     with torch.inference_mode(), _every_digit():
         if settings.name == "padim":
             assert settings.channels is not None  # settings_of sees to it
-            distances: Padim | PatchCore = padim(features, settings.channels, settings.seed)
+            distances: Padim | PatchCore = padim(normals, settings.channels, settings.seed)
         else:
             assert settings.coreset is not None
-            distances = patchcore(features, settings.coreset, settings.seed)
-    return FeatureMaps(extractor, distances).to(device).eval()
+            distances = patchcore(normals, settings.coreset, settings.seed)
+    return FeatureMaps(extractor, distances).to(extractor.mean.device).eval()
 
 
 def load_features(folder: Path, settings: MapSettings, image_size: int) -> FeatureMaps | None:
@@ -57,7 +57,7 @@ def load_features(folder: Path, settings: MapSettings, image_size: int) -> Featu
         return None
     kept = read_weights(file)
     with without_weights():
-        extractor = _extractor(settings, image_size)
+        extractor = extractor_of(settings, image_size)
     network = FeatureMaps(extractor, _empty(kept, settings, file))
     give_weights(network, kept, file)
     return network.eval()
@@ -66,6 +66,7 @@ def load_features(folder: Path, settings: MapSettings, image_size: int) -> Featu
 def fold_feature_maps(
     folder: Path,
     parts: Sequence[Path],
+    layers_folder: Path,
     images: NDArray[np.uint8],
     normals: NDArray[np.int64],
     part_of: NDArray[np.int64] | None,
@@ -80,41 +81,49 @@ def fold_feature_maps(
 
     Args:
         parts: where the networks are kept: `folder` itself, or where maps are cross-fitted a folder for each part.
+        layers_folder: where the layers' features of all images are kept.
         part_of: (N,) the part of each image, as `cross_fitted_maps` has it; None where maps are not cross-fitted.
+
+    Raises:
+        LeanetError: a network, layers or channels that there are not, or weights that cannot be had.
     """
+    waiting = f"{label}: waiting for the process that is making these maps"
 
     def make() -> Iterator[Tensor]:
-        each = []
+        each, size = [], images.shape[-1]
+        extractor = extractor_of(settings, size).to(device)
+        layers = layers_of(layers_folder, extractor, images, device, lambda: say(waiting))
         for part, place in enumerate(parts, start=1):
             seen = normals if part_of is None else normals[part_of[normals] != part]
             say(f"{label}: {settings.name}, features of {len(seen)} normal images")
-            network = fit_features(torch.from_numpy(images[seen]), settings, device)
+            network = fit_features(extractor, layers.batches(seen, device), settings)
             save_tensors(place / FEATURE_WEIGHTS, network.state_dict())
-            each.append(feature_maps(network, torch.from_numpy(images)))
+            each.append(_maps(network, layers.batches(None, device), size))
         return iter([each[0] if part_of is None else joined_maps(each, part_of)])
 
-    waiting = f"{label}: waiting for the process that is making these maps"
     return kept_maps(folder, settings.name, images.shape, make, lambda: say(waiting))
 
 
 def feature_maps(network: FeatureMaps, images: Tensor) -> Tensor:
     """The maps (N, 1, S, S) float16, on the CPU, of images (N, 3, S, S) uint8."""
-    device = network.extractor.mean.device
-    with torch.inference_mode(), _every_digit():
-        found = [network(batch["images"].to(device) / 255).half() for batch in batches({"images": images}, BATCH)]
-    return torch.cat([maps.cpu() for maps in found])
+    return _maps(network, extracted(network.extractor, images, network.extractor.mean.device), images.shape[-1])
 
 
-def _extractor(settings: MapSettings, image_size: int) -> Extractor:
+def extractor_of(settings: MapSettings, image_size: int) -> Extractor:
+    """The frozen network whose features are modelled, on the CPU.
+
+    Raises:
+        LeanetError: a network or layers that there are not, or weights that cannot be had.
+    """
     assert settings.network is not None and settings.layers is not None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(settings.seed, "features"))  # of random weights
         return Extractor(settings.network, settings.layers, image_size, settings.pretrained, settings.weights)
 
 
-def _features(extractor: Extractor, images: Tensor, device: torch.device) -> Iterator[list[Tensor]]:
-    for batch in batches({"images": images}, BATCH):
-        yield extractor(batch["images"].to(device) / 255)
+def _maps(network: FeatureMaps, layers: Iterable[list[Tensor]], size: int) -> Tensor:
+    with torch.inference_mode(), _every_digit():
+        return torch.cat([network.of(batch, size).half().cpu() for batch in layers])
 
 
 def _empty(kept: dict[str, Any], settings: MapSettings, file: Path) -> Padim | PatchCore:

@@ -1,6 +1,7 @@
 """From images to maps: a frozen network, what is known of normal images' features, and the way back to pixels."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +24,11 @@ class FeatureMaps(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         """rgb: (B, 3, S, S), sRGB in 0…1 → (B, 1, S, S), distances in the features' unit."""
-        size = rgb.shape[-1]
-        coarse = self.distances(self.extractor(rgb))
+        return self.of(self.extractor(rgb), rgb.shape[-1])
+
+    def of(self, layers: Sequence[Tensor], size: int) -> Tensor:
+        """The extractor's layers of B images, (B, C, h, w) each → (B, 1, S, S), where `size` is S."""
+        coarse = self.distances(layers)
         whole = interpolate(coarse, (size, size), mode="bilinear", align_corners=False)
         return blurred(whole, 4 * size / 224).clamp(max=MOST)  # both articles: σ = 4 at 224 pixels
 

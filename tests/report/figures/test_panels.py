@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import BboxImage
 
 from leanet.report.figures.output import to_bytes, to_svg
 from leanet.report.figures.panels import Examples, Mistakes, PointFeatures, draw_examples, draw_features, draw_mistakes
@@ -18,13 +18,12 @@ def panel(label: int, maps: bool = True) -> Panel:
     return Panel(ODD, label, 0.25, image, image[::-1], 30 * RNG.random((16, 16)), RNG.random((4, 4)))
 
 
-def pictures(figure: Figure) -> list[tuple[float, float, np.ndarray, Axes]]:
-    """Left, top, values and axes of each picture, in the order of reading."""
+def pictures(figure: Figure) -> list[tuple[float, float, np.ndarray, BboxImage]]:
+    """Left, top, values and image of each picture, in the order of reading."""
     found = []
-    for axes in figure.axes:
-        for image in axes.images:
-            place = axes.get_position()
-            found.append((round(-place.y1, 4), round(place.x0, 4), np.asarray(image.get_array()), axes))
+    for image in figure.findobj(BboxImage):
+        place = image.get_window_extent().transformed(figure.transFigure.inverted())
+        found.append((round(-place.y1, 4), round(place.x0, 4), np.asarray(image.get_array()), image))
     return sorted(found, key=lambda entry: entry[:2])
 
 
@@ -59,7 +58,7 @@ def test_features_before_attention_and_after_share_a_scale_in_each_column() -> N
     before, attention = RNG.random((2, 8, 8)), RNG.random((2, 8, 8))
     points = [PointFeatures(point, before * point, attention, before * point * (1 + attention)) for point in (1, 4)]
     figure = draw_features(ODD, [panel(1), panel(0)], points)
-    columns = [[axes.images[0] for _, left, _, axes in pictures(figure) if left == x] for x in _columns(figure)[1:]]
+    columns = [[image for _, left, _, image in pictures(figure) if left == x] for x in _columns(figure)[1:]]
     for column, point in zip(columns, points, strict=True):
         shown = [
             point.before[0],

@@ -1,0 +1,80 @@
+"""What people read of a run's settings: the name of its model."""
+
+from typing import TYPE_CHECKING
+
+from leanet.settings import FEATURE_MAPS, AdnSettings, AttentionSettings, MapSettings, Settings
+
+if TYPE_CHECKING:
+    from leanet.runs import Run
+
+
+def model_name(run: "Run") -> str:
+    """resnet18, resnet18-map for another input, resnet18+mobilenet@4 for attention at point 4.
+
+    Another kind of attention, map or colorizer and thinned positives are named as well:
+    resnet18+direct@4-centred-gain4-ab-pos0.5.
+    """
+    settings = run.settings
+    seen = "" if settings.input.name == "rgb" or not settings.has_epochs else f"-{settings.input.name}"
+    points = "+".join(map(str, settings.points))  # 2+3+4 for several
+    attention = f"+{settings.caan.name}@{points}" if run.has_attention else ""
+    words = [*_words_of_maps(run), *_words_of_training(settings)]
+    return f"{settings.adn.name}{seen}{attention}{''.join(f'-{word}' for word in words)}"
+
+
+def _words_of_maps(run: "Run") -> list[str]:
+    """Those that the plain ADN does not have."""
+    settings = run.settings
+    words = _words_of_attention(settings.attention) if run.has_attention else []
+    words += _words_of_maps_in(settings.adn)
+    if run.needs_maps and settings.map.name != "ciede2000":
+        words.append("maps" if settings.map.name == "folder" else settings.map.name)
+        words += _words_of_features(settings.map)
+    if run.has_colorizer and settings.colorizer.name != "unet":
+        words.append(settings.colorizer.name)
+    if run.cross_fit is not None:
+        words.append(f"cross{run.cross_fit}")
+    if run.has_colorizer and settings.colorizer.bn_momentum is not None:
+        words.append(f"cbn{settings.colorizer.bn_momentum}")
+    return words
+
+
+def _words_of_training(settings: Settings) -> list[str]:
+    words = []
+    if settings.adn.network.get("statistic", "mean") != "mean":
+        words.append(str(settings.adn.network["statistic"]))
+    if settings.adn.bn_momentum is not None:
+        words.append(f"bn{settings.adn.bn_momentum}")
+    if settings.trainer.averaging != "none":
+        words.append(settings.trainer.averaging)
+    if settings.trainer.select != "last":
+        words.append(settings.trainer.select)
+    if settings.trainer.balance != "none":
+        words.append("balanced" if settings.trainer.balance == "weights" else "adjusted")
+    return words if settings.positive_rate == 1 else [*words, f"pos{settings.positive_rate:g}"]
+
+
+def _words_of_features(maps: MapSettings) -> list[str]:
+    """For people, what is not as in its article: resnet50, layers23, channels50, random."""
+    words = []
+    for name, usual in FEATURE_MAPS.get(maps.name, {}).items():
+        value = getattr(maps, name)
+        if value != usual:
+            told = "".join(map(str, value)) if isinstance(value, list) else f"{value}"
+            words.append(told if name == "network" else f"{name}{told}")
+    return words if maps.pretrained else [*words, "random"]
+
+
+def _words_of_maps_in(adn: AdnSettings) -> list[str]:
+    """For people, what a frozen ADN makes of maps: mappool, mapstats."""
+    return ["mappool"] * (adn.pooling == "map") + ["mapstats"] * adn.map_statistics
+
+
+def _words_of_attention(attention: AttentionSettings) -> list[str]:
+    """For people, what is not as in the paper: standardized, tanh, gain4, learned."""
+    words = [] if attention.reduce == "mean" else [attention.reduce]
+    words += ["standardized"] if attention.standardized else []
+    words += {"sigmoid": [], "tanh": ["tanh"], "none": ["linear"]}[attention.squash]
+    words += ["centred"] if attention.centred else []
+    words += [] if attention.gain == 1 else [f"gain{attention.gain:g}"]
+    return [*words, "learned"] if attention.learned_gain else words
