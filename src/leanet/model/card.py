@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from statistics import mean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
@@ -10,6 +10,9 @@ from leanet.cells import Cell
 from leanet.report.statistics import mean_sd
 from leanet.runs import CARD, Run
 from leanet.store import write_json, write_text
+
+if TYPE_CHECKING:
+    from leanet.weight_facts import WeightFacts
 
 Facts = dict[str, Any]
 
@@ -50,6 +53,8 @@ def write_card(model: Run, cell: Cell) -> None:
 
 def card_of(model: Run, cell: Cell) -> Facts:
     """The card's facts."""
+    from leanet.weight_facts import unloaded, weight_facts  # here, since they import torch
+
     result = model.result or {}
     dataset = model.settings.dataset
     return {
@@ -67,6 +72,7 @@ def card_of(model: Run, cell: Cell) -> Facts:
         "crossvalidation": _crossvalidation([found for run in cell.runs if (found := run.result)]),
         "validation": result.get("validation"),
         "settings": _settings(model),
+        "weights": weight_facts(model, unloaded(model)),
         "intended_use": INTENDED_USE,
         "limits": list(LIMITS),
         "versions": result.get("versions"),
@@ -137,9 +143,17 @@ Fingerprint: `{dataset["fingerprint"]}`.
 ## Settings
 
 {settings}
-
+{_loaded(card["weights"])}
 Versions: {versions}.
 """
+
+
+def _loaded(weights: "Sequence[WeightFacts]") -> str:
+    if not weights:
+        return ""
+    from leanet.weight_facts import weights_table
+
+    return f"\n## Pretrained weights\n\n{weights_table(weights)}\n"
 
 
 def _judged(found: Facts | None) -> str:

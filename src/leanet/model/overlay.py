@@ -1,4 +1,4 @@
-"""What a model saw, laid over the photograph: where the colour surprised, and what it attended to."""
+"""What a model saw, laid over the photograph: where the colour surprised, what it attended to, and what decided."""
 
 import errno
 import hashlib
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from leanet.canvas import FAINT, Page, Scale, attention_scale, printable
+from leanet.canvas import FAINT, Page, Scale, attention_scale, evidence_scale, printable
 from leanet.data.decode import UnreadableError, decoded, shown
 from leanet.model.load import Look
 from leanet.store import write_atomically
@@ -24,7 +24,8 @@ FOLDER = "overlays"
 _DPI, _SIDE = 100, 4.0  # inches of the longer side of a photograph
 _GAP, _MARGIN, _TOP, _BOTTOM = 0.2, 0.2, 0.62, 0.62
 _LEAST = 2.0  # ΔE00 that is at the upper end at least: what can hardly be seen must not look like much
-_MAP, _ATTENTION = 0.85, 0.6  # how much of the photograph the strongest value covers; attention is in large pieces
+# How much of the photograph the strongest value covers; attention and evidence are in large pieces.
+_MAP, _ATTENTION, _EVIDENCE = 0.85, 0.6, 0.7
 
 _LONGEST = 251  # bytes of a name that leave room for `.jpg`
 # What fails because of one file's name: other files can still be written.
@@ -41,7 +42,7 @@ class _Layer:
 def draw_overlays(root: Path, names: Sequence[str], look: Look, threshold: float, folder: Path) -> None:
     """Write a picture of each of the files `names` under `root` to `folder`/overlays, with their names and `.jpg`.
 
-    The photograph, and over it in grey the anomaly map and the attention map, as far as the model has them.
+    The photograph, and over it in grey the anomaly map, the attention map and the evidence map that the model has.
     """
     for place, name in enumerate(names):
         probability, layers = float(look.probabilities[place]), _layers(look, place)
@@ -84,7 +85,10 @@ def _layers(look: Look, place: int) -> list[_Layer]:
         layers.append(_Layer("anomaly map", values, Scale(_veil("inferno", _MAP), Normalize(0, most), "max", "ΔE00")))
     if look.attention is not None:
         values = look.attention[place]
-        layers.append(_Layer("attention", values, _veiled(attention_scale([values]))))
+        layers.append(_Layer("attention", values, _veiled(attention_scale([values]), _ATTENTION)))
+    if look.evidence is not None:
+        values = look.evidence[place]
+        layers.append(_Layer("evidence", values, _veiled(evidence_scale([values]), _EVIDENCE)))
     return layers
 
 
@@ -109,10 +113,10 @@ def _page(photograph: Image.Image, name: str, probability: float, threshold: flo
     return page
 
 
-def _veiled(scale: Scale) -> Scale:
-    """The attention's scale; where it has two colours, the veil is thin in the middle, where nothing is added."""
+def _veiled(scale: Scale, strongest: float) -> Scale:
+    """The scale as a veil; where it has two colours, the veil is thin in the middle, where nothing is added."""
     from_middle = (scale.norm.vmin or 0) < 0
-    return replace(scale, colormap=_veil(str(scale.colormap), _ATTENTION, from_middle))
+    return replace(scale, colormap=_veil(str(scale.colormap), strongest, from_middle))
 
 
 @cache

@@ -11,6 +11,7 @@ from torch import nn
 from leanet.colorizer.network import Colorizer
 from leanet.detector.caan import Caan, ExternalNetwork, TimmCaan
 from leanet.detector.catalogue import is_channels_last
+from leanet.detector.frozen import Frozen
 from leanet.detector.inputs import CHANNELS
 from leanet.detector.network import LeaNet
 from leanet.detector.points import POINTS, Names
@@ -31,7 +32,7 @@ def without_memory(make: Callable[[], Network]) -> Network:
 
 @dataclass(frozen=True)
 class Count:
-    """Numbers in a network: trainable ones, and those with batch norm's running means and variances."""
+    """Numbers in a network: trainable ones, and all with frozen ones and batch norm's running means and variances."""
 
     trainable: int
     with_statistics: int
@@ -44,9 +45,10 @@ def count(network: object) -> Count:
     """Of anything that is no module, such as a function for an external network, there is nothing to count."""
     if not isinstance(network, nn.Module):
         return Count(0, 0)
-    trainable = sum(parameter.numel() for parameter in network.parameters())
-    statistics = ("running_mean", "running_var")
-    return Count(trainable, trainable + sum(b.numel() for n, b in network.named_buffers() if n.endswith(statistics)))
+    trainable = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    frozen = sum(parameter.numel() for parameter in network.parameters() if not parameter.requires_grad)
+    statistics = sum(b.numel() for n, b in network.named_buffers() if n.endswith(("running_mean", "running_var")))
+    return Count(trainable, trainable + frozen + statistics)
 
 
 @dataclass(frozen=True)
@@ -56,16 +58,18 @@ class Part:
     Args:
         network: what was traced.
         points: names of the modules at the attention points, None where there is none.
+        regression: what is trained in place of a frozen network.
     """
 
     name: str
     network: nn.Module
     trace: Trace
     points: Names = (None,) * POINTS
+    regression: nn.Module | None = None
 
     @property
     def count(self) -> Count:
-        return count(self.network)
+        return count(self.network) + count(self.regression)
 
     @property
     def macs(self) -> int:
@@ -87,7 +91,8 @@ def adn_part(network: LeaNet, image_size: int) -> Part:
     """Of a LEA-Net on the meta device, as of the others below."""
     adn = network.adn
     images = torch.zeros(1, CHANNELS[network.sees], image_size, image_size, device="meta")
-    return Part("ADN", adn.network, trace(adn.network.eval(), images), adn.points)
+    regression = adn.regression if isinstance(adn, Frozen) else None
+    return Part("ADN", adn.network, trace(adn.network.eval(), images), adn.points, regression)
 
 
 def caan_part(caan: ExternalNetwork | None, image_size: int) -> Part | None:

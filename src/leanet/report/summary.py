@@ -8,24 +8,37 @@ from torch import Tensor
 
 from leanet.colorizer.network import Colorizer
 from leanet.detector.caan import Caan, ExternalNetwork
+from leanet.detector.frozen import Frozen
 from leanet.detector.network import LeaNet
 from leanet.detector.points import POINTS
 from leanet.errors import LeanetError
 from leanet.report.layers import NOTHING, Row, is_by_layer, place_of
 from leanet.report.parts import Count, Part, adn_part, caan_part, colorizer_part
 from leanet.report.trace import Shape
+from leanet.weight_facts import WeightFacts, weights_table
 
 LAYERS = ("ID", "Layer Type", "Output dim", "Kernel", "Stride", "Filters", "Activation", "Parameters", "MMACs")
 SIZES = ("network", "trainable", "with statistics", "GMACs", "GFLOPs")
 FIVE = ("point", "ADN module", "ADN's features", "CAAN module", "CAAN's features", "attention map")
 NOTES = """\
-With statistics: batch norm's running means and variances as well, as Keras counts them. GMACs: thousands of millions \
-of multiply-adds, which is what most articles mean by FLOPs; in GFLOPs each counts as two. One image, one forward \
-pass; convolutions, dense layers and products of matrices count."""
+With statistics: frozen parameters and batch norm's running means and variances as well, as Keras counts them. GMACs: \
+thousands of millions of multiply-adds, which is what most articles mean by FLOPs; in GFLOPs each counts as two. One \
+image, one forward pass; convolutions, dense layers and products of matrices count."""
 
 
-def describe(network: LeaNet, colorizer: Colorizer | None, image_size: int, names: Mapping[str, str]) -> str:
-    """The whole page. Networks on the meta device; `names` are those of ADN, CAAN and colorizer, for people.
+def describe(
+    network: LeaNet,
+    colorizer: Colorizer | None,
+    image_size: int,
+    names: Mapping[str, str],
+    weights: Sequence[WeightFacts] = (),
+) -> str:
+    """The whole page.
+
+    Args:
+        network, colorizer: on the meta device.
+        names: of ADN, CAAN and colorizer, for people.
+        weights: of the networks with pretrained ones.
 
     Raises:
         LeanetError: the attention cannot enter where it should.
@@ -37,11 +50,13 @@ def describe(network: LeaNet, colorizer: Colorizer | None, image_size: int, name
     sections = [
         sizes_table(parts | ({f"colorizer {names['colorizer']}": painter} if painter else {})),
         NOTES,
+        *(["## Pretrained weights", weights_table(weights)] if weights else []),
         "## The five attention points",
         points_table(network, adn, caan, image_size),
+        *([_regression(network.adn)] if isinstance(network.adn, Frozen) else []),
     ]
     for title, part in {f"Colorizer {names['colorizer']}": painter, **dict(reversed(parts.items()))}.items():
-        sections += _section(title, part, network.points)
+        sections += _section(title, part, _chosen(network))
     return "\n\n".join(sections)
 
 
@@ -55,7 +70,8 @@ def _try(network: LeaNet, image_size: int) -> None:
 def _section(title: str, part: Part | None, chosen: Sequence[int]) -> list[str]:
     if part is None:
         return []
-    more = "" if part.name == "colorizer" else " The sigmoid of the last layer's two units is in the loss."
+    is_last = part.name != "colorizer" and part.regression is None
+    more = " The sigmoid of the last layer's two units is in the loss." if is_last else ""
     return [f"## {title}", f"{_by_what(part)}.{more}", layers_table(part, chosen)]
 
 
@@ -88,7 +104,7 @@ def points_table(network: LeaNet, adn: Part, caan: Part | None, image_size: int)
         attention = _attention(network.caan, maps, point) if features else None
         rows.append(
             [
-                _marked(point, network.points),
+                _marked(point, _chosen(network)),
                 adn.points[point - 1] or NOTHING,
                 _dims(features) or f"none of S/{2**point}",
                 _module(caan, caan.points[point - 1] if caan else None),
@@ -96,7 +112,21 @@ def points_table(network: LeaNet, adn: Part, caan: Part | None, image_size: int)
                 _arriving(attention, features),
             ]
         )
+    if network.caan is None:  # whose columns would be empty
+        return markdown([row[:3] for row in rows], FIVE[:3])
     return markdown(rows, FIVE)
+
+
+def _chosen(network: LeaNet) -> Sequence[int]:
+    """The points of the attention, or those whose features a frozen network's regression uses."""
+    return network.adn.network.stages if isinstance(network.adn, Frozen) else network.points
+
+
+def _regression(adn: Frozen) -> str:
+    return (
+        f"The network is frozen. ← marks the points whose features are used: their means over the image, "
+        f"{adn.regression.linear.in_features} numbers, go into a logistic regression, which alone is trained."
+    )
 
 
 def _attention(caan: ExternalNetwork | None, maps: Tensor, point: int) -> Shape | None:

@@ -97,6 +97,17 @@ def test_mistakes_say_what_they_are() -> None:
     assert to_bytes(figure, "pdf").startswith(b"%PDF") and "<b>" not in to_svg(figure)
 
 
+def test_mistakes_of_a_frozen_network_show_its_evidence_on_one_scale() -> None:
+    maps = [np.array([[0.5, -0.1]]), np.array([[0.1, -2.0]])]
+    seen = [Panel("a", label, 0.5, panel(1).image, evidence=values) for label, values in zip((1, 0), maps, strict=True)]
+    figure = draw_mistakes("t", [Mistakes(each.label, 1, 1, [each], ["1"]) for each in seen])
+    shown = [(values, image) for _, _, values, image in pictures(figure) if values.ndim == 2]
+    for (values, image), wanted in zip(shown, maps, strict=True):
+        np.testing.assert_allclose(values, wanted, rtol=1e-6)
+        assert image.get_clim() == pytest.approx((-2, 2), abs=0.01)
+    assert "evidence" in words(figure) and not {"attention", "anomaly map"} & set(words(figure))
+
+
 def test_a_class_without_images_is_left_empty() -> None:
     figure = draw_mistakes("t", [Mistakes(1, 0, 0, [], []), Mistakes(0, 0, 1, [panel(0, maps=False)], [1])])
     assert len(pictures(figure)) == 1

@@ -73,6 +73,19 @@ def test_features_and_attention_are_of_the_runs_own_point(folds: dict[int, FoldP
     np.testing.assert_allclose(shown, found.attention, atol=5e-4)  # kept in half precision
 
 
+def test_the_evidence_adds_up_to_the_logit_of_the_written_probability(frozen: Path) -> None:
+    [pictures] = of(frozen, cell_of(frozen, "frozen")).values()
+    panels = pictures.panels(range(len(pictures.predictions.labels)))
+    chances = np.array([panel.probability for panel in panels])
+    found = np.array([panel.evidence.sum() for panel in panels])
+    np.testing.assert_allclose(found, np.log(chances / (1 - chances)), atol=1e-4)
+    assert pictures.panels([0], details=False)[0].evidence is None
+
+
+def test_a_network_that_is_trained_has_no_evidence(folds: dict[int, FoldPictures]) -> None:
+    assert folds[1].panels([0])[0].evidence is None
+
+
 def test_a_kept_attention_is_taken_without_the_network(folds: dict[int, FoldPictures], tmp_path: Path) -> None:
     run = folds[1].run
     home = tmp_path / "runs"
@@ -82,7 +95,7 @@ def test_a_kept_attention_is_taken_without_the_network(folds: dict[int, FoldPict
         (pictures.run.folder / name).unlink()
     with pytest.raises(LeanetError, match=r"last\.ckpt is gone"):
         pictures.panels([0])
-    assert pictures.panels([0], attention=False)[0].attention is None
+    assert pictures.panels([0], details=False)[0].attention is None
     kept = np.random.default_rng(0).random((12, 4, 4)).astype(np.float16)
     np.save(pictures.run.folder / "attention.npy", kept)
     np.testing.assert_array_equal(pictures.panels([3])[0].attention, kept[3])
@@ -94,7 +107,7 @@ def test_a_kept_attention_is_taken_without_the_network(folds: dict[int, FoldPict
 def test_typical_images_lie_in_the_middle_of_their_class(folds: dict[int, FoldPictures]) -> None:
     pictures = folds[1]
     rows = np.flatnonzero(pictures.predictions.labels == 0)
-    means = {int(row): float(pictures.panels([row], attention=False)[0].difference.mean()) for row in rows}
+    means = {int(row): float(pictures.panels([row], details=False)[0].difference.mean()) for row in rows}
     ranked = sorted(means, key=lambda row: means[row])
     assert pictures.typical(0, 1) == [ranked[len(ranked) // 2]]
     assert pictures.typical(0, 2) == [ranked[len(ranked) // 4], ranked[3 * len(ranked) // 4]]

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import leanet
 from leanet.report.figures.draw import figures_of
 from leanet.report.figures.pictures import Gallery
 from leanet.report.figures.selection import Chosen
@@ -54,8 +56,38 @@ def test_every_image_has_its_picture(home: Path, together: bool) -> None:
     for name, tile in zip(images["names"], tiles(facts, images["sprite"], len(images["names"])), strict=True):
         assert np.abs(tile.transpose(2, 0, 1).astype(int) - pixels[name]).mean() < 12, name  # lossy
     assert all(cell["maps"] is not None and cell["missing"] is None for cell in facts.data["cells"])
+    assert all(cell["evidence"] is None for cell in facts.data["cells"])
     names = [run["name"] for cell in facts.data["cells"] for run in cell["runs"]]
     assert names == (["1, split 0", "1, split 1"] if together else ["1", "1"])
+
+
+def test_the_evidence_of_a_frozen_network_has_its_sign(frozen: Path) -> None:
+    """Orange where a position speaks for anomalous and violet where it speaks for normal, as `leanet.load` says it."""
+    cells = finished_cells(frozen)
+    facts = page_facts(cells)
+    add_pictures(facts, Gallery(frozen, frozen))
+    [told], [images] = facts.data["cells"], facts.data["images"]
+    assert told["maps"] is None and told["attention"] is None and told["missing"] is None
+    dataset = Gallery(frozen, frozen).of(cells[0].results[0]).images
+    pixels = dict(zip(dataset.index.names, dataset.images, strict=True))
+    shown = [pixels[name].transpose(1, 2, 0) for name in images["names"]]
+    evidence = leanet.load(cells[0].results[0]["folder"]).predict(shown, details=True).evidence
+    assert evidence is not None
+    signs = []
+    for tile, meant in zip(tiles(facts, told["evidence"], len(shown)), evidence, strict=True):
+        each = tile.reshape(4, 16, 4, 16, 3).mean((1, 3))
+        signs.append(((each[..., 0] > each[..., 2]) == (meant > 0))[np.abs(meant) > np.abs(evidence).max() / 20])
+    assert np.concatenate(signs).mean() > 0.99  # lossy
+
+
+def test_a_lost_network_leaves_a_frozen_cell_its_images(frozen: Path, tmp_path: Path) -> None:
+    home = shutil.copytree(frozen, tmp_path / "runs")
+    next(home.glob("detectors/*/last.ckpt")).unlink()
+    facts = page_facts(finished_cells(home))
+    add_pictures(facts, Gallery(home, home))
+    [told], [images] = facts.data["cells"], facts.data["images"]
+    assert images["sprite"] is not None and told["evidence"] is None
+    assert told["missing"].startswith("Without pictures of the evidence: ")
 
 
 @pytest.mark.parametrize("figure", ["mistakes", 3, 5])

@@ -1,6 +1,6 @@
 """Pages of pictures: examples of maps (Figures 3 and 6), features at the points (Figure 5), the worst mistakes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from leanet.canvas import FAINT, Page, Scale, attention_scale, difference_scale, printable
+from leanet.canvas import FAINT, Page, Scale, attention_scale, difference_scale, evidence_scale, printable
 from leanet.data.images import NEGATIVE, POSITIVE
 from leanet.sheet import Panel
 
@@ -24,6 +24,12 @@ _PICTURES: Mapping[str, Pick] = {
     "recoloured": lambda panel: panel.recoloured,
     "anomaly map": lambda panel: panel.difference,
     "attention": lambda panel: panel.attention,
+    "evidence": lambda panel: panel.evidence,
+}
+_SCALES: Mapping[str, Callable[[Iterable[NDArray[np.floating]]], Scale]] = {
+    "anomaly map": difference_scale,
+    "attention": attention_scale,
+    "evidence": evidence_scale,
 }
 
 
@@ -200,15 +206,16 @@ class Mistakes:
 
 
 def draw_mistakes(title: str, mistakes: Sequence[Mistakes]) -> Figure:
-    """The worst mistakes of a cell: images, maps, attention, probability of being anomalous, fold and file.
+    """The worst mistakes of a cell: images, maps, attention, evidence, probability of being anomalous, fold and file.
 
     Colour scales are shared by all. The paper has no such figure.
     """
     everything = [panel for part in mistakes for panel in part.panels]
     names = [name for name, pick in _PICTURES.items() if any(pick(panel) is not None for panel in everything)]
     scales = {
-        "anomaly map": difference_scale(panel.difference for panel in everything if panel.difference is not None),
-        "attention": attention_scale(panel.attention for panel in everything if panel.attention is not None),
+        name: scale(values for panel in everything if (values := _PICTURES[name](panel)) is not None)
+        for name, scale in _SCALES.items()
+        if name in names
     }
     most = max(len(part.panels) for part in mistakes)
     height = 0.3 + len(names) * (_SIDE + _GAP) + 0.65

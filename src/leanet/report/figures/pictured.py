@@ -58,7 +58,7 @@ def examples(chosen: Chosen, figure: int) -> Iterator[tuple[str, Figure]]:
                 with told:
                     pictures = gallery.of(cell.results[0])
                     rows = [*pictures.typical(POSITIVE, count), *pictures.typical(NEGATIVE, count)]
-                    blocks.append(panels.Examples(dataset, pictures.panels(rows, attention=False)))
+                    blocks.append(panels.Examples(dataset, pictures.panels(rows, details=False)))
         told.done += len(blocks)
         if blocks:
             yield name, panels.draw_examples(blocks)
@@ -92,7 +92,7 @@ def _features_of(gallery: Gallery, cells: Sequence[FinishedCell]) -> Figure:
     first = next(iter(pictures.values()))
     rows = [*first.typical(POSITIVE, 1), *first.typical(NEGATIVE, 1)]
     shown = [_point_features(point, of_point, rows) for point, of_point in pictures.items()]
-    return panels.draw_features(title, first.panels(rows, attention=False), shown)
+    return panels.draw_features(title, first.panels(rows, details=False), shown)
 
 
 def _point_features(point: int, pictures: FoldPictures, rows: Sequence[int]) -> panels.PointFeatures:

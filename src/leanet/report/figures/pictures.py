@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from leanet.cells import Cell, Cells, load
-from leanet.data.batches import Tensors
+from leanet.data.batches import Tensors, batches
 from leanet.data.images import ImageSet
 from leanet.detector.features import Features, attended_features
+from leanet.detector.task import images_and_maps
 from leanet.errors import LeanetError
 from leanet.experiment import load_task
 from leanet.report.cell import Result
@@ -28,6 +29,7 @@ from leanet.store import read_array
 from leanet.trusted import settings_in
 
 ATTENTION = "attention.npy"  # (N, h, w) float16, rows as in predictions.csv; not in every run's folder
+_BATCH = 16  # images that a network sees together
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,19 @@ class FoldPictures:
     images: ImageSet
     fold_of: NDArray[np.int64]
 
-    def panels(self, rows: Sequence[int], attention: bool = True) -> list[Panel]:
-        """Each of `rows` with its image, and what there is of recoloured image, map and, if asked for, attention.
+    def panels(self, rows: Sequence[int], details: bool = True) -> list[Panel]:
+        """Each of `rows` with its image and, where the run has them, its recoloured image and its map.
+
+        Args:
+            details: whether to show the attention and the evidence as well, which may need the run's network.
 
         Raises:
             LeanetError: the run's maps, its colorizer or its checkpoint are gone.
         """
         batch = self.batch(rows)
         colored = recolored_of(self.run, batch["images"]) if self.run.has_colorizer else None
-        attentions = self._attention(rows) if attention and self.run.has_attention else None
+        attentions = self._attention(rows) if details and self.run.has_attention else None
+        evidence = self.evidence(rows) if details else None
         return [
             Panel(
                 name=self.predictions.names[row],
@@ -60,9 +66,25 @@ class FoldPictures:
                 recoloured=None if colored is None else colored[place],
                 difference=batch["maps"][place, 0].float().numpy() if self.run.needs_maps else None,
                 attention=None if attentions is None else attentions[place],
+                evidence=None if evidence is None else evidence[place],
             )
             for place, row in enumerate(rows)
         ]
+
+    def evidence(self, rows: Sequence[int]) -> NDArray[np.float32] | None:
+        """What each position adds to the logit of anomalous, (len(rows), h, w); None of all but a frozen network.
+
+        Raises:
+            LeanetError: the run's checkpoint is gone.
+        """
+        if self.run.settings.has_epochs:  # a network that is trained has none, and need not be loaded
+            return None
+        network, found = load_task(self.run).network, []
+        with torch.inference_mode():
+            for batch in batches(self.batch(rows), _BATCH):
+                found.append(network.evidence_map(*images_and_maps(batch)))
+        there = [each[:, 0].float() for each in found if each is not None]
+        return torch.cat(there).numpy() if there else None
 
     def features(self, rows: Sequence[int]) -> Features:
         """The ADN's features at the run's point, before and after the attention (Fig. 5)."""

@@ -1,4 +1,4 @@
-"""The page's pictures: test images, anomaly maps and attention maps, as sprites of each set of images."""
+"""The page's pictures: test images with their anomaly, attention and evidence maps, as sprites of a set of images."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leanet.canvas import attention_scale
+from leanet.canvas import Scale, attention_scale, evidence_scale
 from leanet.errors import LeanetError
 from leanet.report.cell import FinishedCell, Result
 from leanet.report.figures.pictures import ATTENTION, FoldPictures, Gallery
@@ -56,6 +56,21 @@ def _add_set(
                 told["missing"] = "Without pictures of the attention: the page is full; datasets=[…] makes it smaller."
         elif attention:
             told["missing"] = "Pictures of the attention are shown at the best point of each row."
+        _add_evidence(data, told, cell, runs, rows)
+
+
+def _add_evidence(
+    data: Data, told: Data, cell: FinishedCell, runs: Sequence[FoldPictures], rows: dict[Key, int]
+) -> None:
+    try:
+        evidence = list(_evidence(cell, runs, rows))
+    except LeanetError as error:  # of this cell's networks alone
+        told["missing"] = f"Without pictures of the evidence: {error}"
+        return
+    if evidence:
+        told["evidence"] = _kept(data, _evidence_sprite(evidence, len(rows)))
+        if told["evidence"] is None:
+            told["missing"] = "Without pictures of the evidence: the page is full; datasets=[…] makes it smaller."
 
 
 def _kept(data: Data, made: Sprite) -> int | None:
@@ -113,13 +128,45 @@ def _attention(cell: FinishedCell, rows: dict[Key, int]) -> Iterator[tuple[list[
 
 def _attention_sprite(found: Sequence[tuple[list[int], NDArray[np.float32]]], count: int) -> Sprite:
     scale = attention_scale(values for _, values in found)
-    low, high = float(scale.norm.vmin or 0), float(scale.norm.vmax or 0)
+    low, high = _ends(scale)
     side = max(values.shape[-1] for _, values in found)
+    return sprite(_painted(found, count, side, scale), f"attention {low:.2f}–{high:.2f}".replace("-", "−"))
+
+
+def _evidence(
+    cell: FinishedCell, runs: Sequence[FoldPictures], rows: dict[Key, int]
+) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+    """Of each run of a frozen network: rows, and what each position adds to the logit, (n, h, w)."""
+    missing = set(rows.values())
+    for result, pictures in zip(cell.results, runs, strict=True):
+        places, shown = _in_sprites(result, rows, missing)
+        evidence = pictures.evidence(places) if shown else None
+        if evidence is not None:
+            yield shown, evidence
+        missing.difference_update(shown)
+
+
+def _evidence_sprite(found: Sequence[tuple[list[int], NDArray[np.float32]]], count: int) -> Sprite:
+    scale = evidence_scale(values for _, values in found)
+    small = [(shown, shrunk(values, MAP_SIDE)) for shown, values in found]
+    tiles = _painted(small, count, MAP_SIDE, scale)  # WebP would mix the colours of smaller ones
+    return sprite(tiles, f"evidence ±{_ends(scale)[1]:.2g}")
+
+
+def _ends(scale: Scale) -> tuple[float, float]:
+    return float(scale.norm.vmin or 0), float(scale.norm.vmax or 0)
+
+
+def _painted(
+    found: Sequence[tuple[list[int], NDArray[np.float32]]], count: int, side: int, scale: Scale
+) -> NDArray[np.uint8]:
+    """Rows with maps (n, h, w) → (count, S, S, 3) in the scale's colours; S is h times what fits in `side`."""
+    times = [side // values.shape[-1] for _, values in found]
+    side = max(values.shape[-1] * each for (_, values), each in zip(found, times, strict=True))
     tiles = np.zeros((count, side, side, 3), dtype=np.uint8)
-    for shown, values in found:
-        times = side // values.shape[-1]
-        tiles[shown] = coloured(values.repeat(times, 1).repeat(times, 2), low, high, str(scale.colormap))
-    return sprite(tiles, f"attention {low:.2f}–{high:.2f}".replace("-", "−"))
+    for (shown, values), each in zip(found, times, strict=True):
+        tiles[shown] = coloured(values.repeat(each, 1).repeat(each, 2), *_ends(scale), str(scale.colormap))
+    return tiles
 
 
 def _in_sprites(result: Result, rows: dict[Key, int], missing: set[int]) -> tuple[list[int], list[int]]:

@@ -134,6 +134,7 @@ def _cell(cell: FinishedCell, lift: Lift | None) -> Data:
         "curves": _curves(cell),
         "maps": None,
         "attention": None,
+        "evidence": None,
         "missing": None,
     }
 

@@ -1,4 +1,4 @@
-// Every test image with its map, its attention and what was said of it. After page.js, whose functions it uses.
+// Every test image with its map, its attention, its evidence and what was said of it. After page.js, whose functions it uses.
 
 const PAGE = 60;
 
@@ -70,9 +70,10 @@ const gallery = {
   },
 };
 
-/** The sprites that the cell's pictures are cut from: originals, maps and attention, as far as there are such. */
+/** The sprites that the cell's pictures are cut from: originals, maps, attention and evidence, as far as there are such. */
 function tilesOf(cell) {
-  const numbers = [DATA.images[cell.images].sprite, cell.maps, cell.attention].filter((number) => number !== null);
+  const found = [DATA.images[cell.images].sprite, cell.maps, cell.attention, cell.evidence];
+  const numbers = found.filter((number) => number !== null);
   const tiles = numbers.map((number) => DATA.sprites[number]);
   const rules = tiles.map(({ columns, rows }, number) => {
     const uri = document.getElementById(`sprite-${numbers[number]}`).textContent;

@@ -1,0 +1,20 @@
+"""The card of a fitted model with pretrained weights."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from leanet.fit import fit
+from leanet.weight_sources import file_of
+
+
+def test_the_card_names_the_pretrained_weights(configure: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    fit({**configure(tmp_path, "adn=frozen", "adn.stages=[4]", "fold=null"), "crossvalidate": False})
+    (folder,) = tmp_path.glob("models/*")
+    (weights,) = json.loads((folder / "card.json").read_text())["weights"]
+    digest = hashlib.sha256(file_of("bundled").read_bytes()).hexdigest()
+    assert (weights["model"], weights["weights"], weights["sha256"]) == ("tf_efficientnet_lite0", "bundled", digest)
+    text = (folder / "card.md").read_text()
+    assert "## Pretrained weights" in text and f"{digest[:12]}…" in text and "Apache-2.0" in text
