@@ -1,6 +1,5 @@
 """The configuration's schema and its checks. Imports neither torch nor lightning, so that mistakes show at once."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from leanet.checked import check, read_settings
 from leanet.errors import LeanetError
-from leanet.path_options import expanded
+from leanet.path_options import expanded, name_of
 from leanet.rules import (
     BETAS,
     BOOLEAN,
@@ -41,6 +40,7 @@ class AdnSettings:
     lr: None for one that fits itself.
     bn_momentum: of batch norm in ADN and CAAN, as `set_batch_norm` has it.
     weights: pretrained ones, `bundled` or a file; None: as `pretrained` in `network` says (imagenet or none).
+    freeze: how many of the five points' stages keep their pretrained weights; None: all stages train.
     fitted_to: of an ADN that fits itself, without epochs and without attention, what alone it sees: the images or their
         anomaly maps; None for networks.
     """
@@ -51,6 +51,7 @@ class AdnSettings:
     bn_momentum: Annotated[float | str | None, MOMENTUM] = None  # like every default here: not in older config.yaml
     fitted_to: Annotated[str | None, one_of("rgb", "map")] = None
     weights: Annotated[str | None, PATH] = None
+    freeze: Annotated[int | None, whole(1, 5)] = None
 
 
 @dataclass(frozen=True)
@@ -216,6 +217,10 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     settings = _without_idle(_with_weights(_with_name(read_settings(Settings, config))))
     if settings.has_epochs and settings.adn.lr is None:
         check("adn.lr", None, POSITIVE)
+    if settings.adn.freeze and not settings.has_epochs:
+        raise LeanetError(f"adn.freeze={settings.adn.freeze}: {settings.adn.name} trains no stages; leave it empty")
+    if settings.adn.freeze and not (settings.adn.weights or settings.adn.network.get("pretrained")):
+        raise LeanetError(f"adn.freeze={settings.adn.freeze} keeps pretrained weights: give adn.weights=… as well")
     check("dataset.image_size", settings.dataset.get("image_size"), IMAGE_SIZE)
     check("dataset.name", settings.dataset["name"], NAME)
     for key in ("root", "negative", "positive", "folds_file"):  # where there are such
@@ -277,12 +282,6 @@ def _with_name(settings: Settings) -> Settings:
 def _expanded(dataset: Node) -> Node:
     """Its paths, where it has such, with the home folder for ~."""
     return {key: expanded(f"dataset.{key}", path) for key in ("root", "folds_file") if (path := dataset.get(key))}
-
-
-def name_of(root: str | None) -> str:
-    """The last part of a dataset's root, with _ for whatever would be trouble in the name of a folder."""
-    name = Path(root).expanduser().resolve().name if root else ""
-    return re.sub(r"[^\w.+-]+", "_", name).lstrip(".")[:50] or "folder"
 
 
 def _without_idle(settings: Settings) -> Settings:

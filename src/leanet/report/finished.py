@@ -8,10 +8,10 @@ from pathlib import Path
 
 from leanet.errors import LeanetError
 from leanet.facts import Facts, differences, short
+from leanet.path_options import name_of
 from leanet.report.cell import FinishedCell, Result, order
 from leanet.report.datasets import told_apart
 from leanet.runs import ABLATION, RESULT, read_result
-from leanet.settings import name_of
 from leanet.store import damaged, read_json
 from leanet.trusted import CONFIG, read_config
 
