@@ -38,6 +38,7 @@ MISTAKES: dict[str, list[str]] = {
     "logger=false": ["logger=false: there is no such choice; choose from csv, tensorboard, wandb"],
     "pont=4": ["pont is no setting, did you mean point?"],
     "dataset.root=x": ["dataset.root is no setting of the chosen dataset"],
+    "adn=frozen adn.freeze=3": ["adn.freeze is no setting of the chosen adn"],
     "+foo=1": ["foo is no setting"],
     "adn.lr=[": ["'['"],
     "dataset.image_size=100": ["dataset.image_size=100: must be a multiple of 32"],

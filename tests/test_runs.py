@@ -142,6 +142,16 @@ def test_the_content_of_pretrained_weights_is_part_of_the_identity(tmp_path: Pat
         )
 
 
+def test_frozen_stages_are_part_of_the_identity_and_the_name() -> None:
+    pretrained = ("adn.pretrained=true",)
+    free, empty, frozen, fewer = (
+        run(*pretrained, *words) for words in ((), ("adn.freeze=null",), ("adn.freeze=3",), ("adn.freeze=2",))
+    )
+    assert free.id == empty.id and len({free.id, frozen.id, fewer.id}) == 3
+    assert frozen.model == "resnet18+mobilenet@4-freeze3" and frozen.plain.model == "resnet18-freeze3"
+    assert "freeze" not in free.cell_facts["adn"] and frozen.cell_facts["adn"]["freeze"] == 3
+
+
 def test_runs_from_before_there_were_other_attentions_are_found_again() -> None:
     """Their hashes; their config.yaml has no `attention`."""
     assert (run().id, run().cell) == ("b0b09722effd", "ec25db1770a7")

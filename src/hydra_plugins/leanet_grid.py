@@ -17,11 +17,13 @@ class GridSweeper(Sweeper):
         dry_run: bool,
         retry: bool,
         jobs_per_gpu: int,
+        against: str | None = None,
     ) -> None:
         self.products = [{**everywhere, **product} for product in products or [{}]]
         self.dry_run = dry_run
         self.retry = retry
         self.jobs_per_gpu = jobs_per_gpu
+        self.against = against
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context = hydra_context
@@ -31,7 +33,7 @@ class GridSweeper(Sweeper):
         from leanet.grid.command import Grid
 
         assert self.hydra_context is not None and self.config is not None
-        grid = Grid.of(self.hydra_context, self.config, self.products, arguments)
+        grid = Grid.of(self.hydra_context, self.config, self.products, arguments, self.against)
         if self.dry_run:
             grid.show()
         else:

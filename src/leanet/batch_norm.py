@@ -1,10 +1,17 @@
 """How fast batch norm's running means and variances follow the batches."""
 
+from typing import TypeGuard
+
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 # Keras gives momentum as the weight of what is kept, .99; here it is that of what is new.
 KERAS_MOMENTUM, KERAS_EPSILON = 0.01, 1e-3
+
+
+def is_batch_norm(module: nn.Module) -> TypeGuard[_BatchNorm]:
+    """Whether it keeps running statistics of the batches that it trains on."""
+    return isinstance(module, _BatchNorm)
 
 
 def set_batch_norm(network: nn.Module, momentum: float | str | None) -> None:
@@ -17,7 +24,7 @@ def set_batch_norm(network: nn.Module, momentum: float | str | None) -> None:
     if momentum is None:
         return
     for module in network.modules():
-        if isinstance(module, _BatchNorm):
+        if is_batch_norm(module):
             if isinstance(momentum, str):
                 module.momentum, module.eps = KERAS_MOMENTUM, KERAS_EPSILON
             else:

@@ -142,7 +142,7 @@ def in_one_line(error: Exception, schema: type = Settings) -> str:
 def _similar(name: str, schema: type) -> str:
     names = _setting_names(schema)
     if name in names:
-        return " of the chosen dataset"
+        return f" of the chosen {name.partition('.')[0]}"
     close = difflib.get_close_matches(name, names, n=1)
     return f", did you mean {close[0]}?" if close else ""
 

@@ -1,14 +1,12 @@
 """The settings that a configuration amounts to: checked, and without what has no say."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from leanet.checked import check, read_settings
 from leanet.errors import LeanetError
-from leanet.path_options import expanded
+from leanet.path_options import expanded, name_of
 from leanet.rules import DATASET_TEXT, IMAGE_SIZE, NAME, POSITIVE
 from leanet.settings import FEATURE_MAPS, AdnSettings, CaanSettings, InputSettings, Node, Settings
 from leanet.weight_sources import IMAGENET, NONE
@@ -21,6 +19,10 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     settings = _without_idle(_with_weights(_with_name(read_settings(Settings, config))))
     if settings.has_epochs and settings.adn.lr is None:
         check("adn.lr", None, POSITIVE)
+    if settings.adn.freeze and not settings.has_epochs:
+        raise LeanetError(f"adn.freeze={settings.adn.freeze}: {settings.adn.name} trains no stages; leave it empty")
+    if settings.adn.freeze and not (settings.adn.weights or settings.adn.network.get("pretrained")):
+        raise LeanetError(f"adn.freeze={settings.adn.freeze} keeps pretrained weights: give adn.weights=… as well")
     check("dataset.image_size", settings.dataset.get("image_size"), IMAGE_SIZE)
     check("dataset.name", settings.dataset["name"], NAME)
     for key in ("root", "negative", "positive", "folds_file"):  # where there are such
@@ -82,12 +84,6 @@ def _with_name(settings: Settings) -> Settings:
 def _expanded(dataset: Node) -> Node:
     """Its paths, where it has such, with the home folder for ~."""
     return {key: expanded(f"dataset.{key}", path) for key in ("root", "folds_file") if (path := dataset.get(key))}
-
-
-def name_of(root: str | None) -> str:
-    """The last part of a dataset's root, with _ for whatever would be trouble in the name of a folder."""
-    name = Path(root).expanduser().resolve().name if root else ""
-    return re.sub(r"[^\w.+-]+", "_", name).lstrip(".")[:50] or "folder"
 
 
 def _without_idle(settings: Settings) -> Settings:

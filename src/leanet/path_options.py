@@ -56,6 +56,12 @@ def expanded(name: str, path: str) -> str:
         raise LeanetError(f"{name}={path}: {user} has no home folder here; a folder of that name is ./{user}") from None
 
 
+def name_of(root: str | None) -> str:
+    """The last part of a dataset's root, with _ for whatever would be trouble in the name of a folder."""
+    name = Path(root).expanduser().resolve().name if root else ""
+    return re.sub(r"[^\w.+-]+", "_", name).lstrip(".")[:50] or "folder"
+
+
 def _as_text(argument: str, names: frozenset[str], parts: Sequence[str]) -> str:
     name, equals, value = argument.partition("=")
     if not equals or name.lstrip("+") not in names or (len(parts) != 1 and _FUNCTION.fullmatch(value)):

@@ -45,6 +45,8 @@ def _words_of_training(settings: Settings) -> list[str]:
         words.append(str(settings.adn.network["statistic"]))
     if settings.adn.bn_momentum is not None:
         words.append(f"bn{settings.adn.bn_momentum}")
+    if settings.adn.freeze is not None:
+        words.append(f"freeze{settings.adn.freeze}")
     if settings.trainer.averaging != "none":
         words.append(settings.trainer.averaging)
     if settings.trainer.select != "last":

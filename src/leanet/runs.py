@@ -28,6 +28,7 @@ CARD = "card.json"  # of a fitted model, written last
 COLORIZER_WEIGHTS = "colorizer.pt"  # in its folder, and in a fitted model's
 COLORIZER_FACTS = "colorizer.json"  # what its training took, in its folder
 FEATURE_WEIGHTS = "features.pt"  # the same of maps by features: the network, and what normals look like to it
+MAKING = ".seconds.json"  # beside an array of maps or features: what its making took
 ALL = 0  # the fold of a run that trains on all images and tests on none
 _NEEDED = {"run", "cell", "dataset", "model", "fold", "folds", "image_size"}  # in every result.json
 SCHEMA = 2  # raised by hand when the program's own changes make earlier numbers incomparable

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from leanet.rules import (
     BETAS,
@@ -21,7 +21,6 @@ from leanet.rules import (
     whole,
 )
 
-Trainable = TypeVar("Trainable", "AdnSettings", "CaanSettings")
 Node = dict[str, Any]  # a free part of the configuration: what `_target_` names, with its arguments
 
 
@@ -32,6 +31,7 @@ class AdnSettings:
     lr: None for one that fits itself.
     bn_momentum: of batch norm in ADN and CAAN, as `set_batch_norm` has it.
     weights: pretrained ones, `bundled` or a file; None: as `pretrained` in `network` says (imagenet or none).
+    freeze: how many of the five points' stages keep their pretrained weights; None: all stages train.
     fitted_to: of an ADN that fits itself, without epochs, what it sees: the images or their anomaly maps; None for
         networks that are trained.
     pooling, map_statistics: of a frozen ADN, as `leanet.detector.frozen.Frozen` has them.
@@ -43,6 +43,7 @@ class AdnSettings:
     bn_momentum: Annotated[float | str | None, MOMENTUM] = None  # like every default here: not in older config.yaml
     fitted_to: Annotated[str | None, one_of("rgb", "map")] = None
     weights: Annotated[str | None, PATH] = None
+    freeze: Annotated[int | None, whole(1, 5)] = None
     pooling: Annotated[str, one_of("mean", "map")] = "mean"
     map_statistics: Annotated[bool, BOOLEAN] = False
 

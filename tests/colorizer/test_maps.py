@@ -138,6 +138,7 @@ def test_of_eight_processes_one_trains(configure: Any, tmp_path: Path) -> None:
         "colorizer.pt",
         "curves.csv",
         "maps-ciede2000.npy",
+        "maps-ciede2000.seconds.json",
     }
 
 

@@ -17,7 +17,7 @@ from leanet.settings import Settings
 # The one with the most kinds of axes is a quick test.
 OTHERS = ("rates", "causes", "options", "amplitude")
 STUDIES = ("study_cpu", *(pytest.param(f"study_{part}", marks=pytest.mark.slow) for part in OTHERS))
-GRIDS = ("table3", "table5", "table6", "table7", "table8", "figure4", "quick", *STUDIES)
+GRIDS = ("table3", "table5", "table6", "table7", "table8", "figure4", "quick", "compare", *STUDIES)
 
 # By experiment: the datasets, and the rows of a dataset's column by model; each row with attention has five points.
 PLAIN = ["resnet18", "resnet50", "vgg16", "vgg19"]
@@ -117,6 +117,22 @@ def test_a_study_has_the_plain_classifier_that_each_row_is_compared_with(experim
     assert all(run.plain.id in there for run in runs)
     assert {run.settings.dataset_name for run in runs} == {"strawberry", "hurricane"}
     assert any(run.has_attention for run in runs)
+
+
+def test_a_comparison_begins_with_the_cheap_models_and_has_the_one_to_compare_with() -> None:
+    models = [run_of(cell, 1).model for cell in settings("compare")]
+    assert models == [
+        "lab_statistics",
+        "map_score-padim-tf_efficientnet_lite0-max",
+        "map_score-patchcore-tf_efficientnet_lite0-coreset0.01-max",
+        "frozen",
+        "tf_efficientnet_lite0",
+        "resnet18",
+        "resnet18+mobilenet@4",
+    ]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        sweeper = compose("train", overrides=["experiment=compare"], return_hydra_config=True).hydra.sweeper
+    assert sweeper.against in models
 
 
 def test_few_positives_is_the_frozen_network_on_the_command_line_s_images() -> None:

@@ -193,6 +193,19 @@ def test_what_is_done_is_told_without_torch(home: Path, tiny: tuple[str, ...]) -
     assert done_once(home, before)
 
 
+def test_a_comparison_of_what_is_done_ends_with_one_table_and_a_command(home: Path, tiny: tuple[str, ...]) -> None:
+    before = {file: file.stat().st_mtime_ns for file in results(home)}
+    found = run(command(home, tiny, "hydra.sweeper.against=test_convnext"))
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.count("F1 less that of test_convnext") == 1 and "last epochs" not in found.stdout
+    [fit] = [line for line in found.stdout.splitlines() if line.startswith("python -m leanet.fit ")]
+    assert f"paths.runs={home}" in fit and "hydra" not in fit and "fold=" not in fit
+    assert done_once(home, before)
+    wrong = run(command(home, tiny, "hydra.sweeper.against=typo"))
+    assert wrong.returncode == 1 and "against=typo: no model of this grid; choose from test_convnext," in wrong.stderr
+    assert wrong.stderr.count("\n") == 1
+
+
 def test_hydras_own_sweeper_leaves_out_what_is_done_too(home: Path, tiny: tuple[str, ...]) -> None:
     before = {file: file.stat().st_mtime_ns for file in results(home)}
     words = [word for word in command(home, tiny, "caan=direct", "point=3,5") if not word.startswith("hydra")]

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from leanet.grid.plan import (
     Job,
     State,
+    as_listed,
     batches,
     colorizers_of,
     distinct,
@@ -44,6 +45,12 @@ def test_a_colorizer_is_shared_by_the_runs_of_a_fold(job: MakeJob) -> None:
 def test_maps_by_features_have_no_colorizer(job: MakeJob) -> None:
     jobs = [job("point=1"), job("point=1", "map=padim"), job("point=2", "map=patchcore")]
     assert list(colorizers_of(jobs).values()) == [[jobs[0]]]
+
+
+def test_a_comparison_keeps_the_order_of_its_products(job: MakeJob) -> None:
+    jobs = [job("adn=lab_statistics"), job("adn=map_score", "map=padim"), job("point=1"), job("adn=vgg16", "caan=none")]
+    assert as_listed(jobs) == [jobs] != batches(jobs, lambda job: None)
+    assert as_listed([]) == []
 
 
 def test_one_run_for_each_colorizer_comes_first_and_the_rest_need_not_wait(job: MakeJob) -> None:

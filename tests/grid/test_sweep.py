@@ -9,7 +9,7 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from leanet.effective import settings_of
 from leanet.errors import LeanetError
-from leanet.grid.plan import Job, State, failure_of, state_of
+from leanet.grid.plan import Job, State, as_listed, failure_of, state_of
 from leanet.grid.sweep import Sweep
 from leanet.grid.worker import DiedError, FailedError
 from leanet.runs import RESULT, Run
@@ -56,15 +56,11 @@ def jobs(configure: Configure, tmp_path: Path) -> list[Job]:
     return [Job((f"fold={fold}",), Run(settings, "0" * 64, fold), 36, 24) for fold in range(1, RUNS + 1)]
 
 
-def unknown(job: Job) -> None:
-    """What a fit is to take."""
-
-
 def swept(jobs: Sequence[Job], becomes: dict[int, list[Any]]) -> list[list[int]]:
     """The batches, as folds, that a sweep gives to a launcher that does as `becomes` says."""
     launcher = Launcher(jobs)
     launcher.becomes = becomes
-    Sweep(jobs, launcher, unknown).work()
+    Sweep(jobs, launcher, as_listed).work()
     return launcher.batches
 
 

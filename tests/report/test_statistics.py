@@ -22,6 +22,7 @@ from leanet.report.statistics import (
     mean_sd,
     nested_point,
     repeated,
+    standard_error,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
@@ -120,6 +121,14 @@ def test_what_is_detectable_is_in_line_with_the_known_numbers_of_pairs(effect: f
 def test_shared_training_images_make_less_detectable() -> None:
     ordinary, corrected = (corrected_resampled_t(DIFFERENCES, share).detectable for share in (0, FIVE_FOLDS))
     assert ordinary and corrected == pytest.approx(ordinary * 1.5)  # √((1/5 + 1/4) / (1/5))
+
+
+def test_the_standard_error_is_the_test_s() -> None:
+    values = [0.7, 0.9, 0.8, 0.7, 0.9]
+    assert standard_error(values, FIVE_FOLDS) == pytest.approx(0.1 * math.sqrt(1 / 5 + 1 / 4))
+    found = corrected_resampled_t(values, FIVE_FOLDS)
+    assert found.t == pytest.approx(0.8 / standard_error(values, FIVE_FOLDS))
+    assert standard_error([0.7], FIVE_FOLDS) is None
 
 
 def test_of_one_fold_only_the_mean_is_known() -> None:

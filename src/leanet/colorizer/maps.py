@@ -1,5 +1,6 @@
 """The anomaly maps of a fold: made once from its training normals, shared by every run that needs them."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -21,7 +22,7 @@ from leanet.errors import LeanetError
 from leanet.fitting import CHECKPOINT, Fit, fit, save_tensors
 from leanet.locks import lock, tidy
 from leanet.loggers import LogSettings, log_folder
-from leanet.runs import COLORIZER_FACTS, COLORIZER_WEIGHTS
+from leanet.runs import COLORIZER_FACTS, COLORIZER_WEIGHTS, MAKING
 from leanet.seeds import derive
 from leanet.settings import ColorizerSettings, TrainerSettings
 from leanet.store import read_array, write_array, write_json
@@ -141,14 +142,19 @@ def kept_array(
     on_wait: Callable[[], object],
     dtype: DTypeLike = np.float16,
 ) -> Tensor:
-    """The numbers in `file`, of that shape, memory-mapped; made first, by one process, if there is no such file."""
+    """The numbers in `file`, of that shape, memory-mapped; made first, by one process, if there is no such file.
+
+    Beside it stands what the making took, a colorizer's training included, if this process did that.
+    """
     folder = file.parent
     if file.exists():
         tidy(folder)
     else:
         with lock(folder, on_wait):
             if not file.exists():
+                begun = time.monotonic()
                 write_array(file, shape, dtype, partial(_fill, make()))
+                write_json(file.with_suffix(MAKING), {"seconds": round(time.monotonic() - begun, 3)})
     return torch.from_numpy(read_array(file))
 
 

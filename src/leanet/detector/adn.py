@@ -31,6 +31,14 @@ class Adn(nn.Module):
         self.points = points
         self.normalize = normalize or nn.Identity()
         self.model = model
+        self.kept: tuple[str, ...] = ()  # modules of the network that stay in evaluation mode
+
+    def train(self, mode: bool = True) -> "Adn":
+        """As every module, but for those that `freeze` keeps as they are."""
+        super().train(mode)
+        for name in self.kept:
+            self.network.get_submodule(name).training = False
+        return self
 
     @property
     def backbone(self) -> nn.Module:

@@ -10,6 +10,7 @@ from leanet.detector.adn import Adn
 from leanet.detector.attention import Attention
 from leanet.detector.baselines import FitsItself
 from leanet.detector.caan import ExternalNetwork, TimmCaan, channels_at
+from leanet.detector.freeze import freeze
 from leanet.detector.inputs import CHANNELS
 from leanet.detector.network import LeaNet
 from leanet.detector.pretrained import expected, load_pretrained
@@ -22,7 +23,7 @@ def detector_of(settings: Settings, fold: int) -> LeaNet:
     """New networks, each from a seed of its own: the ADN's weights do not depend on which CAAN stands beside it.
 
     Raises:
-        LeanetError: a network, a module or a point that does not exist.
+        LeanetError: a network, a module, a point or a stage to freeze that does not exist.
     """
     torch.manual_seed(derive(settings.seed, "adn", fold))
     channels = CHANNELS[settings.input.name]
@@ -35,6 +36,8 @@ def detector_of(settings: Settings, fold: int) -> LeaNet:
         raise LeanetError(
             f"adn.fitted_to={settings.adn.fitted_to}: {settings.adn.name} has no `fit`, and trains in epochs"
         )
+    if settings.adn.freeze:
+        freeze(adn, settings.adn.freeze, torch.zeros(1, channels, settings.image_size, settings.image_size))
     torch.manual_seed(derive(settings.seed, "caan", fold))
     caan = instantiate(settings.caan.network) if settings.caan.network is not None else None
     if isinstance(caan, TimmCaan) and settings.caan.weights:

@@ -53,7 +53,8 @@ class DetectorTask(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         assert self.lr is not None
-        return torch.optim.Adam(self.parameters(), lr=self.lr, fused=True)
+        trained = (parameter for parameter in self.parameters() if parameter.requires_grad)
+        return torch.optim.Adam(trained, lr=self.lr, fused=True)
 
 
 def images_and_maps(batch: Tensors) -> tuple[Tensor, Tensor | None]:

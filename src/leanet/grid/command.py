@@ -1,7 +1,6 @@
 """A grid as it is typed: planned, shown or done, and summed up."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +14,25 @@ from tabulate import tabulate
 from leanet.cells import Cell, Cells
 from leanet.effective import settings_of
 from leanet.errors import LeanetError, MissingDatasetError
-from leanet.facts import Facts, differences, flat, short
+from leanet.grid.comparison import check_against, comparison
 from leanet.grid.durations import Durations
+from leanet.grid.fit_command import fit_command
 from leanet.grid.launchers import launch_of
-from leanet.grid.plan import LOG, Job, State, colorizers_of, distinct, failure_of, forget_failure, state_of
+from leanet.grid.naming import labels_of, names_of, runs_by_cell
+from leanet.grid.plan import (
+    LOG,
+    Job,
+    State,
+    as_listed,
+    batches,
+    colorizers_of,
+    distinct,
+    failure_of,
+    forget_failure,
+    state_of,
+)
 from leanet.grid.products import Configurations, Words, expand
-from leanet.grid.sweep import Sweep
+from leanet.grid.sweep import Order, Sweep
 from leanet.grid.worker import do
 from leanet.locks import tidy
 from leanet.report.tables import cell_table
@@ -33,12 +45,16 @@ class Grid:
     """The jobs of a grid, a run each, and Hydra's launcher for them.
 
     missing: a sentence for each dataset that is still to be prepared; its jobs can be planned, and not done.
+    configuration: the resolved configuration of words.
+    against: the model that the others are compared with; None for a grid that compares nothing.
     """
 
     jobs: list[Job]
     missing: list[str]
     hydra_context: HydraContext
     config: DictConfig
+    configuration: Callable[[Words], dict[str, Any]]
+    against: str | None
 
     @classmethod
     def of(
@@ -47,6 +63,7 @@ class Grid:
         config: DictConfig,
         products: Sequence[Mapping[str, Any]],
         arguments: Sequence[str],
+        against: str | None = None,
     ) -> "Grid":
         """The grid of `products` and of the words typed; LeanetError or a HydraException for a mistake in any of it."""
         loader = hydra_context.config_loader
@@ -55,8 +72,11 @@ class Grid:
         )
         everywhere = expand(products, arguments)
         common = set.intersection(*map(set, everywhere))
-        jobs, missing = _jobs(everywhere, lambda words: configurations.of(words, common))
-        return cls(jobs, missing, hydra_context, config)
+        configuration = partial(configurations.of, common=common)
+        jobs, missing = _jobs(everywhere, configuration)
+        if against is not None:
+            check_against(jobs, against)
+        return cls(jobs, missing, hydra_context, config, configuration, against)
 
     def show(self) -> None:
         """Print what there is to do."""
@@ -74,14 +94,24 @@ class Grid:
                 forget_failure(job.run)
         launch = launch_of(self.hydra_context, self.config, do, jobs_per_gpu)
         try:
-            Sweep(self.jobs, launch, Durations.of(self.jobs).fit).work()
+            Sweep(self.jobs, launch, self._order).work()
         finally:  # after Ctrl-C too
             for job in self.jobs:
                 tidy(job.run.folder)
-            print(f"\n{_cell_tables(self.jobs)}\n\n{self._summary(before)}")
+            print(f"\n{self._tables()}\n\n{self._summary(before)}")
         left = [job for job in self.jobs if not job.run.is_done]
         if left:
             raise LeanetError(f"{len(left)} of {len(self.jobs)} runs are not done; the same command goes on with them")
+
+    @property
+    def _order(self) -> Order:
+        """As listed where models are compared, so that cheap ones answer first; else what is done sooner in all."""
+        return as_listed if self.against else partial(batches, seconds=Durations.of(self.jobs).fit)
+
+    def _tables(self) -> str:
+        if self.against is None:
+            return _cell_tables(self.jobs)
+        return comparison(self.jobs, self.against, partial(fit_command, configuration=self.configuration))
 
     def _counts(self) -> str:
         """A line each on runs, colorizers and time."""
@@ -165,49 +195,10 @@ def _failure(job: Job) -> str:
     )
 
 
-def _by_cell(jobs: Sequence[Job]) -> dict[str, list[Run]]:
-    cells: dict[str, list[Run]] = {}
-    for job in jobs:
-        cells.setdefault(job.run.cell, []).append(job.run)
-    return cells
-
-
-def _names(cells: Mapping[str, list[Run]], labels: Mapping[str, str]) -> dict[str, str]:
-    """Each cell's model; of those of one name, with what tells them apart: resnet18 (split_seed=1)."""
-    alike: dict[tuple[str, str], dict[str, Facts]] = {}
-    for cell, (run, *_) in cells.items():
-        alike.setdefault((labels[run.fingerprint], run.model), {})[cell] = flat(run.cell_facts)
-    names = {}
-    for (_, model), members in alike.items():
-        differing = differences(members.values())
-        for cell, facts in members.items():
-            words = [f"{short(name)}={_brief(facts[name])}" for name in differing if name in facts]
-            names[cell] = f"{model} ({', '.join(words)})" if words else model
-    return names
-
-
-def _brief(value: Any) -> str:
-    """A value as text; of a SHA-256 its beginning."""
-    text = str(value)
-    return text[:8] if re.fullmatch("[0-9a-f]{64}", text) else text
-
-
-def _labels(jobs: Sequence[Job]) -> dict[str, str]:
-    """By its fingerprint, each dataset's name; with its root where several sets of images have the name."""
-    sets = {job.run.fingerprint: job.run.settings for job in jobs}
-    times = Counter((settings.dataset_name, settings.image_size) for settings in sets.values())
-    return {
-        fingerprint: f"{settings.dataset_name} (root={settings.root})"
-        if settings.root and times[settings.dataset_name, settings.image_size] > 1
-        else settings.dataset_name
-        for fingerprint, settings in sets.items()
-    }
-
-
 def _plan_table(jobs: Sequence[Job]) -> str:
-    cells, labels = _by_cell(jobs), _labels(jobs)
+    cells, labels = runs_by_cell(jobs), labels_of(jobs)
     rows = []
-    for cell, name in _names(cells, labels).items():
+    for cell, name in names_of(cells, labels).items():
         runs = cells[cell]
         rows.append([labels[runs[0].fingerprint], name, f"{sum(run.is_done for run in runs)}/{len(runs)}"])
     return tabulate(rows, headers=["dataset", "model", "folds done"], tablefmt="github", disable_numparse=True)
@@ -215,9 +206,9 @@ def _plan_table(jobs: Sequence[Job]) -> str:
 
 def _cell_tables(jobs: Sequence[Job]) -> str:
     """A table for each dataset and size, a row for each cell of which anything is done."""
-    cells, labels = _by_cell(jobs), _labels(jobs)
+    cells, labels = runs_by_cell(jobs), labels_of(jobs)
     datasets: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for cell, name in _names(cells, labels).items():
+    for cell, name in names_of(cells, labels).items():
         settings = cells[cell][0].settings
         results = [result for run in cells[cell] if (result := run.result)]
         if results:

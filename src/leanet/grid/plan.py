@@ -80,6 +80,11 @@ def colorizers_of(jobs: Iterable[Job]) -> dict[str, list[Job]]:
     return dict(found)
 
 
+def as_listed(jobs: Sequence[Job]) -> list[list[Job]]:
+    """The order of the grid's products: a run may wait for the maps that another makes."""
+    return [list(jobs)] if jobs else []
+
+
 def batches(jobs: Sequence[Job], seconds: Callable[[Job], float | None]) -> list[list[Job]]:
     """The order of work: one run for each folder of maps that is not made, and those that need none; then all others.
 

@@ -13,7 +13,6 @@ from leanet.grid.plan import (
     FAILURE,
     Job,
     State,
-    batches,
     failure_of,
     forget_failure,
     note_failure,
@@ -23,6 +22,8 @@ from leanet.grid.worker import DiedError, FailedError
 
 _POLL_SECONDS = 0.5
 
+Order = Callable[[Sequence[Job]], list[list[Job]]]
+
 
 class Launch(Protocol):
     """Hydra's Launcher.launch: what became of each of the jobs that these words start."""
@@ -31,15 +32,15 @@ class Launch(Protocol):
 
 
 class Sweep:
-    """Does the open jobs of a grid by `launch`, and knows what became of them; `seconds` is what a fit is to take.
+    """Does the open jobs of a grid by `launch`, in batches by `order`, and knows what became of them.
 
     A job that fails costs itself alone. If a launcher loses its workers, what it had not finished is given to it
     again; if that happens a second time, job by job, so that the one to blame is found.
     """
 
-    def __init__(self, jobs: Sequence[Job], launch: Launch, seconds: Callable[[Job], float | None]) -> None:
+    def __init__(self, jobs: Sequence[Job], launch: Launch, order: Order) -> None:
         self.jobs = jobs
-        self._seconds = seconds
+        self._order = order
         self._launch = launch
         self._launched = 0
         self._crashes = 0
@@ -51,7 +52,7 @@ class Sweep:
         """
         todo = [job for job in self.jobs if state_of(job.run) in (State.OPEN, State.FAILED)]
         with _progress(todo):
-            died = [job for batch in batches(todo, self._seconds) for job in self._do(batch)]
+            died = [job for batch in self._order(todo) for job in self._do(batch)]
             if len(died) > 1:
                 died = self._do(died)
             for job in died:

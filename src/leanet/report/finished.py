@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from leanet.effective import name_of
 from leanet.errors import LeanetError
 from leanet.facts import Facts, differences, short
+from leanet.path_options import name_of
 from leanet.report.cell import FinishedCell, Result, order
 from leanet.report.datasets import told_apart
 from leanet.runs import ABLATION, RESULT, read_result

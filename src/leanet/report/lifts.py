@@ -27,8 +27,7 @@ class Versus:
 
     def other(self, cell: FinishedCell) -> str:
         """The name of the model that `cell` is compared with."""
-        rate = float(cell.config["positive_rate"])
-        return cell.plain if self.model is None else self.model + (f"-pos{rate:g}" if rate < 1 else "")
+        return cell.plain if self.model is None else at_rate(self.model, float(cell.config["positive_rate"]))
 
     @property
     def other_in_words(self) -> str:
@@ -36,6 +35,11 @@ class Versus:
 
 
 PLAIN = Versus()
+
+
+def at_rate(model: str, rate: float) -> str:
+    """The name of `model` where it is trained on that share of the positives."""
+    return f"{model}-pos{rate:g}" if rate < 1 else model
 
 
 @dataclass(frozen=True)

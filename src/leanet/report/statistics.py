@@ -122,12 +122,10 @@ def corrected_resampled_t(
     """
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not {level}")
-    ratio = _test_to_train(test_share)
     mean, sd = mean_sd(differences)
-    n = len(differences)
-    if sd is None:
+    n, error = len(differences), standard_error(differences, test_share)
+    if error is None:
         return Comparison(mean, None, None, None, None, None, n)
-    error = math.sqrt(1 / n + ratio) * sd
     if error == 0:
         t = math.copysign(math.inf, mean) if mean else 0.0
         return Comparison(mean, sd, t, 0.0 if mean else 1.0, mean, mean, n, detectable=0.0)
@@ -136,6 +134,15 @@ def corrected_resampled_t(
     # A t of that noncentrality lies above the critical one with the power wanted; below its negative it hardly ever is.
     detectable = error * float(nctdtrinc(n - 1, 1 - POWER, critical))
     return Comparison(mean, sd, t, p, mean - margin, mean + margin, n, detectable)
+
+
+def standard_error(values: Sequence[float], test_share: float | Sequence[float]) -> float | None:
+    """√((1/J + n_test/n_train) · s²), the standard error of the mean of J folds' values; None of a single one.
+
+    As in `corrected_resampled_t`, whose arguments and assumptions it shares: the folds' training sets overlap.
+    """
+    sd, ratio = mean_sd(values).sd, _test_to_train(test_share)
+    return None if sd is None else math.sqrt(1 / len(values) + ratio) * sd
 
 
 def lift(model: ByFold, plain: ByFold, test_share: float | Sequence[float], level: float = 0.95) -> Comparison | None:

@@ -1,0 +1,78 @@
+"""The first stages of a pretrained network, kept as its weights have them while the rest trains."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from leanet.batch_norm import is_batch_norm
+from leanet.detector.adn import Adn
+from leanet.errors import LeanetError
+
+
+def freeze(adn: Adn, stages: int, example: Tensor) -> None:
+    """Keep everything that has run when the module at point `stages` gives its features.
+
+    Its parameters need no gradient, and its batch norm stays in evaluation mode whatever `adn.train()` says.
+
+    Args:
+        adn: whose network is changed.
+        stages: 1…5.
+        example: (1, C, S, S), an input of the network.
+
+    Raises:
+        LeanetError: the network has no features at that point.
+    """
+    modules = _run_before(adn.network, _last(adn, stages), example)
+    for module in modules.values():
+        for parameter in module.parameters(recurse=False):
+            parameter.requires_grad_(False)
+    adn.kept = tuple(name for name, module in modules.items() if is_batch_norm(module))
+    adn.train(adn.training)
+
+
+def _last(adn: Adn, stages: int) -> str:
+    name = adn.points[stages - 1]
+    if name is None:
+        there = "|".join(str(point) for point, other in enumerate(adn.points, start=1) if other is not None)
+        raise LeanetError(
+            f"adn.freeze={stages}: the network has no features of S/{2**stages}; choose adn.freeze={there}"
+        )
+    return name
+
+
+def _run_before(network: nn.Module, last: str, example: Tensor) -> dict[str, nn.Module]:
+    """The modules with parameters of their own that have run when the module `last` gives its features, by name."""
+    found: dict[str, nn.Module] = {}
+    is_over = False
+
+    def end(*of_call: Any) -> None:
+        nonlocal is_over
+        is_over = True
+
+    with ExitStack() as hooks, _evaluating(network):
+        for name, module in network.named_modules():
+            if any(True for _ in module.parameters(recurse=False)):
+
+                def note(*of_call: Any, name: str = name, module: nn.Module = module) -> None:
+                    if not is_over:
+                        found[name] = module
+
+                hooks.enter_context(module.register_forward_hook(note))
+        hooks.enter_context(network.get_submodule(last).register_forward_hook(end))  # after its own `note`
+        network(example)
+    return found
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """A pass that draws no random numbers and moves no statistics."""
+    training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        network.train(training)
