@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from leanet.colorizer.cross_fit import joined_maps
-from leanet.colorizer.maps import kept_maps
+from leanet.colorizer.maps import kept_maps, maps_file
 from leanet.detector.catalogue import without_weights
 from leanet.errors import LeanetError
 from leanet.features.extractor import Extractor
-from leanet.features.layers import extracted, layers_of
+from leanet.features.layers import Layers, extracted, layers_of
 from leanet.features.network import FeatureMaps
 from leanet.features.padim import Padim, padim
 from leanet.features.patchcore import PatchCore, patchcore
@@ -87,12 +87,15 @@ def fold_feature_maps(
     Raises:
         LeanetError: a network, layers or channels that there are not, or weights that cannot be had.
     """
-    waiting = f"{label}: waiting for the process that is making these maps"
+    waiting, size = f"{label}: waiting for the process that is making these maps", images.shape[-1]
+
+    def layers_there() -> tuple[Extractor, Layers]:
+        extractor = extractor_of(settings, size).to(device)
+        return extractor, layers_of(layers_folder, extractor, images, device, lambda: say(waiting))
 
     def make() -> Iterator[Tensor]:
-        each, size = [], images.shape[-1]
-        extractor = extractor_of(settings, size).to(device)
-        layers = layers_of(layers_folder, extractor, images, device, lambda: say(waiting))
+        each = []
+        extractor, layers = layers_there()
         for part, place in enumerate(parts, start=1):
             seen = normals if part_of is None else normals[part_of[normals] != part]
             say(f"{label}: {settings.name}, features of {len(seen)} normal images")
@@ -101,6 +104,8 @@ def fold_feature_maps(
             each.append(_maps(network, layers.batches(None, device), size))
         return iter([each[0] if part_of is None else joined_maps(each, part_of)])
 
+    if not maps_file(folder, settings.name).exists():
+        layers_there()  # first, so that what they take is not counted as these maps' own
     return kept_maps(folder, settings.name, images.shape, make, lambda: say(waiting))
 
 

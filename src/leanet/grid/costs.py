@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from leanet.report.choice import short_seconds
 from leanet.runs import COLORIZER_FACTS, MAKING, Run
@@ -28,8 +29,10 @@ def cost_of(runs: Sequence[Run]) -> Cost | None:
     for run, _ in finished:
         if run.makes_maps:
             made[run.maps_file] = _seconds_of_maps(run)
+            if run.settings.map.is_of_features:
+                made[run.layers_folder] = _seconds_of_features(run.layers_folder)
         if _has_features(run):
-            made[run.features_folder] = _seconds_of_features(run)
+            made[run.features_folder] = _seconds_of_features(run.features_folder)
     known = [seconds for seconds in made.values() if seconds is not None]
     fits = sum(seconds for _, seconds in finished)
     return Cost((fits + sum(known)) / len(finished), len(known) == len(made))
@@ -51,6 +54,6 @@ def _has_features(run: Run) -> bool:
     return not run.settings.has_epochs and "model" in run.settings.adn.network
 
 
-def _seconds_of_features(run: Run) -> float | None:
-    notes = [note for file in run.features_folder.glob(f"*{MAKING}") if (note := read_json(file))]
+def _seconds_of_features(folder: Path) -> float | None:
+    notes = [note for file in folder.glob(f"*{MAKING}") if (note := read_json(file))]
     return sum(note["seconds"] for note in notes) if notes else None
