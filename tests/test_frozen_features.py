@@ -108,11 +108,11 @@ def test_a_run_with_attention_answers_as_it_did(attended: Path) -> None:
 
 
 def test_its_features_are_of_its_fold_and_shared_by_strengths(configure: Configure, attended: Path) -> None:
-    (folder,) = attended.glob("features/*")
+    (file,) = attended.glob("features/*/features.npy")
     train(configure(attended, *MAPPED.split(), "fold=1", "adn.strength=1"))
-    assert [*attended.glob("features/*")] == [folder]
+    assert [*attended.glob("features/*/features.npy")] == [file]
     train(configure(attended, *MAPPED.split(), "fold=2"))
-    assert len([*attended.glob("features/*")]) == 2
+    assert len([*attended.glob("features/*/features.npy")]) == 2
 
 
 def test_it_is_compared_with_the_frozen_network_alone(configure: Configure, attended: Path) -> None:

@@ -72,7 +72,7 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         averaging, select = run.settings.trainer.averaging, run.settings.trainer.select
         average = None if averaging == "none" else WeightAverage(averaging)
         best = None if select == "last" else BestEpoch(select, validation, average)
-        last_epochs = LastEpochs(_unlabelled(test), _unlabelled(validation), average, best)
+        last_epochs = LastEpochs(_asked(test), _asked(validation), average, best)
         fitted = _fit if run.settings.has_epochs else _fit_at_once
         seconds = fitted(run, task, train, last_epochs, logger, label)
         if run.settings.trainer.devices > 1:  # whose processes have ended it
@@ -123,8 +123,10 @@ def _logged(run: Run) -> dict[str, Any]:
     return {**_config(run), "fingerprint": run.fingerprint}
 
 
-def _unlabelled(tensors: Parts) -> Parts:
-    return {key: value for key, value in tensors.items() if key != "labels"}
+def _asked(tensors: Parts) -> Parts:
+    """What a network is asked with: no labels, and no images whose features are there."""
+    left = {"labels", "images"} if "features" in tensors else {"labels"}
+    return {key: value for key, value in tensors.items() if key not in left}
 
 
 def _fit(run: Run, task: DetectorTask, train: Parts, last_epochs: LastEpochs, logger: Logger, label: str) -> float:

@@ -11,7 +11,7 @@ from leanet.colorizer.maps import kept_array
 from leanet.data.batches import Tensors, batches
 from leanet.detector.frozen import Frozen, map_statistics
 from leanet.detector.network import LeaNet
-from leanet.detector.task import images_and_maps
+from leanet.detector.task import images_and_maps, scaled_maps
 from leanet.device import device_of
 from leanet.runs import Run
 
@@ -51,5 +51,6 @@ def features_of(
 
 
 def _statistics(tensors: Tensors) -> Tensor:
-    scaled = (images_and_maps(batch)[1] for batch in batches(tensors, BATCH))
+    needed = {key: tensors[key] for key in ("maps", "scales")}
+    scaled = (scaled_maps(batch) for batch in batches(needed, BATCH))
     return torch.cat([map_statistics(maps) for maps in scaled if maps is not None])

@@ -137,7 +137,8 @@ def test_another_process_gets_the_same(configure: Configure, leaves: ImageSet, t
     for number, maps in enumerate([*made, *made]):
         assert np.array_equal(np.load(tmp_path / f"{number}.npy"), maps)
     for run, kind in zip(runs, KINDS, strict=True):
-        assert {file.name for file in run.colorizer_folder.iterdir()} == {FEATURE_WEIGHTS, f"maps-{kind}.npy"}
+        kept = {FEATURE_WEIGHTS, f"maps-{kind}.npy", f"maps-{kind}.seconds.json"}
+        assert {file.name for file in run.colorizer_folder.iterdir()} == kept
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -36,7 +36,7 @@ class DetectorTask(lightning.LightningModule):
         """
         if "features" in batch:  # of a frozen ADN, computed before
             assert isinstance(self.network.adn, Frozen)
-            attended = self.network.attentions_of(images_and_maps(batch)[1])
+            attended = self.network.attentions_of(scaled_maps(batch))
             return Output(self.network.adn.classified(batch["features"]), attentions=tuple(attended))
         attentions = [batch[key] for key in sorted(batch) if ATTENTION in key] or None
         output: Output = self.network(*images_and_maps(batch), attentions)
@@ -61,10 +61,15 @@ def images_and_maps(batch: Tensors) -> tuple[Tensor, Tensor | None]:
     """A batch's images in 0…1, and its scaled maps where it has such."""
     # Channels last: a CPU trains the MobileNet CAAN half as fast again so, and a GPU convolves that way.
     images = batch["images"].to(memory_format=torch.channels_last) / 255
+    return images, scaled_maps(batch)
+
+
+def scaled_maps(batch: Tensors) -> Tensor | None:
+    """A batch's scaled maps (B, 1, S, S); None where it has no maps."""
     if "maps" not in batch:
-        return images, None
+        return None
     maps = batch["maps"].float() * batch["scales"][:, None, None, None]
-    return images, maps.to(memory_format=torch.channels_last)  # `contiguous` leaves one channel as it is
+    return maps.to(memory_format=torch.channels_last)  # `contiguous` leaves one channel as it is
 
 
 def fit_itself(task: DetectorTask, train: Parts, batch_size: int = 64) -> None:

@@ -25,7 +25,7 @@ if sys.platform == "darwin":  # whose own libraries do not survive a fork
     _PROCESSES = multiprocessing.get_context("spawn")
 else:  # a server has imported everything once, and forks each run in milliseconds
     _PROCESSES = multiprocessing.get_context("forkserver")
-    _PROCESSES.set_forkserver_preload(["leanet.experiment"])
+    _PROCESSES.set_forkserver_preload(["leanet.experiment", "sklearn.linear_model"])  # which baselines need
 _GRACE_SECONDS = 60
 
 
