@@ -100,6 +100,7 @@ def _job(task: Task, with_traceback: bool, schema: type) -> Callable[[DictConfig
     @functools.wraps(task)
     def job(config: DictConfig) -> object:
         try:
+            _check_mode(HydraConfig.get())
             return task(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
         except BrokenPipeError:
             _end_unread()
@@ -110,6 +111,13 @@ def _job(task: Task, with_traceback: bool, schema: type) -> Callable[[DictConfig
             sys.exit(f"leanet: {in_one_line(error, schema)}")
 
     return job
+
+
+def _check_mode(hydra: Any) -> None:
+    """LeanetError for an experiment that is a grid, without Hydra's -m: it would be something else."""
+    if hydra.mode == RunMode.RUN and hydra.sweeper.get("products"):
+        experiment = hydra.runtime.choices.get("experiment")
+        raise LeanetError(f"experiment={experiment} is a grid of several cells: give -m as well")
 
 
 def _end_unread() -> NoReturn:

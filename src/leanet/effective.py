@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from leanet.checked import check, read_settings
 from leanet.errors import LeanetError
 from leanet.path_options import expanded, name_of
-from leanet.rules import DATASET_TEXT, IMAGE_SIZE, NAME, POSITIVE
+from leanet.rules import DATASET_TEXT, IMAGE_SIZE, NAME, POSITIVE, STAGES
 from leanet.settings import FEATURE_MAPS, AdnSettings, CaanSettings, InputSettings, Node, Settings
 from leanet.weight_sources import IMAGENET, NONE
 
@@ -103,4 +103,10 @@ def _without_idle(settings: Settings) -> Settings:
     caan = no_attention if settings.caan.is_trained else settings.caan
     if caan.network is not None and (settings.attention.reduce == "conv" or settings.attention.learned_gain):
         raise LeanetError(f"adn={adn.name}: it is not trained, and so neither are attention=conv and attention=gain")
+    stages = adn.network.get("stages")
+    if stages is not None:
+        check("adn.stages", stages, STAGES)
+        deepest = settings.points[-1]
+        if caan.network is not None and deepest > stages[-1]:
+            raise LeanetError(f"point={deepest}: it is behind the last of adn.stages={stages}, which would not see it")
     return replace(settings, caan=caan, input=InputSettings("rgb_map" if adn.uses_maps else "rgb"))

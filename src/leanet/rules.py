@@ -43,6 +43,10 @@ SEVERAL = Rule(
     lambda v: isinstance(v, list) and len(v) > 1 and v == sorted({n for n in v if type(n) is int and 1 <= n <= 5}),
     "several points of 1 to 5, from shallow to deep, as in [2,3,4]",
 )
+STAGES = Rule(
+    lambda v: isinstance(v, list) and bool(v) and v == sorted({n for n in v if type(n) is int and 1 <= n <= 5}),
+    "points of 1 to 5, from shallow to deep, as in [3,4,5]",
+)
 LAYERS = Rule(
     lambda v: isinstance(v, list) and bool(v) and v == sorted({n for n in v if type(n) is int and n >= 0}),
     "whole numbers from shallow to deep, as in [1,2,3]",

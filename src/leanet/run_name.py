@@ -1,11 +1,15 @@
 """What people read of a run's settings: the name of its model."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leanet.settings import FEATURE_MAPS, AdnSettings, AttentionSettings, MapSettings, Settings
+from leanet.weight_sources import BUNDLED, BUNDLED_MODEL, IMAGENET
 
 if TYPE_CHECKING:
     from leanet.runs import Run
+
+STAGES, STRENGTH = [3, 4, 5], 0.1  # of conf/adn/frozen.yaml
 
 
 def model_name(run: "Run") -> str:
@@ -39,8 +43,23 @@ def _words_of_maps(run: "Run") -> list[str]:
     return words
 
 
+def _words_of_frozen(adn: AdnSettings) -> list[str]:
+    """What is not as in conf/adn/frozen.yaml: resnet50, stages45, C1; random, or where its weights are from."""
+    network = adn.network
+    words = [] if network["model"] == BUNDLED_MODEL else [str(network["model"])]
+    if network.get("stages", STAGES) != STAGES:
+        words.append(f"stages{''.join(map(str, network['stages']))}")
+    if network.get("strength", STRENGTH) != STRENGTH:
+        words.append(f"C{network['strength']:g}")
+    if network.get("pretrained"):
+        return [*words, IMAGENET]
+    if adn.weights is None:
+        return [*words, "random"]
+    return words if adn.weights == BUNDLED else [*words, Path(adn.weights).stem]
+
+
 def _words_of_training(settings: Settings) -> list[str]:
-    words = []
+    words = _words_of_frozen(settings.adn) if settings.adn.is_frozen else []
     if settings.adn.network.get("statistic", "mean") != "mean":
         words.append(str(settings.adn.network["statistic"]))
     if settings.adn.bn_momentum is not None:

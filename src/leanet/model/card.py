@@ -28,12 +28,16 @@ LIMITS = (
     "Images are resized to a square of the training's size; an anomaly that vanishes there is not seen.",
     "The share of anomalous images in the training set is not that of your own photographs: choose the threshold for "
     "your costs.",
-    "The cross-validated figures are those of networks that each left out one fold; this one was trained on all "
-    "images, and only new images can test it.",
     "It is no device for diagnosis, and no decision about a person should follow from it alone.",
 )
+CROSS_VALIDATED = (
+    "The cross-validated figures are those of networks that each left out one fold; this one was trained on the images "
+    "of all folds, and only new images can test it."
+)
 _SETTINGS = (
-    "image_size", "adn.name", "adn.lr", "caan.name", "point", "input.name", "map.name", "map.scaling", "colorizer.name",
+    "image_size", "adn.name", "adn.lr", "adn.freeze", "adn.pooling", "adn.map_statistics", "adn.network.model",
+    "adn.network.stages", "adn.network.strength", "caan.name", "point", "attention.points", "input.name", "map.name",
+    "map.scaling", "map.layers", "map.channels", "map.coreset", "map.cross_fit", "colorizer.name",
     "colorizer.max_epochs", "colorizer.loss", "trainer.max_epochs", "trainer.batch_size", "positive_rate", "validation",
     "folds", "split_seed", "seed",
 )  # fmt: skip
@@ -57,6 +61,7 @@ def card_of(model: Run, cell: Cell) -> Facts:
 
     result = model.result or {}
     dataset = model.settings.dataset
+    crossvalidation = _crossvalidation([found for run in cell.runs if (found := run.result)])
     return {
         "name": model.name,
         "run": model.id,
@@ -69,12 +74,12 @@ def card_of(model: Run, cell: Cell) -> Facts:
             "licence": (dataset.get("origin") or {}).get("licence", "unknown"),
         },
         "trained_on": result.get("images"),
-        "crossvalidation": _crossvalidation([found for run in cell.runs if (found := run.result)]),
+        "crossvalidation": crossvalidation,
         "validation": result.get("validation"),
         "settings": _settings(model),
         "weights": weight_facts(model, unloaded(model)),
         "intended_use": INTENDED_USE,
-        "limits": list(LIMITS),
+        "limits": [*LIMITS, CROSS_VALIDATED] if crossvalidation else list(LIMITS),
         "versions": result.get("versions"),
     }
 
@@ -98,14 +103,19 @@ def _settings(model: Run) -> Facts:
     names = [name for name in _SETTINGS if model.has_attention or name not in _WITHOUT_ATTENTION]
     if not model.needs_maps:
         names = [name for name in names if not name.startswith(("map.", "colorizer."))]
+    if not model.has_colorizer:
+        names = [name for name in names if not name.startswith("colorizer.")]
+    if not model.settings.adn.is_frozen:
+        names = [name for name in names if name != "adn.pooling"]
     if not model.settings.has_epochs:
         names = [name for name in names if name not in _OF_EPOCHS]
     found: Facts = {}
     for name in names:
         value: Any = model.settings
         for part in name.split("."):
-            value = getattr(value, part)
-        found[name] = value
+            value = value.get(part) if isinstance(value, dict) else getattr(value, part)
+        if value not in (None, False):
+            found[name.replace(".network.", ".")] = value
     return found
 
 

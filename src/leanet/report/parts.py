@@ -11,7 +11,7 @@ from torch import nn
 from leanet.colorizer.network import Colorizer
 from leanet.detector.caan import Caan, ExternalNetwork, TimmCaan
 from leanet.detector.catalogue import is_channels_last
-from leanet.detector.frozen import Frozen
+from leanet.detector.frozen import RGB, Frozen
 from leanet.detector.inputs import CHANNELS
 from leanet.detector.network import LeaNet
 from leanet.detector.points import POINTS, Names
@@ -90,7 +90,8 @@ class Part:
 def adn_part(network: LeaNet, image_size: int) -> Part:
     """Of a LEA-Net on the meta device, as of the others below."""
     adn = network.adn
-    images = torch.zeros(1, CHANNELS[network.sees], image_size, image_size, device="meta")
+    channels = RGB if isinstance(adn, Frozen) else CHANNELS[network.sees]  # a map is not for its network
+    images = torch.zeros(1, channels, image_size, image_size, device="meta")
     regression = adn.regression if isinstance(adn, Frozen) else None
     return Part("ADN", adn.network, trace(adn.network.eval(), images), adn.points, regression)
 
