@@ -53,6 +53,9 @@ WITHIN: dict[str, list[str]] = {  # the same without a process, which takes seco
         "472 numbers, go into a logistic regression",
     ],
     "adn=timm adn.model=convnext_tiny adn.weights=imagenet": ["| imagenet: timm/convnext_tiny.in12k_ft_in1k |"],
+    "adn=frozen caan=direct point=3 map=patchcore adn.pooling=map adn.map_statistics=true dataset.image_size=64": [
+        "| ADN frozen | 476 |",  # 40 + 112 + 320 features, three figures of the map and a bias
+    ],
     "caan=timm caan.weights=bundled caan.model=tf_efficientnet_lite0 map=patchcore": [
         "| | CAAN | patchcore |",
     ],

@@ -442,3 +442,19 @@ def test_a_run_is_done_when_its_result_is_there(tmp_path: Path) -> None:
             _ = made.result
     (made.folder / "result.json").unlink()
     assert replace(made, fold=2).result is None
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ((), "frozen"),
+        (("adn.stages=[4,5]", "adn.strength=1"), "frozen-stages45-C1"),
+        (("adn.weights=none",), "frozen-random"),
+        (("adn.weights=imagenet", "adn.model=resnet50"), "frozen-resnet50-imagenet"),
+        (("caan=direct", "point=3", "adn.map_statistics=true", "map=ab"), "frozen+direct@3-mapstats-ab"),
+    ],
+)
+def test_frozen_networks_are_told_apart_by_name(words: tuple[str, ...], name: str) -> None:
+    groups = tuple(word for word in words if word.partition("=")[0] in ("caan", "map"))
+    values = tuple(word for word in words if word not in groups)
+    assert run(*values, groups=("adn=frozen", *groups)).model == name
