@@ -31,11 +31,11 @@ class Scale:
     unit: str = ""
 
 
-def difference_scale(maps: Iterable[NDArray[np.floating]]) -> Scale:
-    """Of anomaly maps, from 0 to nearly the largest value."""
+def difference_scale(maps: Iterable[NDArray[np.floating]], unit: str = "ΔE00") -> Scale:
+    """Of anomaly maps in `unit`, from 0 to nearly the largest value."""
     # A few wild pixels must not darken all other maps; and where nothing differs, noise must not look like much.
     most = max((float(np.percentile(values, 99.8)) for values in maps), default=0.0)
-    return Scale("magma", Normalize(0, max(most, 2.0)), "max", "ΔE00")
+    return Scale("magma", Normalize(0, max(most, 2.0)), "max", unit)
 
 
 def attention_scale(maps: Iterable[NDArray[np.floating]]) -> Scale:

@@ -194,6 +194,7 @@ def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, ten
             difference=batch["maps"][place, 0].float().numpy() if "maps" in batch else None,
             attention=None if attention is None else attention[place, 0].numpy(),
             evidence=None if evidence is None else evidence[place, 0].numpy(),
+            unit=run.settings.map.unit,
         )
         for place, row in enumerate(chosen)
     ]

@@ -124,6 +124,12 @@ class MapSettings:
     weights: Annotated[str | None, PATH] = None
 
     @property
+    def unit(self) -> str:
+        """For people."""
+        colours = {"ciede2000": "ΔE00", "legacy": "ΔE00 (legacy)", "ab": "ΔE in a*b*"}
+        return colours.get(self.name, "distance" if self.is_of_features else "")
+
+    @property
     def is_of_features(self) -> bool:
         """Whether a frozen network's features make the maps, and no colorizer."""
         return self.name in FEATURE_MAPS

@@ -27,9 +27,10 @@ class Panel:
     label: true class, 0 normal or 1 anomalous.
     probability: of being anomalous, 0…1.
     image, recoloured: (3, S, S) uint8, sRGB.
-    difference: (S, S), ΔE00 between the two.
+    difference: (S, S), ΔE00 between the two, or another anomaly map.
     attention: (h, w), what is added to one: the attention map M in 0…1 as in the paper.
     evidence: (h, w), what each position adds to the logit of anomalous, of a frozen network.
+    unit: of `difference`.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Panel:
     difference: NDArray[np.floating] | None = None
     attention: NDArray[np.floating] | None = None
     evidence: NDArray[np.floating] | None = None
+    unit: str = "ΔE00"
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def _columns(panels: Sequence[Panel]) -> list[_Column]:
     columns = [
         _Column("original", lambda panel: panel.image),
         _Column("recoloured", lambda panel: panel.recoloured),
-        _Column("difference", lambda panel: panel.difference, difference_scale(differences)),
+        _Column("anomaly map", lambda panel: panel.difference, difference_scale(differences, panels[0].unit)),
         _Column("attention", lambda panel: panel.attention, attention_scale(attentions)),
     ]
     evidence = [panel.evidence for panel in panels if panel.evidence is not None]

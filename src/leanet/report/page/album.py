@@ -18,8 +18,6 @@ from leanet.store import read_array
 MOST_BYTES = 40_000_000  # of all pictures; what comes later is left out, and the page says so
 IMAGE_SIDE, MAP_SIDE = 80, 64
 
-_UNITS = {"ciede2000": "ΔE00", "legacy": "ΔE00 (legacy)", "ab": "ΔE in a*b*"}
-
 
 def add_pictures(facts: PageFacts, gallery: Gallery) -> None:
     """Draw the sprites of all sets of images; what cannot be shown of a cell is said in its `missing`."""
@@ -111,7 +109,7 @@ def _maps(cell: FinishedCell, runs: Sequence[FoldPictures], rows: dict[Key, int]
     tiles = np.zeros((len(rows), *found[0][1].shape[1:], 3), dtype=np.uint8)
     for shown, values in found:
         tiles[shown] = coloured(values, 0, high, "magma")
-    unit = _UNITS.get(cell.config["map"]["name"], "map")
+    unit = cell.settings.map.unit or "map"
     return sprite(tiles, f"{unit} 0–{high:.1f}")
 
 
