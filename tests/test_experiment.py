@@ -176,6 +176,7 @@ def test_a_finished_cell_is_told_without_importing_torch(home: Path, configure: 
     assert outcome(home) == before
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_is_told_in_one_line(tiny: tuple[str, ...], tmp_path: Path) -> None:
     words = [f"paths.runs={tmp_path}", *tiny, "caan=none", "adn.lr=1e30"]
     found = subprocess.run([sys.executable, "-m", "leanet.train", *words], capture_output=True, text=True)

@@ -53,6 +53,8 @@ SLOW = {
     "docs/extending.md",
     "docs/grids.md",
     "docs/index.md",
+    "docs/method.md",
+    "docs/networks.md",
     "docs/wandb.md",
 }  # quick tests of the commands themselves do the same
 REAL_GRID = "hydra/sweeper=grid dataset=strawberry,hurricane caan=none,direct"  # all others are planned

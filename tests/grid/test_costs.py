@@ -32,7 +32,8 @@ def test_each_fold_s_maps_count(job: MakeJob) -> None:
     note(runs[0].maps_file, 3)
     assert str(cost_of(runs)) == "≥ 2"
     note(runs[1].maps_file, 5)
-    assert str(cost_of(runs)) == "4.5"
+    note(runs[1].layers_folder / "layers.npy", 2)  # of both folds
+    assert str(cost_of(runs)) == "5.5"
 
 
 def test_a_colorizer_that_was_gone_on_with_knows_its_training(job: MakeJob) -> None:

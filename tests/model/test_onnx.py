@@ -74,6 +74,7 @@ SLOW = (
     "several points",
     "resnet18 and MobileNet's CAAN",
     "PaDiM's maps",
+    "direct attention, resized",
 )  # as the rest
 
 

@@ -74,7 +74,7 @@ def test_features_and_attention_are_of_the_runs_own_point(folds: dict[int, FoldP
 
 
 def test_the_evidence_adds_up_to_the_logit_of_the_written_probability(frozen: Path) -> None:
-    [pictures] = of(frozen, cell_of(frozen, "frozen")).values()
+    [pictures] = of(frozen, cell_of(frozen, "frozen-stages34")).values()
     panels = pictures.panels(range(len(pictures.predictions.labels)))
     chances = np.array([panel.probability for panel in panels])
     found = np.array([panel.evidence.sum() for panel in panels])
