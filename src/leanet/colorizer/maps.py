@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -153,8 +152,14 @@ def kept_array(
         with lock(folder, on_wait):
             if not file.exists():
                 begun = time.monotonic()
-                write_array(file, shape, dtype, partial(_fill, make()))
-                write_json(file.with_suffix(MAKING), {"seconds": round(time.monotonic() - begun, 3)})
+                made = make()  # a colorizer trains here, before the array takes its room
+
+                def fill(array: NDArray[np.floating]) -> None:
+                    _fill(made, array)
+                    # Before the array gets its name: whoever is killed in between leaves no array without it.
+                    write_json(file.with_suffix(MAKING), {"seconds": round(time.monotonic() - begun, 3)})
+
+                write_array(file, shape, dtype, fill)
     return torch.from_numpy(read_array(file))
 
 
