@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from leanet.data.synthetic import SyntheticLeaves
+from leanet.settings import MapSettings
 from leanet.sheet import Panel, choose_rows, draw_sheet
 
 RNG = np.random.default_rng(0)
@@ -115,3 +116,8 @@ def test_choose_rows(rows, positives, negatives):
 
 def test_choose_rows_spreads_evenly():
     assert choose_rows([1] * 9 + [0] * 9, list(np.linspace(0, 1, 9)) * 2, 6) == [0, 4, 8, 17, 13, 9]
+
+
+@pytest.mark.parametrize(("unit", "name"), [("ΔE00", "ciede2000"), ("ΔE in a*b*", "ab"), ("distance", "padim")])
+def test_a_map_has_a_unit_of_its_own(unit, name):
+    assert MapSettings(name, "fold").unit == unit

@@ -18,3 +18,28 @@ def test_the_card_names_the_pretrained_weights(configure: Callable[..., dict[str
     assert (weights["model"], weights["weights"], weights["sha256"]) == ("tf_efficientnet_lite0", "bundled", digest)
     text = (folder / "card.md").read_text()
     assert "## Pretrained weights" in text and f"{digest[:12]}…" in text and "Apache-2.0" in text
+
+
+def test_the_card_has_what_makes_the_model_and_claims_no_cross_validation(
+    configure: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    words = (
+        "adn=frozen",
+        "adn.stages=[3,4]",
+        "adn.strength=1",
+        "adn.map_statistics=true",
+        "map=patchcore",
+        "fold=null",
+    )
+    fit({**configure(tmp_path, *words, "map.layers=[3]", "map.coreset=0.05"), "crossvalidate": False})
+    (file,) = tmp_path.glob("models/*/card.json")
+    card = json.loads(file.read_text())
+    meant = {
+        "adn.stages": [3, 4],
+        "adn.strength": 1,
+        "adn.map_statistics": True,
+        "map.layers": [3],
+        "map.coreset": 0.05,
+    }
+    assert meant.items() <= card["settings"].items()
+    assert not any("cross-validated" in limit for limit in card["limits"])
