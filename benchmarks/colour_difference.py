@@ -17,8 +17,8 @@ from tabulate import tabulate
 from timing import Times, in_turns, median, ratio
 from torch import Tensor
 
-from leanet.allocator import keep_freed_memory
 from leanet.color import ciede2000
+from leanet.training.allocator import keep_freed_memory
 
 SIDE, ROUNDS = 1024, 7
 SCIKIT = {"float32": "scikit-image, float32", "float64": "scikit-image, float64"}

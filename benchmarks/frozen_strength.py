@@ -24,12 +24,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tabulate import tabulate
 
-from leanet.cells import Cells, load
-from leanet.command import CONF
+from leanet.config.command_line import CONF
+from leanet.config.effective import settings_of
 from leanet.detector.build import detector_of
-from leanet.effective import settings_of
-from leanet.frozen_features import features_of
-from leanet.split import split_of
+from leanet.experiment.frozen_features import features_of
+from leanet.experiment.split import split_of
+from leanet.runs.cell import Cells, load
 
 STRENGTHS = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
 Scores = tuple[float, float]

@@ -25,12 +25,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from leanet.colorizer.build import colorizer_of
 from leanet.colorizer.task import ColorizerTask
-from leanet.data.batches import DeviceData, Tensors
+from leanet.config.effective import settings_of
+from leanet.config.settings import Settings
 from leanet.detector.build import detector_of
 from leanet.detector.task import DetectorTask
-from leanet.effective import settings_of
-from leanet.fitting import Fit, fit
-from leanet.settings import Settings
+from leanet.training.batches import DeviceData, Tensors
+from leanet.training.fit import Fit, fit
 
 WARM, TIMED, BATCH = 3, 5, 16
 WORK = {

@@ -15,12 +15,13 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from tabulate import tabulate
 
-from leanet.cells import Cells
-from leanet.command import CONF
-from leanet.effective import settings_of
+from leanet.config.command_line import CONF
+from leanet.config.effective import settings_of
 from leanet.grid.products import Configurations, expand
-from leanet.runs import RESULT, Run
-from leanet.store import write_json
+from leanet.runs.cell import Cells
+from leanet.runs.run import Run
+from leanet.storage.files import write_json
+from leanet.storage.run_files import RESULT
 
 AXES = {"adn": "resnet18,vgg16", "caan": "mobilenet,direct", "point": "1,2,3,4,5", "seed": "range(0,40)"}
 RUNS = 4000

@@ -15,12 +15,12 @@ import torch
 from tabulate import tabulate
 from torch import Tensor, nn
 
-from leanet.data.batches import DeviceData, ShuffledBatches, Tensors
+from leanet.config.settings import TrainerSettings
 from leanet.detector.adn import Adn, resnet18
 from leanet.detector.network import LeaNet
 from leanet.detector.task import DetectorTask
-from leanet.fitting import Fit, fit
-from leanet.settings import TrainerSettings
+from leanet.training.batches import DeviceData, ShuffledBatches, Tensors
+from leanet.training.fit import Fit, fit
 
 IMAGES, EPOCHS, BATCH, SIZE = 480, 20, 16, 64
 STEPS = IMAGES // BATCH * EPOCHS
@@ -43,7 +43,7 @@ def main() -> None:
     ours = milliseconds(lambda: by_lightning(tensors))
     bare = milliseconds(lambda: by_hand(one_number(), tensors, EPOCHS))
     step = 1000 * timed(lambda: by_hand(DetectorTask(LeaNet(resnet18(3, SIZE)), 1e-4), tensors, 1)) / (IMAGES // BATCH)
-    rows = [["bare loop", f"{bare:.2f}", ""], ["leanet.fitting.fit", f"{ours:.2f}", f"{(ours - bare) / step:.1%}"]]
+    rows = [["bare loop", f"{bare:.2f}", ""], ["leanet.training.fit.fit", f"{ours:.2f}", f"{(ours - bare) / step:.1%}"]]
     print(f"{device()}, {SIZE}×{SIZE}, batch {BATCH}; a step of ResNet18 takes {step:.1f} ms in a bare loop\n")
     print(tabulate(rows, headers=["", "ms a step", "more than bare, of a ResNet18 step"], tablefmt="github"))
 

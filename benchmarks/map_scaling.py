@@ -17,12 +17,12 @@ from omegaconf import OmegaConf
 from tabulate import tabulate
 from torchmetrics.functional.classification import binary_auroc
 
-from leanet.cells import dataset_of, folds_of
-from leanet.colorizer.maps import map_divisor, map_scales, maps_file
-from leanet.command import CONF
-from leanet.effective import settings_of
+from leanet.config.command_line import CONF
+from leanet.config.effective import settings_of
+from leanet.maps.make import map_divisor, map_scales, maps_file
 from leanet.report.tables import spread
-from leanet.runs import Run
+from leanet.runs.cell import dataset_of, folds_of
+from leanet.runs.run import Run
 
 
 def main(overrides: list[str]) -> None:

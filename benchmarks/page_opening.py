@@ -22,15 +22,16 @@ from omegaconf import OmegaConf
 from playwright.sync_api import Browser, sync_playwright
 from tabulate import tabulate
 
-from leanet.cells import Cell, Cells, load
-from leanet.command import CONF
+from leanet.config.command_line import CONF
+from leanet.config.effective import settings_of
 from leanet.data.images import ImageSet
-from leanet.effective import settings_of
 from leanet.grid.products import Configurations, expand
 from leanet.report.finished import finished_cells
 from leanet.report.page.write import write_page
-from leanet.runs import RESULT, Run
-from leanet.store import write_atomically, write_json, write_text
+from leanet.runs.cell import Cell, Cells, load
+from leanet.runs.run import Run
+from leanet.storage.files import write_atomically, write_json, write_text
+from leanet.storage.run_files import RESULT
 
 SETS = 10
 AXES = {"adn": "resnet18,vgg16", "caan": "none,direct,mobilenet", "point": "1,2,3,4,5", "seed": "0,1"}
@@ -104,10 +105,10 @@ def finish(cell: Cell, images: ImageSet, fold_of: NDArray[np.int64], random: np.
         write_text(
             run.folder / "curves.csv", "epoch,loss\n" + "".join(f"{epoch},{1 / epoch:.4f}\n" for epoch in range(1, 101))
         )
-        if run.has_attention:
+        if run.settings.has_attention:
             attention = random.random((len(test), 32, 32), dtype=np.float32).astype(np.float16)
             write_atomically(run.folder / "attention.npy", partial(np.save, arr=attention))
-        if run.needs_maps and not run.maps_file.exists():
+        if run.settings.needs_maps and not run.maps_file.exists():
             maps = (10 * random.random((len(images.labels), 1, 64, 64), dtype=np.float32)).astype(np.float16)
             write_atomically(run.maps_file, partial(np.save, arr=maps))
         write_json(run.folder / RESULT, result(run, float(random.uniform(0.5, 0.9))))

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 from timing import median, ratio
 
-from leanet.data.batches import DeviceData, choose
+from leanet.config.settings import TrainerSettings
 from leanet.detector.adn import resnet18
 from leanet.detector.network import LeaNet
 from leanet.detector.task import DetectorTask
-from leanet.fitting import Fit, fit
-from leanet.settings import TrainerSettings
-from leanet.store import read_array, write_array
+from leanet.storage.files import read_array, write_array
+from leanet.training.batches import DeviceData, choose
+from leanet.training.fit import Fit, fit
 
 TRAINED, BATCH, ROUNDS = 1920, 16, 3
 ARMS = ("in memory", "memory-mapped, not read before")

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
 
-from leanet.command import CONF  # after the environment is set
+from leanet.config.command_line import CONF  # after the environment is set
 
 Configure = Callable[..., dict[str, Any]]
 

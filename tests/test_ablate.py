@@ -12,7 +12,7 @@ from leanet.detector import ablation
 from leanet.errors import LeanetError
 from leanet.report.finished import finished_cells
 from leanet.report.layout import Entry
-from leanet.store import read_json, write_json
+from leanet.storage.files import read_json, write_json
 from leanet.train import train
 
 os.environ["OMP_NUM_THREADS"] = "1"

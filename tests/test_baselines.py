@@ -16,12 +16,12 @@ from sklearn.preprocessing import StandardScaler
 from torchmetrics.functional.classification import binary_auroc
 
 import leanet
-from leanet.cells import Cells, load
 from leanet.color import rgb_to_lab
-from leanet.effective import settings_of
+from leanet.config.effective import settings_of
 from leanet.report.cell import FinishedCell
 from leanet.report.finished import finished_cells, pooled, tables_of
-from leanet.store import read_json
+from leanet.runs.cell import Cells, load
+from leanet.storage.files import read_json
 from leanet.train import train
 
 Configure = Callable[..., dict[str, Any]]

@@ -24,7 +24,7 @@ from leanet.errors import LeanetError
 from leanet.export import export
 from leanet.model import checking
 from leanet.model.pipeline import ensemble_of, pipeline_of
-from leanet.store import read_json
+from leanet.storage.files import read_json
 from leanet.train import train
 
 Configure = Callable[..., dict[str, Any]]

@@ -24,7 +24,7 @@ from leanet.train import train
 
 os.environ["OMP_NUM_THREADS"] = "1"
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["leanet.experiment"])
+PROCESSES.set_forkserver_preload(["leanet.experiment.fold"])
 
 Config = dict[str, Any]
 Configure = Callable[..., Config]

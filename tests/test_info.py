@@ -12,7 +12,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from leanet.command import CONF, TOLD, in_one_line
+from leanet.config.command_line import CONF, TOLD, in_one_line
 from leanet.detector import pretrained
 from leanet.info import info
 

@@ -10,10 +10,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from leanet.colorizer.build import colorizer_of
-from leanet.command import CONF
+from leanet.config.command_line import CONF
+from leanet.config.effective import settings_of
 from leanet.detector.build import detector_of
-from leanet.effective import settings_of
-from leanet.report.parts import Count, Part, adn_part, caan_part, colorizer_part, count, without_memory
+from leanet.model.parts import Count, Part, adn_part, caan_part, colorizer_part, count, without_memory
 
 PAGE = (Path(__file__).parents[1] / "docs/networks.md").read_text()
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| ")]

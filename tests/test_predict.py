@@ -18,16 +18,16 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from PIL import Image
 
-from leanet.command import CONF
+from leanet.config.command_line import CONF
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError
 from leanet.fit import fit
 from leanet.predict import predict
-from leanet.store import JOURNAL
+from leanet.storage.files import JOURNAL
 
 os.environ["OMP_NUM_THREADS"] = "1"
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["leanet.experiment", "leanet.model.load"])
+PROCESSES.set_forkserver_preload(["leanet.experiment.fold", "leanet.model.load"])
 
 Config = dict[str, Any]
 

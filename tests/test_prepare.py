@@ -23,7 +23,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from PIL import Image
 
-from leanet.command import CONF
+from leanet.config.command_line import CONF
 from leanet.data.folder import ImageFolder
 from leanet.errors import LeanetError
 from leanet.prepare import prepare
@@ -434,9 +434,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tu
 @pytest.mark.parametrize(
     ("module", "name", "nth"),
     [
-        ("leanet.data.archives", "Found", 100),  # while the archive is read
-        ("leanet.data.manifest", "_copy", 350),
-        ("leanet.data.manifest", "write_json", 1),  # all but the last file written
+        ("leanet.published.archives", "Found", 100),  # while the archive is read
+        ("leanet.published.manifest", "_copy", 350),
+        ("leanet.published.manifest", "write_json", 1),  # all but the last file written
         ("leanet.prepare", "check_dataset", 1),  # after the folder has appeared
     ],
 )

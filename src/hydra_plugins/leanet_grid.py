@@ -30,7 +30,7 @@ class GridSweeper(Sweeper):
         self.config = config
 
     def sweep(self, arguments: list[str]) -> None:
-        from leanet.grid.command import Grid
+        from leanet.grid.sweeper import Grid
 
         assert self.hydra_context is not None and self.config is not None
         grid = Grid.of(self.hydra_context, self.config, self.products, arguments, self.against)

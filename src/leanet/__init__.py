@@ -14,6 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leanet.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from leanet.color import ciede2000
     from leanet.detector.attention import ExternalAttention
@@ -25,7 +27,6 @@ if sys.platform == "win32":
         sys.exit(_ONLY)
     raise ImportError(_ONLY, name=__name__)  # `python -m` shows it in one line
 
-__version__ = "0.1.0"
 __all__ = ["ExternalAttention", "Model", "Predictions", "ciede2000", "load"]
 
 # Where each is: imported when it is first asked for, so that `import leanet` does without torch.

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from leanet import command
-from leanet.checked import read_settings
+from leanet.config.checked import read_settings
+from leanet.config.command_line import run_command
+from leanet.config.path_options import as_texts
+from leanet.config.rules import BOOLEAN, POSITIVE, Rule, one_of
+from leanet.config.settings import PathSettings
 from leanet.errors import LeanetError
 from leanet.model.find import Kept, all_kept, find
-from leanet.path_options import as_texts
-from leanet.rules import BOOLEAN, POSITIVE, Rule, one_of
-from leanet.runs import ABLATION
-from leanet.settings import PathSettings
-from leanet.store import read_json, write_json
+from leanet.storage.files import read_json, write_json
+from leanet.storage.run_files import ABLATION
 
 KINDS = ("constant", "shuffled")
 
@@ -101,7 +101,7 @@ def _said(found: tuple[str, dict[str, Any]]) -> str:
 def main() -> None:
     if not any(word.startswith("runs=[") for word in sys.argv):
         sys.argv[1:] = as_texts(sys.argv[1:], frozenset({"runs"}))
-    command.run(ablate, "ablate", AblateSettings)
+    run_command(ablate, "ablate", AblateSettings)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from leanet import __version__, command
-from leanet.checked import read_settings
+from leanet.config.allowed_targets import settings_in
+from leanet.config.checked import read_settings
+from leanet.config.command_line import run_command
+from leanet.config.rules import BOOLEAN, PATH, one_of
 from leanet.errors import LeanetError
 from leanet.model.find import Found, find
 from leanet.model.sample import sample_of
-from leanet.rules import BOOLEAN, PATH, one_of
-from leanet.store import write_bytes
-from leanet.trusted import settings_in
+from leanet.storage.files import write_bytes
+from leanet.version import __version__
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")  # by format=onnx
@@ -92,7 +93,7 @@ def _write(found: Found, file: Path, settings: ExportSettings) -> None:
 
 
 def main() -> None:
-    command.run(export, "export", ExportSettings)
+    run_command(export, "export", ExportSettings)
 
 
 if __name__ == "__main__":

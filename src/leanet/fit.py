@@ -4,19 +4,21 @@ import shlex
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from leanet import command
-from leanet.cells import Cell, Cells, load
-from leanet.checked import read_settings
-from leanet.effective import settings_of
+from leanet.config.checked import read_settings
+from leanet.config.command_line import run_command
+from leanet.config.effective import settings_of
+from leanet.config.rules import BOOLEAN
+from leanet.config.settings import Settings
 from leanet.errors import LeanetError
-from leanet.locks import lock
+from leanet.experiment.cross_validation import cross_validate
 from leanet.model.card import write_card
 from leanet.model.find import colorizers_kept
-from leanet.rules import BOOLEAN
-from leanet.runs import ALL, COLORIZER_WEIGHTS, FEATURE_WEIGHTS, Run
-from leanet.settings import Settings
-from leanet.store import write_bytes
-from leanet.train import crossvalidate
+from leanet.report.tables import print_cell
+from leanet.runs.cell import Cell, Cells, load
+from leanet.runs.run import ALL, Run
+from leanet.storage.files import write_bytes
+from leanet.storage.locks import lock
+from leanet.storage.run_files import COLORIZER_WEIGHTS, FEATURE_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ def fit(config: dict[str, Any]) -> None:
         raise LeanetError("map=folder: a model must make the maps of new images itself; choose another map")
     cell = Cells().of(settings)
     if first.crossvalidate:
-        crossvalidate(cell)
+        cross_validate(cell)
+        print_cell(cell.runs)
     model = Run(settings, cell.runs[0].fingerprint, ALL)
     _train(model, cell)
     with lock(model.folder, lambda: print(f"{model.folder}: another process is at it; waiting")):
@@ -51,14 +54,16 @@ def _train(model: Run, cell: Cell) -> None:
         return print(f"{model.model} on all images of {cell.settings.dataset_name}: done before, nothing to train")
     images, fold_of = load(cell)
 
-    from leanet.experiment import run_fold  # here, since it imports torch: all mistakes of the images are told by now
+    from leanet.experiment.fold import (
+        run_fold,  # here, since it imports torch: all mistakes of the images are told by now
+    )
 
     run_fold(model, images, fold_of)
 
 
 def _keep_colorizer(model: Run) -> None:
     """Put the weights of what makes its maps beside the networks', so that the folder can be moved."""
-    name = COLORIZER_WEIGHTS if model.has_colorizer else FEATURE_WEIGHTS
+    name = COLORIZER_WEIGHTS if model.settings.has_colorizer else FEATURE_WEIGHTS
     folders = model.colorizer_folders
     for place, folder in zip(colorizers_kept(model.folder, len(folders)), folders, strict=True):
         kept, made = place / name, folder / name
@@ -72,7 +77,7 @@ def _keep_colorizer(model: Run) -> None:
 
 
 def main() -> None:
-    command.run(fit, "fit", FitSettings)
+    run_command(fit, "fit", FitSettings)
 
 
 if __name__ == "__main__":

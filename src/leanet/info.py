@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from leanet import command
-from leanet.effective import settings_of
+from leanet.config.command_line import run_command
+from leanet.config.effective import settings_of
 from leanet.errors import LeanetError
-from leanet.runs import Run
+from leanet.runs.run import Run
 
 
 def info(config: dict[str, Any]) -> None:
@@ -21,19 +21,19 @@ def info(config: dict[str, Any]) -> None:
 def _page(run: Run) -> str:
     # Here, since they import torch: mistakes in the settings are told by now.
     from leanet.colorizer.build import colorizer_of
-    from leanet.report.parts import without_memory
-    from leanet.report.summary import describe
-    from leanet.weight_facts import unloaded, weight_facts
+    from leanet.model.parts import without_memory
+    from leanet.model.summary import describe
+    from leanet.model.weight_facts import unloaded, weight_facts
 
     settings, size, network = run.settings, run.settings.image_size, unloaded(run)
-    colorizer = without_memory(lambda: colorizer_of(settings.colorizer, size)) if run.has_colorizer else None
+    colorizer = without_memory(lambda: colorizer_of(settings.colorizer, size)) if run.settings.has_colorizer else None
     names = {"ADN": settings.adn.name, "CAAN": settings.caan.name, "colorizer": settings.colorizer.name}
     described = describe(network, colorizer, size, names, weight_facts(run, network))
     return f"{run.model}, {size} × {size} pixels\n\n{described}"
 
 
 def main() -> None:
-    command.run(info, "info")
+    run_command(info, "info")
 
 
 if __name__ == "__main__":

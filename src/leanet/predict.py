@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from leanet import command
-from leanet.checked import read_settings
+from leanet.config.checked import read_settings
+from leanet.config.command_line import run_command
+from leanet.config.rules import BOOLEAN, PATH, POSITIVE, SHARE, one_of
+from leanet.config.rules import Rule as Value
 from leanet.detector.threshold import RULES
 from leanet.errors import LeanetError
 from leanet.model.decision import Rule, decide
 from leanet.model.find import find
 from leanet.model.prediction import PREDICTIONS, UNREADABLE, Prediction, done_or_do
 from leanet.model.stream import Source
-from leanet.rules import BOOLEAN, PATH, POSITIVE, SHARE, one_of
-from leanet.rules import Rule as Value
 
 THRESHOLD = Value(
     lambda v: v in RULES or (type(v) in (int, float) and 0 <= v <= 1), f"a number from 0 to 1, {', '.join(RULES)}"
@@ -99,7 +99,7 @@ def _calibrated(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    command.run(predict, "predict", PredictSettings)
+    run_command(predict, "predict", PredictSettings)
 
 
 if __name__ == "__main__":

@@ -11,18 +11,18 @@ from typing import Annotated, Any
 from tabulate import tabulate
 from tqdm import tqdm
 
-from leanet import command
-from leanet.checked import read_settings
-from leanet.data.archives import Found, Reader
-from leanet.data.download import Download
-from leanet.data.manifest import FOLDERS, check_dataset, write_dataset
-from leanet.data.members import Budget
-from leanet.data.sources import Drawn, Origin, choice_of, draw
+from leanet.config.checked import read_settings
+from leanet.config.command_line import CONF, run_command
+from leanet.config.path_options import expanded
+from leanet.config.rules import PATH, POSITIVE, Rule, whole
+from leanet.config.settings import Node
 from leanet.errors import LeanetError
-from leanet.locks import lock
-from leanet.path_options import expanded
-from leanet.rules import PATH, POSITIVE, Rule, whole
-from leanet.settings import Node
+from leanet.published.archive_files import Budget
+from leanet.published.archives import Found, Reader
+from leanet.published.download import Download
+from leanet.published.manifest import FOLDERS, check_dataset, write_dataset
+from leanet.published.sources import Drawn, Origin, choice_of, draw
+from leanet.storage.locks import lock
 
 BOOL = Rule(lambda v: isinstance(v, bool), "true or false")
 
@@ -99,7 +99,7 @@ def plan_of(config: dict[str, Any]) -> Plan:
 
 
 def _names() -> list[str]:
-    files = (command.CONF / "dataset").glob("*.yaml")
+    files = (CONF / "dataset").glob("*.yaml")
     return sorted(file.stem for file in files if "\norigin:" in file.read_text(encoding="utf-8"))
 
 
@@ -207,7 +207,7 @@ def _where(plan: Plan) -> str:
 
 
 def main() -> None:
-    command.run(prepare, "prepare", PrepareSettings)
+    run_command(prepare, "prepare", PrepareSettings)
 
 
 if __name__ == "__main__":

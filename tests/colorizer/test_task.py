@@ -11,9 +11,9 @@ from leanet.colorizer.autoencoder import Autoencoder
 from leanet.colorizer.network import Colorizer
 from leanet.colorizer.task import ColorizerTask, recolored
 from leanet.colorizer.unet import UNet
+from leanet.config.effective import settings_of
+from leanet.config.settings import ColorizerSettings
 from leanet.data.synthetic import SyntheticLeaves
-from leanet.effective import settings_of
-from leanet.settings import ColorizerSettings
 
 MAKERS = [UNet, Autoencoder]
 

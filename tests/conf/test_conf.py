@@ -13,14 +13,14 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from leanet.command import CONF
+from leanet.config.command_line import CONF
+from leanet.config.effective import settings_of
+from leanet.config.settings import Settings
 from leanet.detector.attention import Attention, attention_map
 from leanet.detector.build import detector_of
 from leanet.detector.network import LeaNet
-from leanet.effective import settings_of
-from leanet.loggers import colorizer_logger_of, logger_of
-from leanet.runs import Run
-from leanet.settings import Settings
+from leanet.runs.loggers import colorizer_logger_of, logger_of
+from leanet.runs.run import Run
 
 FILES = sorted(file.relative_to(CONF).with_suffix("") for file in CONF.rglob("*.yaml"))
 BASELINES = ("lab_statistics", "map_score")  # which have no points

@@ -8,11 +8,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from leanet.command import CONF
-from leanet.effective import settings_of
+from leanet.config.command_line import CONF
+from leanet.config.effective import settings_of
+from leanet.config.settings import Settings
 from leanet.grid.products import Configurations, Words, expand
-from leanet.runs import Run
-from leanet.settings import Settings
+from leanet.runs.run import Run
 
 # The one with the most kinds of axes is a quick test.
 OTHERS = ("rates", "causes", "options", "amplitude", "pretrained")
@@ -87,7 +87,7 @@ def test_the_papers_tables(experiment: str) -> None:
 def test_the_tables_are_3160_fits_of_60_colorizers() -> None:
     runs = [run_of(cell, fold) for name in TABLES for cell in settings(name) for fold in range(1, 6)]
     assert len({run.id for run in runs}) == 3160
-    assert len({run.colorizer_folder for run in runs if run.needs_maps}) == 60
+    assert len({run.colorizer_folder for run in runs if run.settings.needs_maps}) == 60
 
 
 def test_figure_4() -> None:
@@ -116,7 +116,7 @@ def test_a_study_has_the_plain_classifier_that_each_row_is_compared_with(experim
     there = {run.id for run in runs}
     assert all(run.plain.id in there for run in runs)
     assert {run.settings.dataset_name for run in runs} >= {"strawberry", "hurricane"}
-    assert any(run.has_attention for run in runs)
+    assert any(run.settings.has_attention for run in runs)
 
 
 def test_a_comparison_begins_with_the_cheap_models_and_has_the_one_to_compare_with() -> None:

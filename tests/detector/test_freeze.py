@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from leanet.data.batches import DeviceData
+from leanet.config.effective import settings_of
 from leanet.detector.adn import Adn, resnet18, timm_adn, vgg
 from leanet.detector.build import detector_of
 from leanet.detector.freeze import freeze
 from leanet.detector.task import DetectorTask
-from leanet.effective import settings_of
 from leanet.errors import LeanetError
-from leanet.fitting import Fit, fit
-from leanet.result import trainable
+from leanet.experiment.result import trainable
+from leanet.training.batches import DeviceData
+from leanet.training.fit import Fit, fit
 
 Configure = Callable[..., dict[str, Any]]
 LITE0 = ("adn=timm", "adn.model=tf_efficientnet_lite0", "adn.weights=bundled", "dataset.image_size=64")

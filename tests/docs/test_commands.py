@@ -71,7 +71,7 @@ SMALL = {
 # A server that has imported everything forks each command in milliseconds.
 os.environ["OMP_NUM_THREADS"] = "1"
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["leanet.experiment"])
+PROCESSES.set_forkserver_preload(["leanet.experiment.fold"])
 BEGIN = """
 import os, runpy, sys
 os.chdir({home!r})

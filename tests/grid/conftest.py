@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from leanet.effective import settings_of
+from leanet.config.effective import settings_of
 from leanet.grid.plan import Job
-from leanet.runs import Run
+from leanet.runs.run import Run
 
 Configure = Callable[..., dict[str, Any]]
 

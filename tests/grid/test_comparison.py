@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from leanet.effective import settings_of
+from leanet.config.allowed_targets import CONFIG
+from leanet.config.effective import settings_of
 from leanet.errors import LeanetError
 from leanet.grid.comparison import check_against, comparison
 from leanet.grid.plan import Job, note_failure
 from leanet.report.lifts import Lift
 from leanet.report.statistics import lift
-from leanet.runs import RESULT, Run
-from leanet.store import write_json, write_text
-from leanet.trusted import CONFIG
+from leanet.runs.run import Run
+from leanet.storage.files import write_json, write_text
+from leanet.storage.run_files import RESULT
 
 Configure = Callable[..., dict[str, Any]]
 CHEAP, DEAR = ("adn=lab_statistics",), ("adn=resnet18", "caan=none")

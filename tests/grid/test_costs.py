@@ -5,8 +5,9 @@ import pytest
 
 from leanet.grid.costs import cost_of
 from leanet.grid.plan import Job
-from leanet.runs import COLORIZER_FACTS, MAKING, RESULT, Run
-from leanet.store import write_json
+from leanet.runs.run import Run
+from leanet.storage.files import write_json
+from leanet.storage.run_files import COLORIZER_FACTS, MAKING, RESULT
 
 MakeJob = Callable[..., Job]
 

@@ -5,8 +5,8 @@ import pytest
 
 from leanet.grid.durations import Durations
 from leanet.grid.plan import Job
-from leanet.runs import COLORIZER_FACTS, RESULT
-from leanet.store import write_json
+from leanet.storage.files import write_json
+from leanet.storage.run_files import COLORIZER_FACTS, RESULT
 
 MakeJob = Callable[..., Job]
 

@@ -7,13 +7,13 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from leanet.command import CONF
-from leanet.effective import settings_of
+from leanet.config.command_line import CONF
+from leanet.config.effective import settings_of
+from leanet.config.path_options import as_texts
 from leanet.grid.fit_command import fit_command
 from leanet.grid.plan import Job
 from leanet.grid.products import expand
-from leanet.path_options import as_texts
-from leanet.runs import Run
+from leanet.runs.run import Run
 
 ROOTS = ["photos", "my photos/2025 [a]=b", "it's", "a,b", "null", "123456789012", "$HOME/x;rm"]
 

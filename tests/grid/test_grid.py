@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from leanet.store import read_json
+from leanet.storage.files import read_json
 
 # Two products, 6 runs: the plain classifier, and direct attention at two points; two folds.
 PRODUCTS = "[{caan: none}, {caan: direct, point: '3,5'}]"

@@ -11,8 +11,8 @@ from leanet.grid.plan import (
     note_failure,
     state_of,
 )
-from leanet.runs import RESULT
-from leanet.store import write_json
+from leanet.storage.files import write_json
+from leanet.storage.run_files import RESULT
 
 MakeJob = Callable[..., Job]
 

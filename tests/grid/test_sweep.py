@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
-from leanet.effective import settings_of
+from leanet.config.effective import settings_of
 from leanet.errors import LeanetError
 from leanet.grid.plan import Job, State, as_listed, failure_of, state_of
 from leanet.grid.sweep import Sweep
 from leanet.grid.worker import DiedError, FailedError
-from leanet.runs import RESULT, Run
-from leanet.store import write_json
+from leanet.runs.run import Run
+from leanet.storage.files import write_json
+from leanet.storage.run_files import RESULT
 
 Configure = Callable[..., dict[str, Any]]
 RUNS = 4

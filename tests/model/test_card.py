@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from leanet.config.weight_sources import file_of
 from leanet.fit import fit
-from leanet.weight_sources import file_of
 
 
 def test_the_card_names_the_pretrained_weights(configure: Callable[..., dict[str, Any]], tmp_path: Path) -> None:

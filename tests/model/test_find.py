@@ -7,7 +7,7 @@ import pytest
 
 from leanet.errors import LeanetError
 from leanet.model.find import find
-from leanet.store import write_json, write_text
+from leanet.storage.files import write_json, write_text
 
 CELL, OTHER = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from leanet.colorizer.build import colorizer_of
-from leanet.colorizer.maps import DIFFERENCES
+from leanet.config.effective import settings_of
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.detector.build import detector_of
-from leanet.effective import settings_of
 from leanet.errors import LeanetError
-from leanet.features.layers import extracted
-from leanet.features.maps import extractor_of, fit_features
+from leanet.maps.features.layers import extracted
+from leanet.maps.features.make import extractor_of, fit_features
+from leanet.maps.make import DIFFERENCES
 from leanet.model import onnx as exporting
 from leanet.model.pipeline import ColorMaps, Ensemble, Pipeline
 from leanet.model.program import Exportable, Facts, asked, program_of

@@ -13,7 +13,7 @@ from leanet.data.images import ImageSet
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError
 from leanet.model.pipeline import ensemble_of, pipeline_of
-from leanet.store import read_json, write_json
+from leanet.storage.files import read_json, write_json
 from leanet.train import train
 
 Configure = Callable[..., dict[str, Any]]

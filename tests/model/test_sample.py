@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from leanet.config.effective import settings_of
+from leanet.config.settings import Settings
 from leanet.data.synthetic import SyntheticLeaves
-from leanet.effective import settings_of
 from leanet.model.sample import sample_of
-from leanet.settings import Settings
 
 Configure = Callable[..., dict[str, Any]]
 

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from leanet.effective import settings_of
-from leanet.runs import RESULT, Run
-from leanet.store import write_json, write_text
+from leanet.config.effective import settings_of
+from leanet.runs.run import Run
+from leanet.storage.files import write_json, write_text
+from leanet.storage.run_files import RESULT
 from leanet.train import train
 
 Configure = Callable[..., dict[str, Any]]

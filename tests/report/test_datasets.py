@@ -6,7 +6,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from leanet.command import CONF
+from leanet.config.command_line import CONF
 from leanet.report.command import report
 from leanet.report.finished import finished_cells, pooled
 from leanet.report.lifts import lifts

@@ -14,8 +14,8 @@ from leanet.report.finished import finished_cells, pooled, rows_of, tables_of
 from leanet.report.paper import paper_table
 from leanet.report.tables import comma_separated, latex, markdown
 from leanet.report.written import Wanted, of_cells
-from leanet.runs import ABLATION, RESULT
-from leanet.store import read_json, write_json
+from leanet.storage.files import read_json, write_json
+from leanet.storage.run_files import ABLATION, RESULT
 
 Finish = Any  # see conftest.py
 ALL = (1, 2, 3, 4, 5)

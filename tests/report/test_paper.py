@@ -14,12 +14,12 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from leanet.command import CONF
-from leanet.effective import settings_of
+from leanet.config.command_line import CONF
+from leanet.config.effective import settings_of
 from leanet.grid.products import expand
 from leanet.report import paper
 from leanet.report.paper import TABLES, PaperTable, paper_table, published
-from leanet.runs import Run
+from leanet.runs.run import Run
 
 CAANS = ("mobilenet", "resnet")
 ATTENTION = ("direct", *CAANS)

@@ -2,9 +2,9 @@
 
 from hydra.utils import instantiate
 
-from leanet.batch_norm import set_batch_norm
 from leanet.colorizer.network import Colorizer
-from leanet.settings import ColorizerSettings
+from leanet.config.settings import ColorizerSettings
+from leanet.training.batch_norm import set_batch_norm
 
 
 def colorizer_of(settings: ColorizerSettings, image_size: int) -> Colorizer:

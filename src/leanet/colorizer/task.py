@@ -9,8 +9,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from leanet.color import ciede2000, fancy_pca, principal_colors, rgb_to_lab, scale_lab, unscale_lab
 from leanet.colorizer.network import Colorizer
-from leanet.data.batches import Chosen, Tensors, batches
-from leanet.settings import ColorizerSettings
+from leanet.config.settings import ColorizerSettings
+from leanet.training.batches import Chosen, Tensors, batches
 
 
 class ColorizerTask(lightning.LightningModule):

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from leanet.store import JOURNAL, PREDICTION
+from leanet.storage.files import JOURNAL, PREDICTION
 
 # What the readers of decode.py read. GIF (256 colours), AVIF and JPEG 2000 (whose colour spaces Pillow does not tell)
 # would be read with colours that may be wrong.

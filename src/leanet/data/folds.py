@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from leanet.data.images import NEGATIVE, POSITIVE, Index
 from leanet.errors import LeanetError
-from leanet.store import as_cell, write_text
+from leanet.storage.files import as_cell, write_text
 
 _COLUMNS = ("file", "sha256", "label", "fold")
 _CLASSES = {NEGATIVE: "negative", POSITIVE: "positive"}

@@ -11,8 +11,8 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from leanet.locks import lock
-from leanet.store import damaged, read_array, write_array, write_atomically
+from leanet.storage.files import damaged, read_array, write_array, write_atomically
+from leanet.storage.locks import lock
 
 NEGATIVE, POSITIVE = 0, 1
 THRESHOLD = 0.5  # an image is called anomalous above this probability

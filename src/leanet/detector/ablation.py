@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from leanet.data.batches import Tensors
 from leanet.detector.scores import scores
 from leanet.detector.task import ATTENTION, DetectorTask, outputs, probabilities
-from leanet.seeds import derive
+from leanet.training.batches import Tensors
+from leanet.training.seeds import derive
 
 KINDS = ("constant", "shuffled")
 SHUFFLES = 5  # whose figures are averaged

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import torch
 from hydra.utils import instantiate
 
-from leanet.batch_norm import set_batch_norm
+from leanet.config.settings import AttentionSettings, Settings
 from leanet.detector.adn import Adn
 from leanet.detector.attention import Attention
 from leanet.detector.baselines import FitsItself
@@ -15,8 +15,8 @@ from leanet.detector.inputs import CHANNELS
 from leanet.detector.network import LeaNet
 from leanet.detector.pretrained import expected, load_pretrained
 from leanet.errors import LeanetError
-from leanet.seeds import derive
-from leanet.settings import AttentionSettings, Settings
+from leanet.training.batch_norm import set_batch_norm
+from leanet.training.seeds import derive
 
 
 def detector_of(settings: Settings, fold: int) -> LeaNet:

@@ -9,8 +9,8 @@ from typing import Any
 import timm
 from torch import nn
 
+from leanet.config.weight_sources import BUNDLED_MODEL
 from leanet.errors import LeanetError
-from leanet.weight_sources import BUNDLED_MODEL
 
 _WITHOUT_WEIGHTS = ContextVar("without_weights", default=False)
 

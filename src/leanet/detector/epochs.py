@@ -8,10 +8,10 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from leanet.data.batches import Parts, Tensors
 from leanet.detector.averaging import WeightAverage
 from leanet.detector.scores import scores
 from leanet.detector.task import Answers, DetectorTask, answers, mean_loss, probabilities
+from leanet.training.batches import Parts, Tensors
 
 _KEPT = frozenset({"tested", "validated", "evidence", "attention", "attention_sd"})
 

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from leanet.data.batches import Tensors
 from leanet.detector.points import module_at
 from leanet.detector.task import DetectorTask
+from leanet.training.batches import Tensors
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from leanet.batch_norm import is_batch_norm
 from leanet.detector.adn import Adn
 from leanet.errors import LeanetError
+from leanet.training.batch_norm import is_batch_norm
 
 
 def freeze(adn: Adn, stages: int, example: Tensor) -> None:

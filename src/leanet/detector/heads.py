@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from leanet.data.batches import Tensors
 from leanet.detector.regression import regression
+from leanet.training.batches import Tensors
 
 
 def combined(evidence: Tensors) -> Tensor | None:

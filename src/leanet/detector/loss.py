@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
-from leanet.data.batches import Tensors
 from leanet.detector.network import Output
+from leanet.training.batches import Tensors
 
 
 class Balance(NamedTuple):

@@ -9,10 +9,10 @@ import torch
 from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
+from leanet.config.weight_sources import file_of
 from leanet.detector.catalogue import is_without_weights
 from leanet.errors import LeanetError
-from leanet.weight_sources import file_of
-from leanet.weights import read_weights
+from leanet.storage.weights import read_weights
 
 State = dict[str, Tensor]
 

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from leanet.data.batches import Parts, Tensors, batches
 from leanet.detector.attention import spatial_sd
 from leanet.detector.baselines import FitsItself
 from leanet.detector.frozen import Frozen
 from leanet.detector.inputs import adn_input
 from leanet.detector.loss import Balance, head_losses, total
 from leanet.detector.network import LeaNet, Output, evidence
+from leanet.training.batches import Parts, Tensors, batches
 
 ATTENTION = "attention"
 

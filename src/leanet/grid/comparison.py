@@ -7,8 +7,8 @@ from statistics import mean
 
 from tabulate import tabulate
 
+from leanet.config.differences import differences, flat, short
 from leanet.errors import LeanetError
-from leanet.facts import differences, flat, short
 from leanet.grid.costs import Cost, cost_of
 from leanet.grid.naming import labels_of, names_of, runs_by_cell
 from leanet.grid.plan import Job, State, state_of
@@ -17,7 +17,7 @@ from leanet.report.choice import Candidate, cheapest
 from leanet.report.finished import cell_of
 from leanet.report.lifts import Lift, Versus, at_rate, lifts
 from leanet.report.tables import spread
-from leanet.runs import Run
+from leanet.runs.run import Run
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leanet.report.choice import short_seconds
-from leanet.runs import COLORIZER_FACTS, MAKING, Run
-from leanet.store import read_json
+from leanet.runs.run import Run
+from leanet.storage.files import read_json
+from leanet.storage.run_files import COLORIZER_FACTS, MAKING
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def cost_of(runs: Sequence[Run]) -> Cost | None:
         return None
     made: dict[object, float | None] = {}  # by folder, since folds share features
     for run, _ in finished:
-        if run.makes_maps:
+        if run.settings.makes_maps:
             made[run.maps_file] = _seconds_of_maps(run)
             if run.settings.map.is_of_features:
                 made[run.layers_folder] = _seconds_of_features(run.layers_folder)

@@ -6,8 +6,8 @@ from statistics import fmean
 from typing import Any
 
 from leanet.grid.plan import Job, colorizers_of
-from leanet.runs import COLORIZER_FACTS
-from leanet.store import read_json
+from leanet.storage.files import read_json
+from leanet.storage.run_files import COLORIZER_FACTS
 
 
 class Durations:
@@ -47,7 +47,7 @@ class Durations:
 
     def colorizer(self, job: Job) -> float | None:
         """Expected seconds for the colorizer, or all colorizers, that the job needs; None if none was ever made."""
-        times = job.run.cross_fit - 1 if job.run.cross_fit else 1  # K that each leave out a K-th
+        times = job.run.settings.cross_fit - 1 if job.run.settings.cross_fit else 1  # K that each leave out a K-th
         return _expected(self._colorizer, job, times * job.normals, job.run.settings.colorizer.max_epochs)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from leanet.effective import settings_of
+from leanet.config.effective import settings_of
+from leanet.config.path_options import TEXTS, as_texts
 from leanet.grid.plan import Job
 from leanet.grid.products import Words
-from leanet.path_options import TEXTS, as_texts
 
 
 def fit_command(job: Job, configuration: Callable[[Words], dict[str, Any]]) -> str:

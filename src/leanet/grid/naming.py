@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from leanet.facts import Facts, differences, flat, short
+from leanet.config.differences import Facts, differences, flat, short
 from leanet.grid.plan import Job
-from leanet.runs import Run
+from leanet.runs.run import Run
 
 
 def runs_by_cell(jobs: Sequence[Job]) -> dict[str, list[Run]]:

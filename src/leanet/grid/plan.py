@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from leanet.grid.products import Words
-from leanet.runs import Run
-from leanet.store import read_json, write_json
+from leanet.runs.run import Run
+from leanet.storage.files import read_json, write_json
 
 TRIES = 2  # a run that fails as often in the same way is left alone
 FAILURE = "failure.json"
@@ -75,7 +75,7 @@ def colorizers_of(jobs: Iterable[Job]) -> dict[str, list[Job]]:
     """The jobs that need maps made here, by the folder of their colorizer, or of several ones' joint maps."""
     found: defaultdict[str, list[Job]] = defaultdict(list)
     for job in jobs:
-        if job.run.has_colorizer:
+        if job.run.settings.has_colorizer:
             found[str(job.run.colorizer_folder)].append(job)
     return dict(found)
 
@@ -92,7 +92,7 @@ def batches(jobs: Sequence[Job], seconds: Callable[[Job], float | None]) -> list
     expected `seconds`, come first, so that none is left alone at the end; of unknown ones the order stays.
     """
     makers: dict[Path, Job] = {}
-    unmade = [job for job in jobs if job.run.makes_maps and not job.run.maps_file.exists()]
+    unmade = [job for job in jobs if job.run.settings.makes_maps and not job.run.maps_file.exists()]
     for job in unmade:
         makers.setdefault(job.run.colorizer_folder, job)
     leaders = {job.run.id for job in makers.values()}

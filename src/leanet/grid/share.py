@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 
-from leanet.private import private_folder
+from leanet.storage.private_folder import private_folder
 
 _POLL_SECONDS = 0.2
 _THREADS, _DEVICES = "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"

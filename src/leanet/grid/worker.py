@@ -14,18 +14,18 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
-from leanet.cells import Cells, load
-from leanet.command import TOLD, in_one_line
-from leanet.effective import settings_of
+from leanet.config.command_line import TOLD, in_one_line
+from leanet.config.effective import settings_of
 from leanet.errors import LeanetError
 from leanet.grid.plan import LOG, note_failure
 from leanet.grid.share import claimed
+from leanet.runs.cell import Cells, load
 
 if sys.platform == "darwin":  # whose own libraries do not survive a fork
     _PROCESSES = multiprocessing.get_context("spawn")
 else:  # a server has imported everything once, and forks each run in milliseconds
     _PROCESSES = multiprocessing.get_context("forkserver")
-    _PROCESSES.set_forkserver_preload(["leanet.experiment", "sklearn.linear_model"])  # which baselines need
+    _PROCESSES.set_forkserver_preload(["leanet.experiment.fold", "sklearn.linear_model"])  # which baselines need
 _GRACE_SECONDS = 60
 
 
@@ -120,7 +120,7 @@ def _run(config: dict[str, Any]) -> None:
     try:
         import torch
 
-        from leanet.experiment import run_fold
+        from leanet.experiment.fold import run_fold
 
         if threads := os.environ.get("OMP_NUM_THREADS"):  # torch read it before this process had its share
             torch.set_num_threads(int(threads))

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from leanet.data.batches import Tensors
 from leanet.detector.ablation import ablated
 from leanet.detector.task import DetectorTask, probabilities
-from leanet.device import device_of, name_of
 from leanet.errors import LeanetError
-from leanet.experiment import load_task
+from leanet.experiment.fold import load_task
 from leanet.model.find import Kept
 from leanet.report.figures.pictures import FoldPictures, Gallery
+from leanet.training.batches import Tensors
+from leanet.training.device import device_of, name_of
 
 # By how much P(anomalous) may differ between what was written and what is computed again. Between CPUs only the order
 # of sums differs. TF32, cuDNN's choice of convolutions and the batch size moved it by up to .001 on an H200.

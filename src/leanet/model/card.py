@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from leanet.cells import Cell
 from leanet.report.statistics import mean_sd
-from leanet.runs import CARD, Run
-from leanet.store import write_json, write_text
+from leanet.runs.cell import Cell
+from leanet.runs.run import Run
+from leanet.storage.files import write_json, write_text
+from leanet.storage.run_files import CARD
 
 if TYPE_CHECKING:
-    from leanet.weight_facts import WeightFacts
+    from leanet.model.weight_facts import WeightFacts
 
 Facts = dict[str, Any]
 
@@ -57,7 +58,7 @@ def write_card(model: Run, cell: Cell) -> None:
 
 def card_of(model: Run, cell: Cell) -> Facts:
     """The card's facts."""
-    from leanet.weight_facts import unloaded, weight_facts  # here, since they import torch
+    from leanet.model.weight_facts import unloaded, weight_facts  # here, since they import torch
 
     result = model.result or {}
     dataset = model.settings.dataset
@@ -100,10 +101,10 @@ def _crossvalidation(results: Sequence[Facts]) -> Facts | None:
 
 def _settings(model: Run) -> Facts:
     """Those that change the numbers, by the names that people type."""
-    names = [name for name in _SETTINGS if model.has_attention or name not in _WITHOUT_ATTENTION]
-    if not model.needs_maps:
+    names = [name for name in _SETTINGS if model.settings.has_attention or name not in _WITHOUT_ATTENTION]
+    if not model.settings.needs_maps:
         names = [name for name in names if not name.startswith(("map.", "colorizer."))]
-    if not model.has_colorizer:
+    if not model.settings.has_colorizer:
         names = [name for name in names if not name.startswith("colorizer.")]
     if not model.settings.adn.is_frozen:
         names = [name for name in names if name != "adn.pooling"]
@@ -161,7 +162,7 @@ Versions: {versions}.
 def _loaded(weights: "Sequence[WeightFacts]") -> str:
     if not weights:
         return ""
-    from leanet.weight_facts import weights_table
+    from leanet.model.weight_facts import weights_table
 
     return f"\n## Pretrained weights\n\n{weights_table(weights)}\n"
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leanet.config.path_options import expanded
 from leanet.errors import LeanetError
-from leanet.path_options import expanded
-from leanet.runs import ALL, CARD, DETECTORS, MODELS, RESULT, read_result
+from leanet.runs.run import ALL, read_result
+from leanet.storage.run_files import CARD, DETECTORS, MODELS, RESULT
 
 Result = dict[str, Any]
 

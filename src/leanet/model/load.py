@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from leanet.config.path_options import expanded
 from leanet.data.decode import decode, resized
-from leanet.device import device_of
 from leanet.model.calibration import at_temperature
 from leanet.model.decision import Decision, Rule, decide
 from leanet.model.find import Found, find
 from leanet.model.pipeline import pipeline_of
 from leanet.model.stream import BATCH
-from leanet.path_options import expanded
+from leanet.training.device import device_of
 
 Picture = str | PathLike[str] | NDArray[np.uint8]
 

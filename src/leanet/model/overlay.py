@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from leanet.canvas import FAINT, Page, Scale, attention_scale, evidence_scale, printable
 from leanet.data.decode import UnreadableError, decoded, shown
 from leanet.model.load import Look
-from leanet.store import write_atomically
+from leanet.pictures.picture_page import FAINT, Page, Scale, attention_scale, evidence_scale, printable
+from leanet.storage.files import write_atomically
 
 FOLDER = "overlays"
 _DPI, _SIDE = 100, 4.0  # inches of the longer side of a photograph

@@ -8,19 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from leanet.color import rgb_to_lab
-from leanet.colorizer.maps import DIFFERENCES, load_colorizer, map_scales, mean_map
 from leanet.colorizer.network import Colorizer
+from leanet.config.allowed_targets import settings_in
+from leanet.config.settings import Settings
 from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
 from leanet.detector.network import LeaNet, evidence
 from leanet.detector.task import DetectorTask
 from leanet.errors import LeanetError
-from leanet.features.maps import load_features
-from leanet.fitting import load_weights
+from leanet.maps.features.make import load_features
+from leanet.maps.make import DIFFERENCES, load_colorizer, map_scales, mean_map
 from leanet.model.find import kept_in
-from leanet.runs import FEATURE_WEIGHTS, RESULT
-from leanet.settings import Settings
-from leanet.trusted import settings_in
+from leanet.storage.run_files import FEATURE_WEIGHTS, RESULT
+from leanet.training.fit import load_weights
 
 
 class Seen(NamedTuple):

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leanet import __version__
 from leanet.data.files import why_not_read
 from leanet.errors import LeanetError
-from leanet.locks import lock
 from leanet.model.decision import Decision
 from leanet.model.find import Found
 from leanet.model.stream import Ask, Journal, Pixels, Source, ask_about, write_rows
-from leanet.store import JOURNAL, as_cell, damaged, identity, read_json, write_json
-from leanet.store import PREDICTION as DONE
+from leanet.storage.files import JOURNAL, as_cell, damaged, identity, read_json, write_json
+from leanet.storage.files import PREDICTION as DONE
+from leanet.storage.locks import lock
+from leanet.version import __version__
 
 if TYPE_CHECKING:
     from leanet.model.load import Model

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from leanet.config.settings import Settings
 from leanet.data.folder import ImageFolder
 from leanet.data.images import Dataset
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError
-from leanet.settings import Settings
 
 # By `_target_`: a config.yaml that may come from anyone names them, and nothing else is made of it.
 _DATASETS = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in (ImageFolder, SyntheticLeaves)}

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from leanet.data.decode import UnreadableError, decoded, resized
 from leanet.data.files import READS, Files, Kind, image_suffixes, kind_of, why_not_read
 from leanet.errors import LeanetError
-from leanet.store import write_atomically
+from leanet.storage.files import write_atomically
 
 BATCH = 32
 _AHEAD = 3  # batches that are decoded while the network is at one

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leanet.errors import LeanetError
-from leanet.store import damaged
+from leanet.storage.files import damaged
 
 FILE = "validation.csv"
 

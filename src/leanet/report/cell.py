@@ -6,11 +6,11 @@ from functools import cached_property
 from statistics import mean
 from typing import Any
 
-from leanet.effective import kept_settings
-from leanet.facts import Facts, flat
+from leanet.config.differences import Facts, flat
+from leanet.config.effective import kept_settings
+from leanet.config.settings import Settings
 from leanet.report.predictions import f1_at_prior
-from leanet.runs import Run
-from leanet.settings import Settings
+from leanet.runs.run import Run
 
 Result = dict[str, Any]
 Fold = tuple[int, int]  # split seed and number

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from leanet import command
-from leanet.checked import read_settings
+from leanet.config.checked import read_settings
+from leanet.config.command_line import run_command
+from leanet.config.path_options import list_as_texts
+from leanet.config.rules import BOOLEAN, TEXT, Rule, one_of
+from leanet.config.settings import PathSettings
 from leanet.errors import LeanetError
-from leanet.path_options import list_as_texts
 from leanet.report import layout
 from leanet.report.cell import FinishedCell
 from leanet.report.figures.selection import Chosen
@@ -18,8 +20,6 @@ from leanet.report.lifts import FIGURES, Versus
 from leanet.report.paper import TABLES
 from leanet.report.wandb.destination import Destination
 from leanet.report.written import Wanted, write_tables
-from leanet.rules import BOOLEAN, TEXT, Rule, one_of
-from leanet.settings import PathSettings
 
 WORDS = ("page", "wandb")  # what may stand without a value
 
@@ -108,7 +108,7 @@ def _chosen(settings: ReportSettings, home: Path) -> Sequence[FinishedCell]:
 def main() -> None:
     words = [f"{word}=true" if word in WORDS else word for word in sys.argv[1:]]
     sys.argv[1:] = [list_as_texts(word, frozenset({"datasets", "models"})) for word in words]
-    command.run(report, "report", ReportSettings)
+    run_command(report, "report", ReportSettings)
 
 
 if __name__ == "__main__":

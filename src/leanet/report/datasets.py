@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import suppress
 
+from leanet.config.differences import Facts, differences
 from leanet.data.images import Index
 from leanet.errors import LeanetError
-from leanet.facts import Facts, differences
 from leanet.report.cell import FinishedCell, fold_of
 from leanet.report.predictions import Predictions
-from leanet.runs import Run
+from leanet.runs.run import Run
 
 _NOT_THE_IMAGES = ("_target_", "name", "image_size", "folds_file", "origin")  # of a dataset's settings
 

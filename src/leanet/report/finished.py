@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from leanet.config.allowed_targets import CONFIG, read_config
+from leanet.config.differences import Facts, differences, short
+from leanet.config.path_options import name_of
 from leanet.errors import LeanetError
-from leanet.facts import Facts, differences, short
-from leanet.path_options import name_of
 from leanet.report.cell import FinishedCell, Result, order
 from leanet.report.datasets import told_apart
-from leanet.runs import ABLATION, RESULT, read_result
-from leanet.store import damaged, read_json
-from leanet.trusted import CONFIG, read_config
+from leanet.runs.run import read_result
+from leanet.storage.files import damaged, read_json
+from leanet.storage.run_files import ABLATION, RESULT
 
 _NEEDED = {"f1", "auroc", "ap", "floor", "images"}
 

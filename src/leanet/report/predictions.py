@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from leanet.detector.threshold import f1_above
 from leanet.errors import LeanetError
-from leanet.runs import RESULT
+from leanet.storage.run_files import RESULT
 
 
 @dataclass(frozen=True)

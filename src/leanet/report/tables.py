@@ -10,6 +10,7 @@ from typing import Any
 from tabulate import tabulate
 
 from leanet.report.statistics import repeated
+from leanet.runs.run import Run
 
 Result = dict[str, Any]
 Table = tuple[list[str], list[list[str]]]  # header and rows
@@ -32,6 +33,17 @@ def cell_table(cells: Mapping[str, Sequence[Result]]) -> str:
     floors = [result["floor"] for result in list(cells.values())[-1]]
     rows.append(["always positive", spread(floors), "0.500", "", "", "", ""])
     return tabulate(rows, headers=COLUMNS, tablefmt="github", disable_numparse=True)
+
+
+def print_cell(runs: Sequence[Run]) -> float:
+    """Print the cell's table, with the plain ADN's row above it where that was run; return the mean F1."""
+    results = [result for run in runs if (result := run.result)]
+    plain = [result for run in runs if (result := run.plain.result)]
+    cells = {runs[0].plain.model: plain} if plain else {}
+    cells[runs[0].model] = results  # the same where it is the plain ADN
+    print(f"\n{runs[0].settings.dataset_name}, {runs[0].settings.image_size} px\n\n{cell_table(cells)}\n")
+    print(f"picture: {runs[0].folder / 'sheet.png'}")
+    return statistics.fmean(result["f1"] for result in results)
 
 
 def spread(values: Sequence[float]) -> str:

@@ -11,7 +11,7 @@ from leanet.report.finished import said, tables_named
 from leanet.report.lifts import PLAIN, Versus, lifts
 from leanet.report.paper import paper_table
 from leanet.report.tables import FORMATS, pooled_spread
-from leanet.store import write_text
+from leanet.storage.files import write_text
 
 _OF_SEVERAL_POINTS = ("left_out", "nested")
 _OF_CELLS = ("f1", "auroc", "ap", "floor", "collapsed", "seconds", "lift")  # of table=cells, where none are named

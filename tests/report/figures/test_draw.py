@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from leanet.command import CONF
+from leanet.config.command_line import CONF
 from leanet.errors import LeanetError
 from leanet.report.command import report
 from leanet.report.figures.draw import figures_of, write_figures

@@ -13,7 +13,7 @@ from PIL import Image
 
 from leanet.detector.task import probabilities
 from leanet.errors import LeanetError
-from leanet.experiment import load_task
+from leanet.experiment.fold import load_task
 from leanet.report import datasets
 from leanet.report.cell import FinishedCell
 from leanet.report.figures.pictures import FoldPictures, Gallery

@@ -8,7 +8,7 @@ import pytest
 from leanet.report.cell import FinishedCell
 from leanet.report.figures.series import losses_of, scores_by_point, scores_by_share, whole_model
 from leanet.report.finished import finished_cells
-from leanet.runs import RESULT
+from leanet.storage.run_files import RESULT
 
 Finish = Any  # see ../conftest.py
 

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 from playwright.sync_api import Page
 
-from leanet.command import CONF
+from leanet.config.command_line import CONF
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.report.figures.selection import Chosen
 from leanet.report.finished import finished_cells

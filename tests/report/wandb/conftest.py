@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 from wandb.proto.wandb_internal_pb2 import Record
 
-from leanet.runs import COLORIZER_FACTS, Run
-from leanet.store import write_json, write_text
+from leanet.runs.run import Run
+from leanet.storage.files import write_json, write_text
+from leanet.storage.run_files import COLORIZER_FACTS
 
 _BLOCK, _FILE_HEADER, _HEADER = 32768, 7, 7  # the log format of LevelDB, after W&B's own mark
 _FULL, _FIRST, _LAST = 1, 2, 4

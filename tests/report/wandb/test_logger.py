@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from leanet.cells import Cells
-from leanet.effective import settings_of
+from leanet.config.effective import settings_of
 from leanet.report.finished import finished_cells
 from leanet.report.wandb import session
 from leanet.report.wandb.destination import Destination
 from leanet.report.wandb.push import push
-from leanet.runs import Run
-from leanet.store import read_json
+from leanet.runs.cell import Cells
+from leanet.runs.run import Run
+from leanet.storage.files import read_json
 
 Configure = Callable[..., dict[str, Any]]
 ReadBack = Any  # see conftest.py
@@ -31,7 +31,7 @@ import json, os, signal, sys
 from pathlib import Path
 from leanet.detector.task import DetectorTask
 from leanet.train import train
-import leanet.experiment
+import leanet.experiment.fold
 config = json.load(sys.stdin)
 step = DetectorTask.training_step
 def dying(self, batch, number):

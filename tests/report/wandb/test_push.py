@@ -10,7 +10,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from leanet.command import CONF
+from leanet.config.command_line import CONF
 from leanet.report.command import report
 from leanet.report.wandb import session
 

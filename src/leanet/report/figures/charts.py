@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 
-from leanet.canvas import FAINT, INK, printable
+from leanet.pictures.picture_page import FAINT, INK, printable
 from leanet.report.figures.output import new_figure
 from leanet.report.figures.series import Curve, Line, Losses, Scores
 from leanet.report.figures.style import Style, in_our_style, style_of

@@ -12,7 +12,7 @@ from leanet.report.figures.naming import cells_named
 from leanet.report.figures.output import to_bytes
 from leanet.report.figures.selection import Chosen
 from leanet.report.finished import finished_cells, tables_named
-from leanet.store import write_bytes
+from leanet.storage.files import write_bytes
 
 Drawn = Iterator[tuple[str, Figure]]  # each with the name of its files
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from leanet.canvas import FAINT, INK, printable
+from leanet.pictures.picture_page import FAINT, INK, printable
 from leanet.report.cell import FinishedCell
 from leanet.report.figures.output import new_figure
 from leanet.report.figures.style import in_our_style, style_of

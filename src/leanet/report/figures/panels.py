@@ -9,9 +9,17 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from leanet.canvas import FAINT, Page, Scale, attention_scale, difference_scale, evidence_scale, printable
 from leanet.data.images import NEGATIVE, POSITIVE
-from leanet.sheet import Panel
+from leanet.pictures.picture_page import (
+    FAINT,
+    Page,
+    Scale,
+    attention_scale,
+    difference_scale,
+    evidence_scale,
+    printable,
+)
+from leanet.pictures.sheet import Panel
 
 _DPI = 300
 _SIDE, _SMALL, _GAP, _MARGIN = 1.1, 0.8, 0.06, 0.15  # inches; small pictures are for many datasets

@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 
 from leanet.data.images import NEGATIVE, POSITIVE
 from leanet.errors import LeanetError
+from leanet.pictures.sheet import Panel
 from leanet.report.cell import FinishedCell, fold_of
 from leanet.report.figures import panels
 from leanet.report.figures.naming import cells_named, file_words
 from leanet.report.figures.pictures import FoldPictures, Gallery
 from leanet.report.figures.selection import Chosen, datasets_of, widest_row, with_maps, worst
 from leanet.report.finished import rows_of, tables_named
-from leanet.sheet import Panel
 
 _EXAMPLES = {3: 1, 6: 2}  # of each class
 _MISTAKES = 8  # of each class, at most

@@ -11,22 +11,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leanet.cells import Cell, Cells, load
-from leanet.data.batches import Tensors, batches
+from leanet.config.allowed_targets import settings_in
+from leanet.config.settings import Settings
 from leanet.data.images import ImageSet
 from leanet.detector.features import Features, attended_features
 from leanet.detector.task import images_and_maps
 from leanet.errors import LeanetError
-from leanet.experiment import load_task
+from leanet.experiment.fold import load_task
+from leanet.experiment.maps import recolored_of
+from leanet.experiment.split import split_of, tensors_of
+from leanet.pictures.sheet import Panel
 from leanet.report.cell import Result
 from leanet.report.predictions import Predictions
-from leanet.run_maps import recolored_of
-from leanet.runs import Run
-from leanet.settings import Settings
-from leanet.sheet import Panel
-from leanet.split import split_of, tensors_of
-from leanet.store import read_array
-from leanet.trusted import settings_in
+from leanet.runs.cell import Cell, Cells, load
+from leanet.runs.run import Run
+from leanet.storage.files import read_array
+from leanet.training.batches import Tensors, batches
 
 ATTENTION = "attention.npy"  # (N, h, w) float16, rows as in predictions.csv; not in every run's folder
 _BATCH = 16  # images that a network sees together
@@ -54,8 +54,8 @@ class FoldPictures:
             LeanetError: the run's maps, its colorizer or its checkpoint are gone.
         """
         batch = self.batch(rows)
-        colored = recolored_of(self.run, batch["images"]) if self.run.has_colorizer else None
-        attentions = self._attention(rows) if details and self.run.has_attention else None
+        colored = recolored_of(self.run, batch["images"]) if self.run.settings.has_colorizer else None
+        attentions = self._attention(rows) if details and self.run.settings.has_attention else None
         evidence = self.evidence(rows) if details else None
         return [
             Panel(
@@ -64,7 +64,7 @@ class FoldPictures:
                 probability=float(self.predictions.probabilities[row]),
                 image=batch["images"][place].numpy(),
                 recoloured=None if colored is None else colored[place],
-                difference=batch["maps"][place, 0].float().numpy() if self.run.needs_maps else None,
+                difference=batch["maps"][place, 0].float().numpy() if self.run.settings.needs_maps else None,
                 attention=None if attentions is None else attentions[place],
                 evidence=None if evidence is None else evidence[place],
             )
@@ -96,7 +96,7 @@ class FoldPictures:
         One row is the median: neither the image that shows best nor the one that shows worst what maps can do.
         """
         rows = np.flatnonzero(self.predictions.labels == label)
-        if self.run.needs_maps:
+        if self.run.settings.needs_maps:
             means = self._tensors["maps"].float().mean((1, 2, 3)).numpy()
             rows = rows[np.argsort(means[rows], kind="stable")]
         count = min(count, len(rows))
@@ -111,7 +111,7 @@ class FoldPictures:
     def _tensors(self) -> Tensors:
         """Of all test images."""
         run = self.run
-        if run.makes_maps and not run.maps_file.exists():  # or else they would be made anew
+        if run.settings.makes_maps and not run.maps_file.exists():  # or else they would be made anew
             raise LeanetError(f"{run.maps_file} is gone: remove {run.folder}, and do the run again")
         rows = split_of(run, self.images, self.fold_of)
         test = torch.from_numpy(rows.test)

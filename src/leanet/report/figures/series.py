@@ -9,7 +9,7 @@ from statistics import mean
 from leanet.errors import LeanetError
 from leanet.report.cell import FinishedCell
 from leanet.report.finished import rows_of
-from leanet.runs import CURVES
+from leanet.storage.run_files import CURVES
 
 
 @dataclass(frozen=True)

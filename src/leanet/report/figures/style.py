@@ -9,7 +9,7 @@ from zlib import crc32
 
 from matplotlib import rc_context
 
-from leanet.canvas import FAINT, FONT, INK
+from leanet.pictures.picture_page import FAINT, FONT, INK
 
 Dashes = Any  # a name or (offset, lengths), as matplotlib's linestyle
 Choice = TypeVar("Choice")

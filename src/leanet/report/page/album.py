@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leanet.canvas import Scale, attention_scale, evidence_scale
 from leanet.errors import LeanetError
+from leanet.pictures.picture_page import Scale, attention_scale, evidence_scale
 from leanet.report.cell import FinishedCell, Result
 from leanet.report.figures.pictures import ATTENTION, FoldPictures, Gallery
 from leanet.report.page.facts import Data, Key, PageFacts, keys_of
 from leanet.report.page.sprites import Sprite, coloured, shrunk, small, sprite
 from leanet.report.predictions import Predictions
-from leanet.store import read_array
+from leanet.storage.files import read_array
 
 MOST_BYTES = 40_000_000  # of all pictures; what comes later is left out, and the page says so
 IMAGE_SIDE, MAP_SIDE = 80, 64
@@ -42,7 +42,7 @@ def _add_set(
     # The best rows come first, while there is room.
     for told, cell in sorted(members, key=lambda member: (not member[0]["best"], -member[0]["f1"][0])):
         runs = [gallery.of(result) for result in cell.results]
-        if runs[0].run.needs_maps:
+        if runs[0].run.settings.needs_maps:
             key = tuple(pictures.run.maps_file for pictures in runs)
             if key not in maps:
                 maps[key] = _kept(data, _maps(cell, runs, rows))

@@ -8,9 +8,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from leanet.config.differences import Facts, differences
 from leanet.data.images import THRESHOLD
 from leanet.errors import LeanetError
-from leanet.facts import Facts, differences
 from leanet.report.cell import FinishedCell, Result
 from leanet.report.figures.series import read_curves
 from leanet.report.figures.style import style_of
@@ -18,7 +18,7 @@ from leanet.report.finished import rows_of, said, tables_of
 from leanet.report.lifts import Lift, lifts
 from leanet.report.predictions import NO_PREDICTIONS, Predictions
 from leanet.report.statistics import repeated
-from leanet.runs import CURVES
+from leanet.storage.run_files import CURVES
 
 MOST_IMAGES = 3000  # of a dataset; of more, those with the largest mistakes are shown
 

@@ -20,7 +20,7 @@ from leanet.report.page.album import add_pictures
 from leanet.report.page.facts import PageFacts, page_facts
 from leanet.report.page.sprites import data_uri
 from leanet.report.page.tables import paper_tables
-from leanet.store import write_text
+from leanet.storage.files import write_text
 
 _FIGURES: dict[int | str, str] = {
     "points": "F1 over the five attention points",

@@ -7,14 +7,14 @@ from typing import Any
 
 import wandb
 
-from leanet.locks import lock
 from leanet.report.cell import FinishedCell
 from leanet.report.finished import cell_of
 from leanet.report.lifts import lifts
 from leanet.report.statistics import Comparison, mean_sd
 from leanet.report.wandb import session
 from leanet.report.wandb.destination import Destination
-from leanet.runs import Run
+from leanet.runs.run import Run
+from leanet.storage.locks import lock
 
 JOB = "cell"
 FOLDS = "folds"
@@ -43,7 +43,7 @@ def log_cell(home: Path, cell: FinishedCell, to: Destination, lift: Comparison |
 
 
 def cell_name(cell: FinishedCell) -> str:
-    """What leanet.loggers calls {cell}: the group of its runs."""
+    """What leanet.runs.loggers calls {cell}: the group of its runs."""
     return f"{cell.dataset_name} {cell.model} {cell.id}"
 
 

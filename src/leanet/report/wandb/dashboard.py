@@ -8,10 +8,10 @@ import wandb
 import wandb_workspaces.reports.v2 as wr
 from wandb_workspaces import expr
 
-from leanet.logged import COLORIZER, FOLD
 from leanet.report.wandb import cell, session
 from leanet.report.wandb.destination import Destination
-from leanet.store import write_text
+from leanet.storage.files import write_text
+from leanet.training.log_names import COLORIZER, FOLD
 
 TITLE = "Cells, points, curves, pictures"
 FILE = "dashboard.json"

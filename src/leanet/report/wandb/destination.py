@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from leanet.rules import BOOLEAN, TEXT
+from leanet.config.rules import BOOLEAN, TEXT
 
 
 @dataclass(frozen=True)

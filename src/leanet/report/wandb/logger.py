@@ -11,11 +11,11 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from leanet.report.wandb import cell, session
 from leanet.report.wandb.destination import Destination
-from leanet.runs import Run
+from leanet.runs.run import Run
 
 
 class ResumableWandbLogger(WandbLogger):
-    """What leanet.loggers tells a logger that can take it: epochs from the start, folders, and the cell."""
+    """What leanet.runs.loggers tells a logger that can take it: epochs from the start, folders, and the cell."""
 
     def __init__(self, project: str, entity: str | None, offline: bool, id: str, save_dir: str, **given: Any) -> None:
         """`given`: of wandb.init, such as group and job_type.

@@ -11,16 +11,16 @@ from typing import Any
 import wandb
 from tqdm import tqdm
 
-from leanet.logged import COLORIZER, FOLD, figures
+from leanet.config.allowed_targets import read_config
 from leanet.report.cell import FinishedCell, Result
 from leanet.report.finished import tables_of
 from leanet.report.wandb import session
 from leanet.report.wandb.cell import cell_name, lift_of, log_cell
 from leanet.report.wandb.dashboard import publish
 from leanet.report.wandb.destination import Destination
-from leanet.runs import COLORIZER_FACTS
-from leanet.store import read_json
-from leanet.trusted import read_config
+from leanet.storage.files import read_json
+from leanet.storage.run_files import COLORIZER_FACTS
+from leanet.training.log_names import COLORIZER, FOLD, figures
 
 # Of the machine that pushes there is nothing to tell.
 _OFF = {"x_disable_stats": True, "x_disable_meta": True, "x_disable_machine_info": True, "x_save_requirements": False}

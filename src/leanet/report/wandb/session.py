@@ -19,8 +19,8 @@ import wandb
 
 from leanet.data.images import POSITIVE, THRESHOLD
 from leanet.errors import LeanetError
-from leanet.private import private_folder
-from leanet.runs import CURVES
+from leanet.storage.private_folder import private_folder
+from leanet.storage.run_files import CURVES
 
 os.environ.setdefault("WANDB_SILENT", "true")  # a banner for each run, where a line for all will do
 

@@ -1,0 +1,1 @@
+"""Settings, the rules that check them, and the command line."""

@@ -1,0 +1,112 @@
+"""The settings that a configuration amounts to: checked, and without what has no say."""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from leanet.config.checked import check, read_settings
+from leanet.config.path_options import expanded, name_of
+from leanet.config.rules import DATASET_TEXT, IMAGE_SIZE, NAME, POSITIVE, STAGES
+from leanet.config.settings import FEATURE_MAPS, AdnSettings, CaanSettings, InputSettings, Node, Settings
+from leanet.config.weight_sources import IMAGENET, NONE
+from leanet.errors import LeanetError
+
+Trainable = TypeVar("Trainable", AdnSettings, CaanSettings)
+
+
+def settings_of(config: Mapping[str, Any]) -> Settings:
+    """The checked settings of a resolved configuration; LeanetError names the first value that does not fit."""
+    settings = _without_idle(_with_weights(_with_name(read_settings(Settings, config))))
+    if settings.has_epochs and settings.adn.lr is None:
+        check("adn.lr", None, POSITIVE)
+    if settings.adn.freeze and not settings.has_epochs:
+        raise LeanetError(f"adn.freeze={settings.adn.freeze}: {settings.adn.name} trains no stages; leave it empty")
+    if settings.adn.freeze and not (settings.adn.weights or settings.adn.network.get("pretrained")):
+        raise LeanetError(f"adn.freeze={settings.adn.freeze} keeps pretrained weights: give adn.weights=… as well")
+    check("dataset.image_size", settings.dataset.get("image_size"), IMAGE_SIZE)
+    check("dataset.name", settings.dataset["name"], NAME)
+    for key in ("root", "negative", "positive", "folds_file"):  # where there are such
+        check(f"dataset.{key}", settings.dataset.get(key), DATASET_TEXT)
+    settings = replace(settings, dataset={**settings.dataset, **_expanded(settings.dataset)})
+    if settings.fold is not None and settings.fold > settings.folds:
+        raise LeanetError(f"fold={settings.fold}: there are folds 1 to {settings.folds}; leave it empty for all")
+    if settings.trainer.select != "last" and not settings.validation:
+        raise LeanetError(
+            f"trainer.select={settings.trainer.select} needs images that are held out: validation=0.2, say"
+        )
+    if settings.map.name == "folder" and settings.map.root is None:
+        raise LeanetError("map=folder needs map.root=DIR, the folder that holds a map for each image")
+    for key in FEATURE_MAPS.get(settings.map.name, {}):
+        if getattr(settings.map, key) is None:
+            raise LeanetError(f"map.{key} is missing; map={settings.map.name} brings it")
+    return settings
+
+
+def kept_settings(config: Mapping[str, Any]) -> Settings:
+    """The checked settings of a run's config.yaml, which has each network under a name of its own."""
+    known = {entry.name: config[entry.name] for entry in fields(Settings) if entry.name in config}
+    for group in ("adn", "caan", "colorizer"):
+        known[group] = {**known[group], **(known[group]["network"] or {})}
+        del known[group]["network"]
+    return settings_of(known)
+
+
+def _with_weights(settings: Settings) -> Settings:
+    """`weights=none` and `imagenet` as the `pretrained` of their networks, which they are another word for."""
+    maps = settings.map
+    if maps.weights in (NONE, IMAGENET):
+        maps = replace(maps, weights=None, pretrained=maps.weights == IMAGENET)
+    elif not maps.pretrained:
+        maps = replace(maps, weights=None)
+    return replace(
+        settings, adn=_as_pretrained("adn", settings.adn), caan=_as_pretrained("caan", settings.caan), map=maps
+    )
+
+
+def _as_pretrained(path: str, group: Trainable) -> Trainable:
+    weights, network = group.weights, group.network or {}
+    if weights is None or (weights == NONE and "pretrained" not in network):
+        return replace(group, weights=None)
+    if "pretrained" not in network:
+        raise LeanetError(f"{path}.weights={weights}: {group.name} has no pretrained weights; leave it empty")
+    named = weights in (NONE, IMAGENET)
+    network = {**network, "pretrained": weights == IMAGENET}
+    return replace(group, weights=None if named else weights, network=network)
+
+
+def _with_name(settings: Settings) -> Settings:
+    """A folder of images without a name gets its own."""
+    if settings.dataset.get("name") is not None or "root" not in settings.dataset:
+        return settings
+    return replace(settings, dataset={**settings.dataset, "name": name_of(settings.dataset.get("root"))})
+
+
+def _expanded(dataset: Node) -> Node:
+    """Its paths, where it has such, with the home folder for ~."""
+    return {key: expanded(f"dataset.{key}", path) for key in ("root", "folds_file") if (path := dataset.get(key))}
+
+
+def _without_idle(settings: Settings) -> Settings:
+    """What has no say in an ADN that fits itself, dropped as `point` is without attention."""
+    adn = settings.adn
+    if adn.fitted_to is None:
+        return settings
+    settings = replace(
+        settings,
+        adn=replace(adn, lr=None, bn_momentum=None),
+        trainer=replace(settings.trainer, averaging="none", select="last", balance="none"),
+    )
+    no_attention = CaanSettings("none", None)
+    if not adn.is_frozen:  # nothing in it has a place; and a regression scales its maps itself
+        maps = replace(settings.map, scaling="fixed")
+        return replace(settings, caan=no_attention, input=InputSettings(adn.fitted_to), map=maps)
+    caan = no_attention if settings.caan.is_trained else settings.caan
+    if caan.network is not None and (settings.attention.reduce == "conv" or settings.attention.learned_gain):
+        raise LeanetError(f"adn={adn.name}: it is not trained, and so neither are attention=conv and attention=gain")
+    stages = adn.network.get("stages")
+    if stages is not None:
+        check("adn.stages", stages, STAGES)
+        deepest = settings.points[-1]
+        if caan.network is not None and deepest > stages[-1]:
+            raise LeanetError(f"point={deepest}: it is behind the last of adn.stages={stages}, which would not see it")
+    return replace(settings, caan=caan, input=InputSettings("rgb_map" if adn.uses_maps else "rgb"))

@@ -1,0 +1,19 @@
+"""The runs of a cell: those that are missing are trained."""
+
+from leanet.runs.cell import Cell, load
+from leanet.storage.locks import tidy
+
+
+def cross_validate(cell: Cell) -> None:
+    """Train a detector on each fold of `cell` that has no result yet, and print a line for each fold."""
+    for run in cell.runs:
+        tidy(run.folder)
+    if all(run.result for run in cell.runs):
+        return print(f"{cell.runs[0].model} on {cell.settings.dataset_name}: all done before, nothing to train")
+    images, fold_of = load(cell)
+
+    from leanet.experiment.fold import run_fold  # imports torch, after mistakes in the images are reported
+
+    for run in cell.runs:
+        result = run.result or run_fold(run, images, fold_of)
+        print(f"fold {run.fold}/{run.settings.folds}  {run.model}  F1 {result['f1']:.3f}  AUROC {result['auroc']:.3f}")

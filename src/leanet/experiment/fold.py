@@ -1,0 +1,202 @@
+"""One run: fold ─► maps ─► fit ─► predict ─► result.json."""
+
+import csv
+import io
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch.loggers import Logger
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from leanet.data.images import ImageSet
+from leanet.detector.averaging import WeightAverage
+from leanet.detector.build import detector_of
+from leanet.detector.catalogue import without_weights
+from leanet.detector.epochs import BestEpoch, LastEpochs
+from leanet.detector.frozen import Frozen
+from leanet.detector.loss import balance_of
+from leanet.detector.network import LeaNet
+from leanet.detector.task import DetectorTask, fit_itself, images_and_maps
+from leanet.experiment.frozen_features import features_of
+from leanet.experiment.maps import recolored_of
+from leanet.experiment.result import made_by, result_of, trainable
+from leanet.experiment.split import Rows, Split, divisor_of, split_of, tensors_of
+from leanet.pictures.sheet import Panel, choose_rows, draw_sheet
+from leanet.runs.loggers import LogSettings, close, log_cell, logger_of
+from leanet.runs.run import ALL, Run
+from leanet.storage.files import as_cell, write_atomically, write_json, write_text
+from leanet.storage.locks import ensure_held, lock
+from leanet.storage.run_files import RESULT
+from leanet.training.batches import DeviceData, Parts, Tensors, choose
+from leanet.training.distributed import lead
+from leanet.training.fit import CHECKPOINT, Fit, fit, load_weights, save_tensors
+from leanet.training.seeds import derive
+
+
+def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], object] = print) -> dict[str, Any]:
+    """Do `run` and return its result; a run that is done is only read, one that was killed goes on.
+
+    Args:
+        images: all images of the dataset.
+        fold_of: (N,) the fold of each, 1…folds; those of `run.fold` are the test images, all others train. A run of all
+            images has none to test, and so neither scores nor predictions.
+        say: told what a person should know while waiting.
+    """
+    label = run.part
+    lead()
+    with lock(run.folder, on_wait=lambda: say(f"{label}: waiting for the process that is doing this run")):
+        if run.result is not None:
+            return run.result
+        write_text(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(_config(run))))
+        # What can be wrong comes first, before the hours that maps and training may take.
+        made = made_by(run)
+        logger = logger_of(run)
+        network = detector_of(run.settings, run.fold)
+        if run.settings.has_epochs or run.settings.has_attention:
+            _try_out(network, run.settings.image_size)
+        rows = split_of(run, images, fold_of)
+        balance = balance_of(run.settings.trainer.balance, torch.from_numpy(images.labels[rows.train]))
+        task = DetectorTask(network, run.settings.adn.lr, balance)
+        tensors = tensors_of(run, images, rows, label, say)
+        if isinstance(network.adn, Frozen):
+            tensors["features"] = features_of(run, network, tensors, label, say)
+        train, test, validation = (
+            choose(tensors, torch.from_numpy(part)) for part in (rows.train, rows.test, rows.validation)
+        )
+
+        averaging, select = run.settings.trainer.averaging, run.settings.trainer.select
+        average = None if averaging == "none" else WeightAverage(averaging)
+        best = None if select == "last" else BestEpoch(select, validation, average)
+        last_epochs = LastEpochs(_asked(test), _asked(validation), average, best)
+        fitted = _fit if run.settings.has_epochs else _fit_at_once
+        seconds = fitted(run, task, train, last_epochs, logger, label)
+        if run.settings.trainer.devices > 1:  # whose processes have ended it
+            logger = logger_of(run)
+
+        _write_found(run, images, rows, last_epochs)
+        if len(rows.test):
+            _write_sheet(run, images, rows.test, task, test, last_epochs.tested["adn"])
+        result = {
+            **result_of(run, last_epochs, images.labels, rows, seconds),
+            **made,
+            "map_divisor": divisor_of(run, tensors["maps"], rows) if run.settings.needs_maps else None,
+            "parameters": trainable(network),
+        }
+        close(logger, run.folder, result)
+        write_json(run.folder / RESULT, result)
+    if run.fold != ALL:
+        log_cell(logger, run)
+    return result
+
+
+def _try_out(network: LeaNet, image_size: int) -> None:
+    """Let the network look at one image: attention points that do not fit raise a LeanetError now."""
+    network.eval()
+    with torch.no_grad():
+        network(torch.zeros(1, 3, image_size, image_size), torch.zeros(1, 1, image_size, image_size))
+    network.train()
+
+
+def load_task(run: Run) -> DetectorTask:
+    """The detector that the finished `run` ended with, ready to be asked, on the CPU.
+
+    Raises:
+        LeanetError: its checkpoint is gone, or of other networks than its settings name.
+    """
+    with without_weights():
+        task = DetectorTask(detector_of(run.settings, run.fold), run.settings.adn.lr)
+    load_weights(run.folder, task)
+    return task.eval()
+
+
+def _config(run: Run) -> dict[str, Any]:
+    return {**asdict(run.settings), "fold": None if run.fold == ALL else run.fold}
+
+
+def _logged(run: Run) -> dict[str, Any]:
+    """The settings as loggers are told, with what identifies the images."""
+    return {**_config(run), "fingerprint": run.fingerprint}
+
+
+def _asked(tensors: Parts) -> Parts:
+    """What a network is asked with: no labels, and no images whose features are there."""
+    left = {"labels", "images"} if "features" in tensors else {"labels"}
+    return {key: value for key, value in tensors.items() if key not in left}
+
+
+def _fit(run: Run, task: DetectorTask, train: Parts, last_epochs: LastEpochs, logger: Logger, label: str) -> float:
+    settings = run.settings.trainer
+    seed = derive(run.settings.seed, "fold", run.fold)
+    plan = Fit(run.folder, f"{label} · {run.model}", settings.max_epochs, seed, settings)
+    data = DeviceData(train, settings.batch_size, seed)
+    if settings.compile and torch.cuda.is_available():
+        task.network.compile(mode="reduce-overhead")  # with CUDA graphs
+    first = [callback for callback in (last_epochs.average, last_epochs.best) if callback]  # which it asks
+    return fit(task, data, plan, logger, [*first, last_epochs, LogSettings(_logged(run))])
+
+
+def _fit_at_once(
+    run: Run, task: DetectorTask, train: Parts, last_epochs: LastEpochs, logger: Logger, label: str
+) -> float:
+    """In place of `_fit` for an ADN that fits itself. Nothing in it is drawn: one that was killed begins again."""
+    begun = time.monotonic()
+    logger.log_hyperparams(_logged(run))
+    fit_itself(task, train)
+    last_epochs.ask(task)
+    ensure_held(run.folder)
+    save_tensors(run.folder / CHECKPOINT, {"state_dict": task.state_dict()})
+    return time.monotonic() - begun
+
+
+def _write_found(run: Run, images: ImageSet, rows: Split, last_epochs: LastEpochs) -> None:
+    """predictions.csv and validation.csv, and the test images' attention maps in attention.npy."""
+    if len(rows.test):
+        _write_predictions(run.folder / "predictions.csv", images, rows.test, last_epochs.tested)
+    if len(rows.validation):
+        _write_predictions(run.folder / "validation.csv", images, rows.validation, last_epochs.validated)
+    if last_epochs.attention is not None:
+        attention = last_epochs.attention.numpy()
+        write_atomically(run.folder / "attention.npy", lambda out: np.save(out, attention))
+
+
+def _write_predictions(file: Path, images: ImageSet, rows: Rows, found: Tensors) -> None:
+    """P(anomalous) of each image by the ADN and by CAAN's own head, to the last bit."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["file", "sha256", "label", *found])
+    for place, row in enumerate(rows):
+        values = [f"{float(found[head][place]):.9g}" for head in found]
+        writer.writerow([as_cell(images.index.names[row]), images.index.sha256[row], int(images.labels[row]), *values])
+    write_text(file, out.getvalue())
+
+
+def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, tensors: Parts, found: Tensor) -> None:
+    """sheet.png: some test images with everything that was made of them."""
+    chosen = choose_rows(images.labels[test], found.numpy(), rows=8)
+    batch = {key: value[chosen] for key, value in tensors.items()}
+    task.eval()
+    with torch.inference_mode():
+        attention = task(batch).attention
+        evidence = task.network.evidence_map(*images_and_maps(batch))
+    colored = recolored_of(run, batch["images"]) if run.settings.has_colorizer else None
+    panels = [
+        Panel(
+            name=images.index.names[test[row]],
+            label=int(images.labels[test[row]]),
+            probability=float(found[row]),
+            image=images.images[test[row]],
+            recoloured=None if colored is None else colored[place],
+            difference=batch["maps"][place, 0].float().numpy() if "maps" in batch else None,
+            attention=None if attention is None else attention[place, 0].numpy(),
+            evidence=None if evidence is None else evidence[place, 0].numpy(),
+            unit=run.settings.map.unit,
+        )
+        for place, row in enumerate(chosen)
+    ]
+    draw_sheet(panels, f"{run.settings.dataset_name} · {run.model} · fold {run.fold}", run.folder / "sheet.png")

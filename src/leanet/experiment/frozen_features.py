@@ -1,0 +1,56 @@
+"""The features that a frozen ADN has of all images: computed once for all folds, or where maps matter for each fold."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from leanet.detector.frozen import Frozen, map_statistics
+from leanet.detector.network import LeaNet
+from leanet.detector.task import images_and_maps, scaled_maps
+from leanet.maps.make import kept_array
+from leanet.runs.run import Run
+from leanet.training.batches import Tensors, batches
+from leanet.training.device import device_of
+
+BATCH = 16
+
+
+def features_of(
+    run: Run, network: LeaNet, tensors: Tensors, label: str = "", say: Callable[[str], object] = print
+) -> Tensor:
+    """The features (N, F) float32 of all images, of which `run.features_folder` keeps all but the map's statistics.
+
+    Of several processes that ask together, one computes them and the others wait for it.
+
+    Args:
+        network: with a frozen ADN.
+        tensors: all images, with maps and scales where the network needs such.
+    """
+    adn = network.adn
+    assert isinstance(adn, Frozen)
+    parts = {key: value for key, value in tensors.items() if key != "labels"}
+
+    def make() -> Iterator[Tensor]:
+        device, count = device_of(run.settings.trainer.accelerator), len(parts["images"])
+        network.to(device).eval()
+        with torch.inference_mode(), tqdm(total=count, desc=adn.model, unit="image", disable=None) as bar:
+            for batch in batches(parts, BATCH):
+                there = {key: value.to(device) for key, value in batch.items()}
+                yield network.attended(adn.pooled, *images_and_maps(there)).cpu()
+                bar.update(len(batch["images"]))
+        network.cpu()
+
+    file = run.features_folder / "features.npy"
+    shape = (len(parts["images"]), adn.regression.linear.in_features - adn.statistics)
+    waiting = f"{label}: waiting for the process that computes these features"
+    pooled = kept_array(file, shape, make, lambda: say(waiting), np.float32)
+    return torch.cat([pooled, _statistics(parts)], dim=1) if adn.map_statistics else pooled
+
+
+def _statistics(tensors: Tensors) -> Tensor:
+    needed = {key: tensors[key] for key in ("maps", "scales")}
+    scaled = (scaled_maps(batch) for batch in batches(needed, BATCH))
+    return torch.cat([map_statistics(maps) for maps in scaled if maps is not None])

@@ -1,0 +1,222 @@
+"""A grid as it is typed: planned, shown or done, and summed up."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from hydra.types import HydraContext
+from omegaconf import DictConfig
+from tabulate import tabulate
+
+from leanet.config.effective import settings_of
+from leanet.config.settings import Settings
+from leanet.errors import LeanetError, MissingDatasetError
+from leanet.grid.comparison import check_against, comparison
+from leanet.grid.durations import Durations
+from leanet.grid.fit_command import fit_command
+from leanet.grid.launchers import launch_of
+from leanet.grid.naming import labels_of, names_of, runs_by_cell
+from leanet.grid.plan import (
+    LOG,
+    Job,
+    State,
+    as_listed,
+    batches,
+    colorizers_of,
+    distinct,
+    failure_of,
+    forget_failure,
+    state_of,
+)
+from leanet.grid.products import Configurations, Words, expand
+from leanet.grid.sweep import Order, Sweep
+from leanet.grid.worker import do
+from leanet.report.tables import cell_table
+from leanet.runs.cell import Cell, Cells
+from leanet.runs.run import Run
+from leanet.storage.locks import tidy
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The jobs of a grid, a run each, and Hydra's launcher for them.
+
+    missing: a sentence for each dataset that is still to be prepared; its jobs can be planned, and not done.
+    configuration: the resolved configuration of words.
+    against: the model that the others are compared with; None for a grid that compares nothing.
+    """
+
+    jobs: list[Job]
+    missing: list[str]
+    hydra_context: HydraContext
+    config: DictConfig
+    configuration: Callable[[Words], dict[str, Any]]
+    against: str | None
+
+    @classmethod
+    def of(
+        cls,
+        hydra_context: HydraContext,
+        config: DictConfig,
+        products: Sequence[Mapping[str, Any]],
+        arguments: Sequence[str],
+        against: str | None = None,
+    ) -> "Grid":
+        """The grid of `products` and of the words typed; LeanetError or a HydraException for a mistake in any of it."""
+        loader = hydra_context.config_loader
+        configurations = Configurations(
+            partial(loader.load_sweep_config, config), lambda key: bool(loader.get_group_options(key))
+        )
+        everywhere = expand(products, arguments)
+        common = set.intersection(*map(set, everywhere))
+        configuration = partial(configurations.of, common=common)
+        jobs, missing = _jobs(everywhere, configuration)
+        if against is not None:
+            check_against(jobs, against)
+        return cls(jobs, missing, hydra_context, config, configuration, against)
+
+    def show(self) -> None:
+        """Print what there is to do."""
+        print(f"{_plan_table(self.jobs)}\n\n{self._counts()}")
+        for sentence in self.missing:
+            print(f"to be prepared: {sentence}")
+
+    def do(self, retry: bool, jobs_per_gpu: int) -> None:
+        """Do what is open; LeanetError if a dataset is missing, or at the end if not all of it could be done."""
+        if self.missing:
+            raise LeanetError("; ".join(self.missing))
+        before = {job.run.id for job in self.jobs if job.run.is_done}
+        if retry:
+            for job in self.jobs:
+                forget_failure(job.run)
+        launch = launch_of(self.hydra_context, self.config, do, jobs_per_gpu)
+        try:
+            Sweep(self.jobs, launch, self._order).work()
+        finally:  # after Ctrl-C too
+            for job in self.jobs:
+                tidy(job.run.folder)
+            print(f"\n{self._tables()}\n\n{self._summary(before)}")
+        left = [job for job in self.jobs if not job.run.is_done]
+        if left:
+            raise LeanetError(f"{len(left)} of {len(self.jobs)} runs are not done; the same command goes on with them")
+
+    @property
+    def _order(self) -> Order:
+        """As listed where models are compared, so that cheap ones answer first; else what is done sooner in all."""
+        return as_listed if self.against else partial(batches, seconds=Durations.of(self.jobs).fit)
+
+    def _tables(self) -> str:
+        if self.against is None:
+            return _cell_tables(self.jobs)
+        return comparison(self.jobs, self.against, partial(fit_command, configuration=self.configuration))
+
+    def _counts(self) -> str:
+        """A line each on runs, colorizers and time."""
+        states = Counter(state_of(job.run) for job in self.jobs)
+        todo = [job for job in self.jobs if state_of(job.run) in (State.OPEN, State.FAILED)]
+        leaders = [group[0] for group in colorizers_of(self.jobs).values()]
+        unmade = [job for job in leaders if not job.run.maps_file.exists()]
+        durations = Durations.of(self.jobs)
+        expected = [*map(durations.fit, todo), *map(durations.colorizer, unmade)]
+        known = [seconds for seconds in expected if seconds is not None]
+        before = "the datasets are there" if self.missing else "a first run is done"
+        time = _time(sum(known)) if len(known) == len(expected) else f"unknown before {before}"
+        return "\n".join(
+            [
+                f"runs: {len(self.jobs)}, of which {', '.join(f'{states[state]} {state.value}' for state in State)}",
+                f"colorizers: {_number(leaders)}, of which {_number(leaders) - _number(unmade)} made",
+                f"time for the rest, one after the other: {time}",
+            ]
+        )
+
+    def _summary(self, before: set[str]) -> str:
+        now = [job for job in self.jobs if job.run.is_done and job.run.id not in before]
+        failed = [job for job in self.jobs if state_of(job.run) in (State.FAILED, State.GIVEN_UP)]
+        open_ = [job for job in self.jobs if state_of(job.run) == State.OPEN]
+        lines = [
+            f"{len(self.jobs)} runs: {len(before)} done before, {len(now)} done now, {len(failed)} failed, "
+            f"{len(open_)} not started"
+        ]
+        return "\n".join([*lines, *map(_failure, failed)])
+
+
+def _jobs(everywhere: Sequence[Words], configuration: Callable[[Words], dict[str, Any]]) -> tuple[list[Job], list[str]]:
+    """The distinct runs of all cells, and what is to be said of datasets that are not there yet.
+
+    Raises:
+        LeanetError: one for all that is wrong with the cells otherwise.
+    """
+    cells = Cells()
+    jobs: list[Job] = []
+    mistakes: dict[str, None] = {}
+    missing: dict[str, None] = {}
+    for words in everywhere:
+        try:
+            settings = settings_of(configuration(words))
+            jobs += _jobs_of(words, cells.of(settings))
+        except MissingDatasetError as error:
+            missing[str(error)] = None
+            jobs += [Job(_with_fold(words, run.fold), run, 0, 0) for run in _unidentified(settings)]
+        except LeanetError as error:
+            mistakes[str(error)] = None
+    if mistakes:
+        raise LeanetError("; ".join(mistakes))
+    return distinct(jobs), list(missing)
+
+
+def _jobs_of(words: Words, cell: Cell) -> list[Job]:
+    return [Job(_with_fold(words, run.fold), run, cell.images, cell.normals) for run in cell.runs]
+
+
+def _unidentified(settings: Settings) -> list[Run]:
+    """Runs on images that nobody has seen yet, known by where these will be."""
+    place = json.dumps(settings.dataset, sort_keys=True)
+    return [Run(settings, place, fold) for fold in settings.selected_folds]
+
+
+def _with_fold(words: tuple[str, ...], fold: int) -> tuple[str, ...]:
+    return (*(word for word in words if not word.startswith("fold=")), f"fold={fold}")
+
+
+def _number(leaders: Sequence[Job]) -> int:
+    """How many colorizers they need, where no two share any."""
+    return sum(len(job.run.colorizer_folders) for job in leaders)
+
+
+def _failure(job: Job) -> str:
+    run, failure = job.run, failure_of(job.run) or {"reason": "", "times": 1}
+    again = "; twice the same, hydra.sweeper.retry=true tries it again" if failure["times"] > 1 else ""
+    return (
+        f"failed: {run.settings.dataset_name} {run.model} fold {run.fold}: {failure['reason']}{again} "
+        f"({run.folder / LOG})"
+    )
+
+
+def _plan_table(jobs: Sequence[Job]) -> str:
+    cells, labels = runs_by_cell(jobs), labels_of(jobs)
+    rows = []
+    for cell, name in names_of(cells, labels).items():
+        runs = cells[cell]
+        rows.append([labels[runs[0].fingerprint], name, f"{sum(run.is_done for run in runs)}/{len(runs)}"])
+    return tabulate(rows, headers=["dataset", "model", "folds done"], tablefmt="github", disable_numparse=True)
+
+
+def _cell_tables(jobs: Sequence[Job]) -> str:
+    """A table for each dataset and size, a row for each cell of which anything is done."""
+    cells, labels = runs_by_cell(jobs), labels_of(jobs)
+    datasets: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for cell, name in names_of(cells, labels).items():
+        settings = cells[cell][0].settings
+        results = [result for run in cells[cell] if (result := run.result)]
+        if results:
+            label = labels[cells[cell][0].fingerprint]
+            datasets.setdefault(f"{label}, {settings.image_size} px", {})[name] = results
+    return "\n\n".join(f"{name}\n\n{cell_table(found)}" for name, found in datasets.items())
+
+
+def _time(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else "under a minute"

@@ -1,0 +1,1 @@
+"""Anomaly maps: made once, from what a fold's normal images taught."""

@@ -1,0 +1,140 @@
+"""Folders and archives from anywhere, read for the files that are wanted; no name in them becomes a path on disk."""
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from leanet.data.images import NEGATIVE, POSITIVE
+from leanet.errors import LeanetError
+from leanet.published.archive_files import (
+    ARCHIVE,
+    BLOCK,
+    NOT_READ,
+    Budget,
+    Member,
+    is_hidden,
+    of_archive,
+    of_folder,
+    told,
+    unpacked,
+)
+
+
+class Choice(Protocol):
+    """Which files are wanted, by POSIX paths that begin with the folders the source lies in."""
+
+    def label(self, path: str) -> int | None: ...
+
+    def excluded(self, path: str) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Found:
+    """A wanted file: its class, its path in the source for people, and where its bytes lie."""
+
+    label: int
+    source: str
+    path: Path
+    sha256: str
+    bytes: int
+
+
+class Reader:
+    """Finds the wanted files of a source, hashes them, and puts those of archives into the folder `spool`.
+
+    Archives in the source are read too, if without them a class has no files.
+    """
+
+    def __init__(self, choice: Choice, spool: Path, budget: Budget, progress: Callable[[], object] = lambda: None):
+        self.choice, self.spool, self.budget, self.progress = choice, spool, budget, progress
+        self.found: list[Found] = []
+        self.empty: list[str] = []
+        self.folders: set[str] = set()  # of images that are not wanted, for messages
+        self.not_read: set[str] = set()  # archives within the source, of kinds that are not read
+        self._archives_within = False
+
+    def read(self, source: Path) -> list[Found]:
+        """The wanted files of a folder or an archive, in no order to be relied on.
+
+        Raises:
+            LeanetError: an archive of an unknown kind, damaged, encrypted, hostile, or larger than the budget.
+        """
+        source = Path(os.path.abspath(source))  # noqa: PTH100  # resolve() would undo names that people gave by links
+        for within in (False, True):
+            if source.is_dir():
+                self._members(of_folder(source), source.as_posix(), "", within)
+            else:
+                self._archive(source, unpacked(source.as_posix()), "", within)
+            if not self._archives_within or {found.label for found in self.found} == {NEGATIVE, POSITIVE}:
+                break
+            self.budget = replace(self.budget, bytes=0, members=0)  # what is passed over now was counted before
+        return self.found
+
+    def _archive(self, archive: Path, prefix: str, shown: str, within: bool) -> None:
+        name = shown or str(archive)
+        with told(name):
+            self._members(of_archive(archive, name, self.budget), prefix, shown, within)
+
+    def _members(self, members: Iterator[Member], prefix: str, shown: str, within: bool) -> None:
+        """Take the wanted members, or, if `within`, those of the archives among them."""
+        for member in members:
+            name = f"{shown}/{member.name}" if shown else member.name
+            path = f"{prefix}/{member.name}"
+            if not within:
+                self._take(member, path, name)
+            elif self._is_archive(member, path):
+                inner = member.path or self._unpack(member)[0].replace(self.spool / "inner")
+                self._archive(inner, unpacked(path), name, within=False)
+
+    def _is_archive(self, member: Member, path: str) -> bool:
+        readable = bool(ARCHIVE.search(path)) and not member.special and not is_hidden(member.name)
+        return readable and not self.choice.excluded(path)
+
+    def _note(self, member: Member, path: str, name: str) -> None:
+        """Remember what may matter of a file that is not wanted."""
+        if len(self.folders) < 100:
+            self.folders.add(str(PurePosixPath(name).parent))
+        if NOT_READ.search(path):
+            self.not_read.add(name)
+        self._archives_within |= self._is_archive(member, path)
+
+    def _take(self, member: Member, path: str, name: str) -> None:
+        if is_hidden(member.name):
+            return
+        label = self.choice.label(path)
+        if label is None:
+            self._note(member, path, name)
+            return
+        if member.special:
+            raise LeanetError(f"{name}: {member.special}, which leanet refuses; unpack it yourself and give the folder")
+        where, sha256, size = self._hash(member)
+        if size == 0:
+            self.empty.append(name)
+        else:
+            self.found.append(Found(label, name, where, sha256, size))
+        self.progress()
+
+    def _hash(self, member: Member) -> tuple[Path, str, int]:
+        if member.path is None:
+            part, sha256, size = self._unpack(member)
+            return part.replace(self.spool / sha256), sha256, size
+        with member.path.open("rb") as data:
+            digest, size = hashlib.file_digest(data, "sha256"), data.tell()
+        return member.path, digest.hexdigest(), size
+
+    def _unpack(self, member: Member) -> tuple[Path, str, int]:
+        """The member's bytes in a file of the spool, with their SHA-256 and number."""
+        part, digest, size = self.spool / "part", hashlib.sha256(), 0
+        with member.open() as data, part.open("wb") as out:
+            while block := data.read(BLOCK):
+                self.budget.spend(0 if member.size is None else len(block))  # of a tar every byte is counted anyway
+                out.write(block)
+                digest.update(block)
+                size += len(block)
+        if member.size not in (None, size):
+            raise zipfile.BadZipFile(f"{member.name} has another size than declared")
+        return part, digest.hexdigest(), size

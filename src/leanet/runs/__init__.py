@@ -1,0 +1,1 @@
+"""A run and a cell: their identity, their folders and their logger."""

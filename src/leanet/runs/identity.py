@@ -1,0 +1,38 @@
+"""What of a run's settings is part of its identity."""
+
+from dataclasses import MISSING, fields
+from typing import Any
+
+from leanet.config.settings import (
+    FEATURE_MAPS,
+    AdnSettings,
+    AttentionSettings,
+    CaanSettings,
+    ColorizerSettings,
+    MapSettings,
+    TrainerSettings,
+)
+from leanet.config.weight_sources import digest_of
+
+
+def facts_of(group: AdnSettings | ColorizerSettings) -> dict[str, Any]:
+    """What of a group changes the numbers."""
+    given = {entry.name: getattr(group, entry.name) for entry in fields(group) if entry.default is MISSING}
+    return {name: value for name, value in given.items() if name != "name"} | changed(group) | weights_of(group)
+
+
+def weights_of(group: AdnSettings | CaanSettings | ColorizerSettings | MapSettings) -> dict[str, str]:
+    """The content of its pretrained weights, where they come from a file."""
+    weights = getattr(group, "weights", None)
+    return {"weights": digest_of(weights)} if weights else {}
+
+
+def changed(group: AdnSettings | AttentionSettings | ColorizerSettings | TrainerSettings) -> dict[str, Any]:
+    """Its values that are not at their default: where they are, the runs made before there were such are the same."""
+    values = {entry.name: (getattr(group, entry.name), entry.default) for entry in fields(group)}
+    return {name: value for name, (value, default) in values.items() if default not in (MISSING, value)}
+
+
+def feature_facts(maps: MapSettings) -> dict[str, Any]:
+    own = {name: getattr(maps, name) for name in FEATURE_MAPS[maps.name]}
+    return {"name": maps.name, "pretrained": maps.pretrained, "seed": maps.seed, **own, **weights_of(maps)}

@@ -1,0 +1,252 @@
+"""One run and one cell, known before anything heavy is imported: identity, folder, and whether it is done.
+
+A run is one fit of one detector on one fold; a cell is the runs that differ in nothing but the fold. A fit on all
+images, to be used and not to be judged, is a run of fold 0.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from leanet.config.settings import (
+    InputSettings,
+    Settings,
+)
+from leanet.data.map_folder import map_fingerprint
+from leanet.errors import LeanetError
+from leanet.runs.identity import changed, facts_of, feature_facts, weights_of
+from leanet.runs.model_name import model_name
+from leanet.storage.files import damaged, identity, read_json
+from leanet.storage.run_files import DETECTORS, MODELS, RESULT
+
+ALL = 0  # the fold of a run that trains on all images and tests on none
+_NEEDED = {"run", "cell", "dataset", "model", "fold", "folds", "image_size"}  # in every result.json
+SCHEMA = 2  # raised by hand when the program's own changes make earlier numbers incomparable
+
+
+@dataclass(frozen=True)
+class Run:
+    """What identifies a run, and where it lives.
+
+    Nothing that leaves the numbers as they are (paths, logger, device, names) is part of its identity.
+
+    Args:
+        fold: 1…folds, whose images are tested on; or `ALL`.
+    """
+
+    settings: Settings
+    fingerprint: str
+    fold: int
+
+    @cached_property
+    def id(self) -> str:
+        return identity({**self.cell_facts, "fold": self.fold})
+
+    @cached_property
+    def cell(self) -> str:
+        return identity(self.cell_facts)
+
+    @cached_property
+    def model(self) -> str:
+        """For people, as `model_name` has it: resnet18, resnet18+mobilenet@4."""
+        return model_name(self.settings)
+
+    @property
+    def name(self) -> str:
+        fold = "" if self.fold == ALL else f"-fold{self.fold}"
+        return f"{self.settings.dataset_name}-{self.model.replace('@', '-point')}{fold}"
+
+    @property
+    def part(self) -> str:
+        """For people: which images it trains on and which it leaves."""
+        return "all images" if self.fold == ALL else f"fold {self.fold}/{self.settings.folds}"
+
+    @cached_property
+    def folder(self) -> Path:
+        return self._place(MODELS if self.fold == ALL else DETECTORS, self.name, self.id)
+
+    def _place(self, kind: str, name: str, identity: str) -> Path:
+        """paths.runs/kind/name-identity; or what was made there when every `dataset=folder` was called `folder`."""
+        home = Path(self.settings.paths.runs) / kind
+        place = home / f"{name}-{identity}"
+        older = home / f"folder{name.removeprefix(self.settings.dataset_name)}-{identity}"
+        return older if older.is_dir() and not place.is_dir() else place
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """The finished run's result.json; None for a run that is not done, LeanetError where it is damaged."""
+        return read_result(self.folder / RESULT)
+
+    @property
+    def is_done(self) -> bool:
+        return (self.folder / RESULT).exists()
+
+    @property
+    def plain(self) -> "Run":
+        """The same ADN that sees the image alone, without attention: what the run is to be compared with.
+
+        A baseline has none beside it.
+        """
+        if not self.settings.has_epochs and not self.settings.adn.is_frozen:
+            return self
+        caan = replace(self.settings.caan, name="none", network=None)
+        adn = replace(self.settings.adn, pooling="mean", map_statistics=False)
+        return replace(self, settings=replace(self.settings, adn=adn, caan=caan, input=InputSettings("rgb")))
+
+    @cached_property
+    def colorizer_folder(self) -> Path:
+        """Of the colorizer whose maps this run uses, and of its maps; shared with every run that agrees on its facts.
+
+        Where maps are cross-fitted, of the maps alone. Maps by features lie likewise, with what was learnt of normals
+        in the colorizer's place.
+        """
+        return self._maker_folder("")
+
+    @cached_property
+    def colorizer_folders(self) -> list[Path]:
+        """Of each colorizer, or what stands in its place, that has a share in the maps."""
+        if not self.settings.makes_maps:
+            return []
+        if self.settings.cross_fit is None:
+            return [self.colorizer_folder]
+        return [self._maker_folder(f"-part{part}", part=part) for part in range(1, self.settings.cross_fit + 1)]
+
+    @property
+    def _fold_word(self) -> str:
+        return "all" if self.fold == ALL else f"fold{self.fold}"
+
+    def _maker_folder(self, which: str, **more: int) -> Path:
+        kind = f"-{self.settings.map.name}" if self.settings.map.is_of_features else ""
+        name = f"{self.settings.dataset_name}-{self._fold_word}{kind}{which}"
+        return self._place("colorizers", name, identity(self._maker_facts | more))
+
+    @cached_property
+    def features_folder(self) -> Path:
+        """Of the pooled features that a frozen ADN sees of all images, whatever the labels and the regression.
+
+        Where maps have a say in them, of this fold; otherwise of all folds.
+        """
+        adn, fold = self.settings.adn, ""
+        network = {name: value for name, value in adn.network.items() if name != "strength"}
+        facts = {"schema": SCHEMA, "images": self._image_facts, "network": network, **weights_of(adn)}
+        if self.settings.has_attention or adn.pooling == "map":
+            fold = f"-{self._fold_word}"
+            facts |= {"pooling": adn.pooling, "map": self._map_facts, **self._attention_facts}
+            facts |= {"split": self._fold_facts["split"], "fold": self.fold}
+            if self.settings.map.scaling == "fold":  # by what the maps of the training images are
+                facts["positive_rate"] = self.settings.positive_rate
+        return self._place("features", f"{self.settings.dataset_name}-{adn.network['model']}{fold}", identity(facts))
+
+    @cached_property
+    def layers_folder(self) -> Path:
+        """Of the layers' features of all images that maps by features model, whatever the fold and the kind of map."""
+        maps = self.settings.map
+        network: dict[str, Any] = {
+            "network": maps.network,
+            "layers": maps.layers,
+            "pretrained": maps.pretrained,
+            **weights_of(maps),
+        }
+        if not maps.pretrained:
+            network["seed"] = maps.seed
+        images = {"fingerprint": self.fingerprint, "image_size": self.settings.image_size}
+        facts = {"schema": SCHEMA, "images": images, **network}
+        return self._place("features", f"{self.settings.dataset_name}-layers-{maps.network}", identity(facts))
+
+    @property
+    def maps_file(self) -> Path:
+        """Where the maps (N, 1, S, S) that this run uses are kept."""
+        return self.colorizer_folder / f"maps-{self.settings.map.name}.npy"
+
+    @cached_property
+    def folds_file(self) -> str | None:
+        """SHA-256 of the file that says which image is in which fold; None where the split seed says so."""
+        file = self.settings.dataset.get("folds_file")
+        return _digest(file) if file else None
+
+    @cached_property
+    def _fold_facts(self) -> dict[str, Any]:
+        settings, file = self.settings, self.folds_file
+        split: dict[str, Any] = {"file": file} if file else {"folds": settings.folds, "split_seed": settings.split_seed}
+        if settings.validation:
+            split |= {"validation": settings.validation, "split_seed": settings.split_seed}
+        return {"schema": SCHEMA, "images": self._image_facts, "split": split}
+
+    @property
+    def _image_facts(self) -> dict[str, Any]:
+        return {"fingerprint": self.fingerprint, "image_size": self.settings.image_size}
+
+    @property
+    def _maker_facts(self) -> dict[str, Any]:
+        return {**self._fold_facts, "fold": self.fold, **self._maker, **self._parts}
+
+    @property
+    def _maker(self) -> dict[str, Any]:
+        """What changes a colorizer, or what stands in its place."""
+        maps = self.settings.map
+        return {"features": feature_facts(maps)} if maps.is_of_features else {"colorizer": self._colorizer_training}
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        if self.settings.cross_fit is None:
+            return {}
+        return {"cross_fit": {"parts": self.settings.cross_fit, "split_seed": self.settings.split_seed}}
+
+    @cached_property
+    def _colorizer_training(self) -> dict[str, Any]:
+        return {**facts_of(self.settings.colorizer), "precision": self.settings.trainer.precision}
+
+    @property
+    def _map_facts(self) -> dict[str, Any]:
+        settings = self.settings
+        facts = {"name": settings.map.name, "scaling": settings.map.scaling}
+        if settings.map.name == "folder":
+            return {**facts, "maps": map_fingerprint(str(settings.map.root), settings.folds)}
+        return {**facts, **self._maker, **self._parts}
+
+    @property
+    def _training_facts(self) -> dict[str, Any]:
+        trainer = self.settings.trainer
+        given = {key: getattr(trainer, key) for key in ("max_epochs", "batch_size", "precision")}
+        return given | changed(replace(trainer, compile=False))  # which gives the same numbers, sooner
+
+    @cached_property
+    def cell_facts(self) -> dict[str, Any]:
+        """Everything that changes its numbers but the fold."""
+        settings = self.settings
+        facts = {**self._fold_facts, "positive_rate": settings.positive_rate, "adn": facts_of(settings.adn)}
+        if settings.has_epochs:
+            facts |= {"seed": settings.seed, "training": self._training_facts}
+        if settings.dataset.get("folds_file") and settings.positive_rate != 1:
+            facts["thinned_by"] = settings.split_seed  # which has no other say there
+        if self.settings.needs_maps:
+            facts |= {"input": settings.input.name, "map": self._map_facts}
+        return facts | self._attention_facts
+
+    @property
+    def _attention_facts(self) -> dict[str, Any]:
+        settings = self.settings
+        if not self.settings.has_attention:
+            return {}
+        point = {} if settings.attention.points else {"point": settings.point}
+        external = {"caan": settings.caan.network, **weights_of(settings.caan)}
+        return {"attention": {**external, **point, **changed(settings.attention)}}
+
+
+def read_result(file: Path) -> dict[str, Any] | None:
+    """A result.json; None where there is none, and LeanetError where it is damaged."""
+    found: dict[str, Any] | None = read_json(file)
+    if found is None:
+        return None
+    if not isinstance(found, dict) or not found.keys() >= _NEEDED:
+        raise damaged(file)
+    return found
+
+
+def _digest(file: str) -> str:
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except OSError as error:
+        raise LeanetError(f"dataset.folds_file={file}: {error.strerror}") from None

@@ -1,0 +1,1 @@
+"""Training that can be resumed: batches, epochs, devices and processes."""
