@@ -19,7 +19,7 @@ from torchmetrics.functional.classification import binary_auroc
 
 from leanet.config.command_line import CONF
 from leanet.config.effective import settings_of
-from leanet.maps.make import map_divisor, map_scales, maps_file
+from leanet.maps.scaling import map_divisor, map_scales
 from leanet.report.tables import spread
 from leanet.runs.cell import dataset_of, folds_of
 from leanet.runs.run import Run
@@ -34,7 +34,7 @@ def main(overrides: list[str]) -> None:
     fold_of = folds_of(settings, images, home)
     found: dict[str, list[list[float]]] = {"fold": [], "image_max": [], "fixed": []}
     for fold in settings.selected_folds:
-        file = maps_file(Run(settings, images.index.fingerprint, fold).colorizer_folder, settings.map.name)
+        file = Run(settings, images.index.fingerprint, fold).maps_file
         if not file.exists():
             continue
         maps = torch.from_numpy(np.load(file, allow_pickle=False))

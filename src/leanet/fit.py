@@ -64,14 +64,14 @@ def _train(model: Run, cell: Cell) -> None:
 def _keep_colorizer(model: Run) -> None:
     """Put the weights of what makes its maps beside the networks', so that the folder can be moved."""
     name = COLORIZER_WEIGHTS if model.settings.has_colorizer else FEATURE_WEIGHTS
-    folders = model.colorizer_folders
+    folders = model.maker_folders
     for place, folder in zip(colorizers_kept(model.folder, len(folders)), folders, strict=True):
         kept, made = place / name, folder / name
         if kept.exists():
             continue
         if not made.exists():
             raise LeanetError(
-                f"{made} is gone; remove the folders {model.colorizer_folder} and {model.folder}, and all is made again"
+                f"{made} is gone; remove the folders {model.maps_folder} and {model.folder}, and all is made again"
             )
         write_bytes(kept, made.read_bytes())
 

@@ -129,4 +129,4 @@ def test_loggers(name: str, tmp_path: Path) -> None:
     logger = logger_of(run)
     assert isinstance(logger, Logger)
     assert logger.save_dir == str(run.folder)
-    assert colorizer_logger_of(run, run.colorizer_folder).save_dir == str(run.colorizer_folder)
+    assert colorizer_logger_of(run, run.maps_folder).save_dir == str(run.maps_folder)

@@ -87,7 +87,7 @@ def test_the_papers_tables(experiment: str) -> None:
 def test_the_tables_are_3160_fits_of_60_colorizers() -> None:
     runs = [run_of(cell, fold) for name in TABLES for cell in settings(name) for fold in range(1, 6)]
     assert len({run.id for run in runs}) == 3160
-    assert len({run.colorizer_folder for run in runs if run.settings.needs_maps}) == 60
+    assert len({run.maps_folder for run in runs if run.settings.needs_maps}) == 60
 
 
 def test_figure_4() -> None:

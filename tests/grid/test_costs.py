@@ -39,7 +39,7 @@ def test_each_fold_s_maps_count(job: MakeJob) -> None:
 
 def test_a_colorizer_that_was_gone_on_with_knows_its_training(job: MakeJob) -> None:
     run = finish(job("point=1").run, 10)
-    write_json(run.colorizer_folder / COLORIZER_FACTS, {"seconds": 30})
+    write_json(run.maps_folder / COLORIZER_FACTS, {"seconds": 30})
     note(run.maps_file, 8)
     found = cost_of([run])
     assert found is not None and found.seconds == 40 and found.is_whole

@@ -45,7 +45,7 @@ def test_what_is_done_of_a_grid_is_read(job: MakeJob) -> None:
     done, open_ = job("point=1"), job("point=2")
     write_json(done.run.folder / RESULT, result(done.run.model, 30))
     facts = {"images": 12, "image_size": 32, "max_epochs": 3, "seconds": 5.0}
-    write_json(done.run.colorizer_folder / COLORIZER_FACTS, facts)
+    write_json(done.run.maps_folder / COLORIZER_FACTS, facts)
     durations = Durations.of([done, open_])
     assert durations.fit(open_) == pytest.approx(30) and durations.colorizer(open_) == pytest.approx(5)
 

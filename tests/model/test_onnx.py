@@ -14,11 +14,11 @@ from leanet.config.effective import settings_of
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.detector.build import detector_of
 from leanet.errors import LeanetError
+from leanet.maps.color import ColorMaps
 from leanet.maps.features.layers import extracted
-from leanet.maps.features.make import extractor_of, fit_features
-from leanet.maps.make import DIFFERENCES
+from leanet.maps.features.recipe import extractor_of, fit_features
 from leanet.model import onnx as exporting
-from leanet.model.pipeline import ColorMaps, Ensemble, Pipeline
+from leanet.model.pipeline import Ensemble, Pipeline
 from leanet.model.program import Exportable, Facts, asked, program_of
 
 Configure = Callable[..., dict[str, Any]]
@@ -55,7 +55,7 @@ def untrained(configure: Configure, *words: str) -> Pipeline:
         maker = fit_features(extractor, extracted(extractor, normals, torch.device("cpu")), settings.map)
         return Pipeline(network, [maker], divisor).eval()
     colorizer = colorizer_of(settings.colorizer, settings.image_size)
-    return Pipeline(network, [ColorMaps(colorizer, DIFFERENCES[settings.map.name])], divisor).eval()
+    return Pipeline(network, [ColorMaps(colorizer, settings.map.name)], divisor).eval()
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,7 @@ def plain(*changes: str) -> Run:
 
 def colorizer(made: Run) -> str:
     """The last 12 digits of the folder's name, without names that are for people."""
-    return made.colorizer_folder.name[-12:]
+    return made.maps_folder.name[-12:]
 
 
 @pytest.mark.parametrize("change", NOT_OURS)
@@ -165,7 +165,7 @@ def test_runs_from_before_there_were_other_attentions_are_found_again() -> None:
 def test_so_does_the_choice_of_an_epoch(made: Callable[..., Run]) -> None:
     selected, last = made(*SELECTED), made(SELECTED[0])
     assert selected.id != last.id and selected.cell != last.cell
-    assert selected.colorizer_folder == last.colorizer_folder
+    assert selected.maps_folder == last.maps_folder
     assert made(SELECTED[0], "trainer.select=val_loss").id not in (selected.id, last.id)
 
 
@@ -207,7 +207,7 @@ def test_input_baselines_have_maps_but_no_point(group: str) -> None:
     assert made.settings.needs_maps and made.settings.has_colorizer and not made.settings.has_attention
     assert run("point=1", groups=(group,)).id == made.id
     assert run("map.scaling=fixed", groups=(group,)).id != made.id
-    assert made.colorizer_folder == run().colorizer_folder
+    assert made.maps_folder == run().maps_folder
     assert len({other.id for other in (made, run(), plain())}) == 3
     assert made.plain.id == plain().id
     assert made.model == f"resnet18-{group.partition('=')[2]}"
@@ -215,7 +215,7 @@ def test_input_baselines_have_maps_but_no_point(group: str) -> None:
 
 @pytest.mark.parametrize("group", ["map=legacy", "map=ab"])
 def test_maps_of_one_colorizer(group: str) -> None:
-    assert run(groups=(group,)).colorizer_folder == run().colorizer_folder
+    assert run(groups=(group,)).maps_folder == run().maps_folder
     assert run(groups=(group,)).id != run().id
 
 
@@ -237,15 +237,15 @@ def test_maps_by_features_have_settings_of_their_own(name: str, change: str) -> 
     usual = run(groups=(f"map={name}",))
     for word in (change, OWN[name], "map.cross_fit=3", "validation=0.25"):
         other = run(word, groups=(f"map={name}",))
-        assert other.id != usual.id and other.colorizer_folder != usual.colorizer_folder
+        assert other.id != usual.id and other.maps_folder != usual.maps_folder
     for word in (*COLORIZER, "map.scaling=fixed", "seed=9", "point=1", "positive_rate=0.5"):
         other = run(word, groups=(f"map={name}",))
-        assert other.colorizer_folder == usual.colorizer_folder
+        assert other.maps_folder == usual.maps_folder
         is_colorizers = word in COLORIZER and not word.startswith("trainer.")
         assert (other.id == usual.id) == is_colorizers
     assert not usual.settings.has_colorizer and usual.settings.makes_maps and not usual.plain.settings.makes_maps
-    assert usual.colorizer_folders == [usual.colorizer_folder] and usual.plain.colorizer_folders == []
-    assert len(run("map.cross_fit=3", groups=(f"map={name}",)).colorizer_folders) == 3
+    assert usual.maker_folders == [usual.maps_folder] and usual.plain.maker_folders == []
+    assert len(run("map.cross_fit=3", groups=(f"map={name}",)).maker_folders) == 3
 
 
 def test_the_plain_run_is_that_of_no_caan() -> None:
@@ -255,12 +255,12 @@ def test_the_plain_run_is_that_of_no_caan() -> None:
 
 @pytest.mark.parametrize("change", [*DETECTOR, *ATTENTION])
 def test_detectors_share_a_colorizer(change: str) -> None:
-    assert run(change).colorizer_folder == run().colorizer_folder
+    assert run(change).maps_folder == run().maps_folder
 
 
 @pytest.mark.parametrize("group", ["caan=direct", "caan=resnet", "caan=none"])
 def test_whatever_their_caan(group: str) -> None:
-    assert run(groups=(group,)).colorizer_folder == run().colorizer_folder
+    assert run(groups=(group,)).maps_folder == run().maps_folder
 
 
 @pytest.mark.parametrize("change", [*COLORIZER, *IMAGES, *MAPS, "seed=9"])
@@ -270,21 +270,19 @@ def test_colorizers_differ_by_images_and_training(change: str) -> None:
 
 def test_cross_fitted_colorizers_have_folders_of_their_own(tmp_path: Path) -> None:
     made = run("map.cross_fit=3")
-    folders = made.colorizer_folders
-    assert (
-        len({made.maps_file.parent, run().colorizer_folder, *folders, *run("map.cross_fit=4").colorizer_folders}) == 9
-    )
+    folders = made.maker_folders
+    assert len({made.maps_file.parent, run().maps_folder, *folders, *run("map.cross_fit=4").maker_folders}) == 9
     assert [folder.name.rpartition("-")[0] for folder in folders] == [f"synthetic-fold1-part{k}" for k in (1, 2, 3)]
-    assert run("map.cross_fit=3", "map.name=ab", "point=1").colorizer_folders == folders
-    assert run().colorizer_folders == [run().colorizer_folder] and plain("map.cross_fit=3").colorizer_folders == []
+    assert run("map.cross_fit=3", "map.name=ab", "point=1").maker_folders == folders
+    assert run().maker_folders == [run().maps_folder] and plain("map.cross_fit=3").maker_folders == []
     (tmp_path / "folds.csv").write_text("one")
     words = f"dataset.folds_file={tmp_path}/folds.csv", "map.cross_fit=3"
-    seeded = [folder for seed in (0, 9) for folder in run(*words, f"split_seed={seed}").colorizer_folders]
+    seeded = [folder for seed in (0, 9) for folder in run(*words, f"split_seed={seed}").maker_folders]
     assert len(set(seeded)) == 6  # the seed deals the parts, also where it deals no folds
 
 
 def test_seeds_share_a_colorizer_whose_seed_is_given() -> None:
-    assert run("seed=9", "colorizer.seed=0").colorizer_folder == run().colorizer_folder
+    assert run("seed=9", "colorizer.seed=0").maps_folder == run().maps_folder
 
 
 def test_names_are_for_people_and_end_in_the_id() -> None:
@@ -292,7 +290,7 @@ def test_names_are_for_people_and_end_in_the_id() -> None:
     assert (made.model, without.model) == ("resnet18+mobilenet@4", "resnet18")
     assert made.folder == Path(f"there/detectors/synthetic-resnet18+mobilenet-point4-fold3-{made.id}")
     assert without.folder == Path(f"there/detectors/synthetic-resnet18-fold1-{without.id}")
-    assert made.colorizer_folder.parent == Path("there/colorizers")
+    assert made.maps_folder.parent == Path("there/colorizers")
 
 
 def test_peculiarities_are_in_the_name() -> None:
@@ -393,7 +391,7 @@ def test_what_is_left_does(change: str) -> None:
 def test_a_colorizer_matters_to_the_score_of_its_maps(change: str) -> None:
     assert run(change, groups=(SCORE,)).id != run(groups=(SCORE,)).id
     assert run(change, groups=(LAB,)).id == run(groups=(LAB,)).id
-    assert run(change, groups=(SCORE,)).colorizer_folder == run(change).colorizer_folder
+    assert run(change, groups=(SCORE,)).maps_folder == run(change).maps_folder
 
 
 def test_baselines_have_short_names() -> None:
@@ -417,7 +415,7 @@ def test_a_folds_file_counts_by_its_content(tmp_path: Path) -> None:
     made = {name: run(f"dataset.folds_file={tmp_path / name}") for name in contents}
     assert made["a.csv"].id == made["b.csv"].id
     assert len({run().id, made["a.csv"].id, made["c.csv"].id}) == 3
-    assert len({run().colorizer_folder, made["a.csv"].colorizer_folder, made["c.csv"].colorizer_folder}) == 3
+    assert len({run().maps_folder, made["a.csv"].maps_folder, made["c.csv"].maps_folder}) == 3
     assert run(f"dataset.folds_file={tmp_path / 'a.csv'}", "split_seed=9").id == made["a.csv"].id
     for word in ("positive_rate=0.5", "validation=0.2"):  # which the split seed draws
         seeded = {run(f"dataset.folds_file={tmp_path / 'a.csv'}", f"split_seed={seed}", word).id for seed in (0, 9)}

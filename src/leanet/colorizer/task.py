@@ -1,7 +1,5 @@
 """Training a colorizer to recolour normal images (§3-1, §4-2)."""
 
-from collections.abc import Iterator
-
 import lightning
 import torch
 from torch import Tensor
@@ -55,20 +53,3 @@ class ColorizerTask(lightning.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         first, second = self.settings.betas
         return torch.optim.Adam(self.colorizer.parameters(), lr=self.settings.lr, betas=(first, second), fused=True)
-
-
-@torch.inference_mode()
-def recolored(colorizer: Colorizer, images: Tensor, at_once: int = 1 << 21) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of (original, recoloured) true L*a*b*, (B, 3, S, S), of images (N, 3, S, S) uint8.
-
-    What the colorizer does not give, a U-Net's L*, is the original's.
-
-    Args:
-        at_once: pixels in a batch. Many small images together spare a CPU to lay out the deep layers' weights for each
-            few of them, which takes it longer than to use them.
-    """
-    colorizer.eval()
-    device = next(colorizer.parameters()).device
-    for batch in batches({"images": images}, max(1, at_once // images.shape[-1] ** 2)):
-        lab = rgb_to_lab(batch["images"].to(device) / 255)
-        yield lab, colorizer.recolored(lab)

@@ -10,8 +10,8 @@ from tqdm import tqdm
 from leanet.detector.frozen import Frozen, map_statistics
 from leanet.detector.network import LeaNet
 from leanet.detector.task import images_and_maps, scaled_maps
-from leanet.maps.make import kept_array
 from leanet.runs.run import Run
+from leanet.storage.kept_array import kept_array
 from leanet.training.batches import Tensors, batches
 from leanet.training.device import device_of
 

@@ -81,7 +81,7 @@ def version_of(package: str) -> str:
 
 def _colorizer(run: Run) -> str | list[str] | None:
     """The name of its colorizer's folder, or the names where it is cross-fitted."""
-    names = [folder.name for folder in run.colorizer_folders]
+    names = [folder.name for folder in run.maker_folders]
     return names[0] if run.settings.has_colorizer and run.settings.cross_fit is None else names or None
 
 

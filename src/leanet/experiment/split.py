@@ -11,7 +11,7 @@ from torch import Tensor
 from leanet.data.folds import held_out, thinned
 from leanet.data.images import NEGATIVE, ImageSet
 from leanet.experiment.maps import maps_of
-from leanet.maps.make import map_divisor, map_scales
+from leanet.maps.scaling import map_divisor, map_scales
 from leanet.runs.run import Run
 from leanet.training.batches import Tensors
 

@@ -45,7 +45,7 @@ def _seconds_of_maps(run: Run) -> float | None:
     A process that went on with a colorizer measured only its own part, but the colorizer itself knows its training.
     """
     made = read_json(run.maps_file.with_suffix(MAKING))
-    trained = [facts["seconds"] for folder in run.colorizer_folders if (facts := read_json(folder / COLORIZER_FACTS))]
+    trained = [facts["seconds"] for folder in run.maker_folders if (facts := read_json(folder / COLORIZER_FACTS))]
     found = [made["seconds"]] if made else []
     return max([*found, sum(trained)]) if found or trained else None
 

@@ -34,7 +34,7 @@ class Durations:
     @classmethod
     def of(cls, jobs: Sequence[Job]) -> "Durations":
         """Those of what is done of the jobs."""
-        folders = [folder for group in colorizers_of(jobs).values() for folder in group[0].run.colorizer_folders]
+        folders = [folder for group in colorizers_of(jobs).values() for folder in group[0].run.maker_folders]
         colorizers = [facts for folder in folders if (facts := read_json(folder / COLORIZER_FACTS))]
         return cls((result for job in jobs if (result := job.run.result)), colorizers)
 

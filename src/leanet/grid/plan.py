@@ -76,7 +76,7 @@ def colorizers_of(jobs: Iterable[Job]) -> dict[str, list[Job]]:
     found: defaultdict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         if job.run.settings.has_colorizer:
-            found[str(job.run.colorizer_folder)].append(job)
+            found[str(job.run.maps_folder)].append(job)
     return dict(found)
 
 
@@ -94,7 +94,7 @@ def batches(jobs: Sequence[Job], seconds: Callable[[Job], float | None]) -> list
     makers: dict[Path, Job] = {}
     unmade = [job for job in jobs if job.run.settings.makes_maps and not job.run.maps_file.exists()]
     for job in unmade:
-        makers.setdefault(job.run.colorizer_folder, job)
+        makers.setdefault(job.run.maps_folder, job)
     leaders = {job.run.id for job in makers.values()}
     waiting = {job.run.id for job in unmade} - leaders
 

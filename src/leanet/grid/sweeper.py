@@ -183,7 +183,7 @@ def _with_fold(words: tuple[str, ...], fold: int) -> tuple[str, ...]:
 
 def _number(leaders: Sequence[Job]) -> int:
     """How many colorizers they need, where no two share any."""
-    return sum(len(job.run.colorizer_folders) for job in leaders)
+    return sum(len(job.run.maker_folders) for job in leaders)
 
 
 def _failure(job: Job) -> str:

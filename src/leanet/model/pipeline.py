@@ -1,14 +1,12 @@
 """The whole way from an RGB image to an answer, as one network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from leanet.color import rgb_to_lab
-from leanet.colorizer.network import Colorizer
 from leanet.config.allowed_targets import settings_in
 from leanet.config.settings import Settings
 from leanet.detector.build import detector_of
@@ -16,8 +14,8 @@ from leanet.detector.catalogue import without_weights
 from leanet.detector.network import LeaNet, evidence
 from leanet.detector.task import DetectorTask
 from leanet.errors import LeanetError
-from leanet.maps.features.make import load_features
-from leanet.maps.make import DIFFERENCES, load_colorizer, map_scales, mean_map
+from leanet.maps.load import load_maker
+from leanet.maps.scaling import map_scales, mean_map
 from leanet.model.find import kept_in
 from leanet.storage.run_files import FEATURE_WEIGHTS, RESULT
 from leanet.training.fit import load_weights
@@ -37,24 +35,6 @@ class Seen(NamedTuple):
     probability: Tensor
     map: Tensor | None = None
     attention: Tensor | None = None
-
-
-class ColorMaps(nn.Module):
-    """RGB → L*a*b* → recoloured → anomaly map.
-
-    Args:
-        difference: L*a*b* of original and recoloured image, (B, 3, S, S) each → (B, 1, S, S).
-    """
-
-    def __init__(self, colorizer: Colorizer, difference: Callable[[Tensor, Tensor], Tensor]) -> None:
-        super().__init__()
-        self.colorizer = colorizer
-        self.difference = difference
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        """rgb: (B, 3, S, S), sRGB in 0…1 → (B, 1, S, S)."""
-        lab = rgb_to_lab(rgb)
-        return self.difference(lab, self.colorizer.recolored(lab))
 
 
 class Pipeline(nn.Module):
@@ -148,7 +128,7 @@ def assembled(
         task = DetectorTask(detector_of(settings, fold), settings.adn.lr)
     load_weights(detector, task)
     if not colorizers:
-        if settings.caan.network is not None or settings.input.name != "rgb":
+        if settings.needs_maps:
             raise LeanetError(
                 f"{detector}: its maps come from map.root={settings.map.root}, and new images have none there; "
                 "train with maps that are made here, map=ciede2000"
@@ -158,18 +138,15 @@ def assembled(
 
 
 def _maker(folder: Path, settings: Settings, detector: Path) -> nn.Module:
-    """What makes maps of images, whose weights are in `folder`."""
-    if settings.map.is_of_features:
-        gone, features = FEATURE_WEIGHTS, load_features(folder, settings.map, settings.image_size)
-        if features is not None:
-            return features
-    else:
-        gone, colorizer = "colorizer", load_colorizer(folder, settings.colorizer, settings.image_size)
-        if colorizer is not None:
-            return ColorMaps(colorizer, DIFFERENCES[settings.map.name])
-    raise LeanetError(
-        f"{folder}: its {gone} is gone; remove that folder and {detector / RESULT}, and give the training command again"
-    )
+    """The map maker kept in `folder`."""
+    maker = load_maker(folder, settings)
+    if maker is None:
+        gone = FEATURE_WEIGHTS if settings.map.is_of_features else "colorizer"
+        raise LeanetError(
+            f"{folder}: its {gone} is gone; remove that folder and {detector / RESULT}, and give the training command "
+            "again"
+        )
+    return maker
 
 
 def ensemble_of(folders: Sequence[Path], trust: bool = False) -> Ensemble:

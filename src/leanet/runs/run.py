@@ -96,7 +96,7 @@ class Run:
         return replace(self, settings=replace(self.settings, adn=adn, caan=caan, input=InputSettings("rgb")))
 
     @cached_property
-    def colorizer_folder(self) -> Path:
+    def maps_folder(self) -> Path:
         """Of the colorizer whose maps this run uses, and of its maps; shared with every run that agrees on its facts.
 
         Where maps are cross-fitted, of the maps alone. Maps by features lie likewise, with what was learnt of normals
@@ -105,12 +105,12 @@ class Run:
         return self._maker_folder("")
 
     @cached_property
-    def colorizer_folders(self) -> list[Path]:
+    def maker_folders(self) -> list[Path]:
         """Of each colorizer, or what stands in its place, that has a share in the maps."""
         if not self.settings.makes_maps:
             return []
         if self.settings.cross_fit is None:
-            return [self.colorizer_folder]
+            return [self.maps_folder]
         return [self._maker_folder(f"-part{part}", part=part) for part in range(1, self.settings.cross_fit + 1)]
 
     @property
@@ -158,7 +158,7 @@ class Run:
     @property
     def maps_file(self) -> Path:
         """Where the maps (N, 1, S, S) that this run uses are kept."""
-        return self.colorizer_folder / f"maps-{self.settings.map.name}.npy"
+        return self.maps_folder / f"maps-{self.settings.map.name}.npy"
 
     @cached_property
     def folds_file(self) -> str | None:

@@ -166,8 +166,8 @@ def done(finish: Any, tmp_path: Path) -> Any:
             predictions = "".join(f"{n}.png,{n:02x},{n % 2},{n / 10},0.5\n" for n in range(10))
             write_text(run.folder / "predictions.csv", f"file,sha256,label,adn,caan\n{predictions}")
             Image.new("RGB", (8, 8), (run.fold, 0, 0)).save(run.folder / "sheet.png")
-            write_json(run.colorizer_folder / COLORIZER_FACTS, {"name": "unet", "seconds": 3.0})
-            write_text(run.colorizer_folder / "curves.csv", "epoch,loss\n1,0.5\n2,0.25\n3,0.125\n")
+            write_json(run.maps_folder / COLORIZER_FACTS, {"name": "unet", "seconds": 3.0})
+            write_text(run.maps_folder / "curves.csv", "epoch,loss\n1,0.5\n2,0.25\n3,0.125\n")
         return runs
 
     return made

@@ -94,7 +94,7 @@ def test_a_run_for_each_fold_and_colorizer_and_one_for_the_cell(
     group = f"synthetic {runs[0].model} {cell}"
     expected = {cell: ("cell", group, group)}
     for run in runs:
-        identity = run.colorizer_folder.name[-12:]
+        identity = run.maps_folder.name[-12:]
         expected[run.id] = ("fold", group, run.name)
         expected[identity] = ("colorizer", "synthetic colorizers", f"synthetic-fold{run.fold}-colorizer")
     assert {run.id: (run.job, run.group, run.name) for run in told.values()} == expected
@@ -132,8 +132,8 @@ def test_what_is_told_of_a_fold(trained: Path, runs: list[Run], read_back: ReadB
 def test_what_is_told_of_a_colorizer(trained: Path, runs: list[Run], read_back: ReadBack) -> None:
     told = read_back(trained)
     for run in runs:
-        found = told[run.colorizer_folder.name[-12:]]
-        check_curves(found, run.colorizer_folder)
+        found = told[run.maps_folder.name[-12:]]
+        check_curves(found, run.maps_folder)
         assert (found.config["name"], found.config["images"]) == ("autoencoder", 12)
 
 

@@ -33,7 +33,7 @@ def test_what_is_done_is_pushed_and_said_in_two_lines(
     told = read_back(tmp_path)
     assert len(told) == 5
     for run in runs:
-        found, colorizer = told[run.id], told[run.colorizer_folder.name[-12:]]
+        found, colorizer = told[run.id], told[run.maps_folder.name[-12:]]
         assert (found.job, found.group, found.name) == ("fold", f"synthetic {run.model} {run.cell}", run.name)
         assert found.config["adn"]["name"] == "resnet18" and found.summary["test/adn_f1"] == (0.8, 0.7)[run.fold - 1]
         assert found.curves == [

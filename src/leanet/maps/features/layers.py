@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from leanet.maps.features.extractor import Extractor
-from leanet.maps.make import kept_array
+from leanet.storage.kept_array import kept_array
 from leanet.training.batches import batches
 
 BATCH = 16  # images whose features are looked at together

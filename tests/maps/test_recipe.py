@@ -1,4 +1,4 @@
-"""No image's map is by a colorizer that has seen it: told by what training gets and maps come from, not by the code."""
+"""With cross-fitting, no training image's map is made by a map maker that has seen the image."""
 
 import json
 import os
@@ -6,32 +6,37 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from leanet.config.effective import settings_of
 from leanet.data.images import NEGATIVE, ImageSet
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.experiment.maps import maps_of
 from leanet.experiment.split import split_of, tensors_of
-from leanet.maps import cross_fit
-from leanet.maps.make import anomaly_maps, load_colorizer
+from leanet.maps import color
+from leanet.maps.color import ColorMaps, color_maps
+from leanet.maps.load import load_maker
 from leanet.runs.run import Run
+from leanet.training.batches import Chosen
 
 PARTS = 3
 
 
-@dataclass
-class Spy:
+class Spy(nn.Module):
     """In place of a colorizer: remembers the images that it was trained on, by their pixels."""
 
-    number: int
-    seen: set[bytes]
+    def __init__(self, number: int, seen: set[bytes]) -> None:
+        super().__init__()
+        self.number = number
+        self.seen = seen
 
 
 @pytest.fixture
@@ -39,16 +44,17 @@ def spies(monkeypatch: pytest.MonkeyPatch) -> list[Spy]:
     """Those that were trained. Their maps are 100 for what they have seen, and else their number, 1, 2 or 3."""
     trained: list[Spy] = []
 
-    def train(normals: torch.Tensor, *rest: object) -> Spy:
-        trained.append(Spy(len(trained) + 1, {image.numpy().tobytes() for image in normals}))
+    def train(normals: Chosen, *rest: object) -> Spy:
+        trained.append(Spy(len(trained) + 1, {image.numpy().tobytes() for image in normals[:]}))
         return trained[-1]
 
-    def maps(spy: Spy, images: torch.Tensor, name: str) -> torch.Tensor:
+    def maps(maker: ColorMaps, images: torch.Tensor) -> Iterator[torch.Tensor]:
+        spy: Any = maker.colorizer
         values = [100 if image.numpy().tobytes() in spy.seen else spy.number for image in images]
-        return torch.tensor(values).half()[:, None, None, None].expand(-1, 1, *images.shape[2:]).clone()
+        yield torch.tensor(values).half()[:, None, None, None].expand(-1, 1, *images.shape[2:]).clone()
 
-    monkeypatch.setattr(cross_fit, "train_colorizer", train)
-    monkeypatch.setattr(cross_fit, "anomaly_maps", maps)
+    monkeypatch.setattr(color, "train_colorizer", train)
+    monkeypatch.setattr(color, "color_maps", maps)
     return trained
 
 
@@ -91,8 +97,9 @@ def test_the_maps_are_those_of_the_colorizers_that_are_kept(configure: Any, tmp_
     run = Run(settings_of(configure(tmp_path, "map.cross_fit=2", "colorizer.max_epochs=1")), "", 1)
     normals = np.flatnonzero(images.labels == NEGATIVE)[:8]
     maps = maps_of(run, images, normals).float()
-    kept = [load_colorizer(folder, run.settings.colorizer, 32) for folder in run.colorizer_folders]
-    first, second = (anomaly_maps(one, torch.from_numpy(images.images)).float() for one in kept if one)
+    kept = [load_maker(folder, run.settings) for folder in run.maker_folders]
+    pixels = torch.from_numpy(images.images)
+    first, second = (torch.cat([*color_maps(one, pixels)]).float() for one in kept if isinstance(one, ColorMaps))
     own = torch.zeros(len(maps), dtype=torch.bool)
     own[normals] = True
     torch.testing.assert_close(maps[~own], (first[~own] + second[~own]) / 2, rtol=1e-3, atol=1e-3)

@@ -19,11 +19,11 @@ from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError
 from leanet.experiment.maps import maps_of
 from leanet.experiment.split import split_of, tensors_of
-from leanet.maps.features import make as module
+from leanet.maps.features import recipe as module
 from leanet.maps.features.extractor import Extractor
+from leanet.maps.features.feature_maps import FeatureMaps
 from leanet.maps.features.layers import Layers, extracted
-from leanet.maps.features.make import extractor_of, feature_maps, fit_features, load_features
-from leanet.maps.features.network import FeatureMaps
+from leanet.maps.features.recipe import extractor_of, fit_features, load_feature_maps, maps_of_layers
 from leanet.runs.run import Run
 from leanet.storage.run_files import FEATURE_WEIGHTS
 
@@ -64,6 +64,11 @@ def fitted(normals: np.ndarray, settings: MapSettings) -> FeatureMaps:
     return fit_features(extractor, extracted(extractor, torch.from_numpy(normals), CPU), settings)
 
 
+def feature_maps(maker: FeatureMaps, images: torch.Tensor) -> torch.Tensor:
+    layers = extracted(maker.extractor, images, CPU)
+    return torch.cat([*maps_of_layers(maker, layers, images.shape[-1])])
+
+
 @pytest.mark.parametrize("cross_fit", [None, 2])
 @pytest.mark.parametrize("kind", KINDS)
 def test_neither_test_images_nor_positives_are_modelled(
@@ -92,8 +97,8 @@ def test_neither_test_images_nor_positives_are_modelled(
     if cross_fit:  # no image's map is by features of its own
         parts = [allowed - of_part for of_part in seen]
         assert set.union(*parts) == allowed and not set.intersection(*parts)
-        for part, place in zip(parts, run.colorizer_folders, strict=True):
-            network = load_features(place, run.settings.map, 32)
+        for part, place in zip(parts, run.maker_folders, strict=True):
+            network = load_feature_maps(place, run.settings.map, 32)
             assert network is not None
             mine = [row for row, image in enumerate(pixels) if image in part]
             assert torch.equal(feature_maps(network, torch.from_numpy(leaves.images))[mine], maps[mine])
@@ -139,7 +144,7 @@ def test_another_process_gets_the_same(configure: Configure, leaves: ImageSet, t
         assert np.array_equal(np.load(tmp_path / f"{number}.npy"), maps)
     for run, kind in zip(runs, KINDS, strict=True):
         kept = {FEATURE_WEIGHTS, f"maps-{kind}.npy", f"maps-{kind}.seconds.json"}
-        assert {file.name for file in run.colorizer_folder.iterdir()} == kept
+        assert {file.name for file in run.maps_folder.iterdir()} == kept
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -162,10 +167,10 @@ def test_what_was_learnt_is_kept(kind: str, configure: Configure, leaves: ImageS
     run = run_of(configure, tmp_path, leaves, f"map={kind}")
     normals = np.flatnonzero(leaves.labels == NEGATIVE)[:12]
     maps = maps_of(run, leaves, normals, say=lambda text: None)
-    network = load_features(run.colorizer_folder, run.settings.map, 32)
+    network = load_feature_maps(run.maps_folder, run.settings.map, 32)
     assert network is not None
     assert torch.equal(feature_maps(network, torch.from_numpy(leaves.images)), maps)
-    assert load_features(tmp_path, run.settings.map, 32) is None
+    assert load_feature_maps(tmp_path, run.settings.map, 32) is None
 
 
 def test_a_file_of_other_maps_is_refused(configure: Configure, leaves: ImageSet, tmp_path: Path) -> None:
@@ -174,7 +179,7 @@ def test_a_file_of_other_maps_is_refused(configure: Configure, leaves: ImageSet,
     for words in (["map=patchcore"], ["map=padim", "map.network=resnet34"]):
         other = run_of(configure, tmp_path, leaves, *words).settings.map
         with pytest.raises(LeanetError, match=r"features\.pt: (of other maps than patchcore|weights of another)"):
-            load_features(run.colorizer_folder, other, 32)
+            load_feature_maps(run.maps_folder, other, 32)
 
 
 def test_the_seed_of_the_maps_is_theirs_alone(configure: Configure, leaves: ImageSet, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from leanet.errors import LeanetError
 from leanet.maps.features.extractor import Extractor
-from leanet.maps.features.network import FeatureMaps, blurred
+from leanet.maps.features.feature_maps import FeatureMaps, blurred
 from leanet.maps.features.padim import padim
 
 

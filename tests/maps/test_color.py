@@ -16,8 +16,9 @@ from leanet.data.images import NEGATIVE
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError
 from leanet.experiment.fold import run_fold
-from leanet.maps import make as maps_module
-from leanet.maps.make import anomaly_maps, fold_maps, map_divisor, map_scales
+from leanet.maps import color
+from leanet.maps.color import ColorMaps, ColorRecipe, color_maps
+from leanet.maps.recipe import FoldMaps, fold_maps
 from leanet.runs.run import Run
 
 # Eight processes that ask at the same moment: each fit adds a line to the file FITS.
@@ -26,28 +27,31 @@ import json, os, sys
 from pathlib import Path
 import numpy as np
 import torch
-from leanet.maps import make as maps
+from leanet.maps import color
+from leanet.maps.color import ColorRecipe
+from leanet.maps.recipe import FoldMaps, fold_maps
 from leanet.config.effective import settings_of
 
 torch.set_num_threads(1)
 home, settings = Path(sys.argv[1]), settings_of(json.load(sys.stdin))
 images = np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), dtype=np.uint8)
-fit, (start, gun) = maps.fit, os.pipe()
+fit, (start, gun) = color.fit, os.pipe()
 
 def counted(*arguments, **options):
     with (home / "fits").open("a") as file:
         file.write("a fit\\n")
     return fit(*arguments, **options)
 
-maps.fit = counted
+color.fit = counted
 children = []
 for number in range(8):
     child = os.fork()
     if child == 0:
         os.close(gun)
         os.read(start, 1)  # ends when the parent closes its end
-        found = maps.fold_maps(home / "colorizer", images, np.arange(8), settings.colorizer, settings.trainer,
-                               "ciede2000", "test", lambda text: None)
+        recipe = ColorRecipe(images, settings.colorizer, settings.trainer, "ciede2000")
+        fold = FoldMaps(home / "colorizer" / "maps-ciede2000.npy", [home / "colorizer"], np.arange(8))
+        found = fold_maps(recipe, fold, "test", lambda text: None)
         np.save(home / f"{number}.npy", found.numpy())
         os._exit(0)
     children.append(child)
@@ -69,7 +73,8 @@ def leaves() -> tuple[np.ndarray, np.ndarray]:
 
 
 def make(folder: Path, images: np.ndarray, normals: np.ndarray, settings: Settings) -> torch.Tensor:
-    return fold_maps(folder, images, normals, settings.colorizer, settings.trainer, settings.map.name, "test")
+    recipe = ColorRecipe(images, settings.colorizer, settings.trainer, settings.map.name)
+    return fold_maps(recipe, FoldMaps(folder / "maps-ciede2000.npy", [folder], normals), "test")
 
 
 def test_no_other_image_reaches_the_colorizer(
@@ -98,7 +103,7 @@ def test_a_run_gives_the_colorizer_the_training_normals_of_its_fold(
     def stop(normals: torch.Tensor, *rest: object) -> None:
         raise SeenError(normals)
 
-    monkeypatch.setattr(maps_module, "train_colorizer", stop)
+    monkeypatch.setattr(color, "train_colorizer", stop)
     dataset = SyntheticLeaves(image_size=32, negatives=24, positives=12)
     images = dataset.load(Path())
     fold_of = np.arange(len(images.index)) % 2 + 1
@@ -146,7 +151,7 @@ def test_maps_are_the_difference_of_original_and_recolored(leaves: tuple[np.ndar
     images = leaves[0][:3]
     torch.manual_seed(0)
     unet = UNet(32)
-    found = anomaly_maps(unet, torch.from_numpy(images))
+    (found,) = color_maps(ColorMaps(unet.eval()), torch.from_numpy(images))
     assert found.shape == (3, 1, 32, 32) and found.dtype == torch.float16
 
     lab = rgb2lab(np.moveaxis(images, 1, -1))
@@ -155,34 +160,3 @@ def test_maps_are_the_difference_of_original_and_recolored(leaves: tuple[np.ndar
         ab = unet.eval()(lightness).movedim(1, -1).numpy() * 255 - 128
     expected = deltaE_ciede2000(lab, np.concatenate([lab[..., :1], ab], axis=-1))
     np.testing.assert_allclose(found[:, 0].float().numpy(), expected, rtol=5e-3, atol=0.05)
-
-
-def test_scalings() -> None:
-    maps = torch.rand(6, 1, 8, 8).half() * torch.tensor([1, 2, 4, 8, 16, 0])[:, None, None, None]
-    train = torch.tensor([0, 1, 2])
-
-    def scaled(scaling: str) -> torch.Tensor:
-        return maps.float() * map_scales(maps, map_divisor(maps, scaling, train))[:, None, None, None]
-
-    peaks = scaled("image_max").flatten(1).amax(1)
-    torch.testing.assert_close(peaks, torch.tensor([1.0, 1, 1, 1, 1, 0]), atol=1e-3, rtol=0)
-    by_fold = scaled("fold")
-    assert by_fold[train].quantile(0.999) == pytest.approx(1, abs=1e-2)
-    torch.testing.assert_close(by_fold[4] / by_fold[2], maps[4].float() / maps[2].float())
-    torch.testing.assert_close(scaled("fixed"), maps.float() / 10)
-
-
-def test_fold_scaling_does_not_look_at_test_images() -> None:
-    maps = torch.rand(6, 1, 8, 8).half()
-    train = torch.tensor([0, 1, 2])
-    before = map_divisor(maps, "fold", train)
-    maps[3:] *= 50
-    assert map_divisor(maps, "fold", train) == before
-
-
-def test_the_quantile_of_many_maps_is_taken_of_evenly_spread_values() -> None:
-    maps, rows = torch.rand(60, 1, 401, 399).half(), torch.arange(1, 60)
-    every = 59 * 401 * 399 // 4_000_000
-    assert every == 2
-    expected = np.quantile(maps[rows].numpy().reshape(-1)[::every], 0.999)
-    assert map_divisor(maps, "fold", rows) == float(expected)
