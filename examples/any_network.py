@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from leanet.detector.attention import ExternalAttention, attention_map
+from leanet.detector.attention import Attention, ExternalAttention
 
 network = nn.Sequential(
     nn.Conv2d(3, 16, 3, padding=1),
@@ -16,7 +16,7 @@ network = nn.Sequential(
 attention = ExternalAttention(network, "2")  # the name of a module, as network.named_modules() has it
 
 images = torch.rand(4, 3, 64, 64)
-maps = attention_map(torch.randn(4, 8, 16, 16))  # Eq. 2; resized to the features where their sizes differ
+maps = Attention()(torch.randn(4, 8, 16, 16))  # Eq. 2; resized to the features where their sizes differ
 with attention.using(maps):
     attended = network(images)
 plain = network(images)  # without `using`, the network is as it was

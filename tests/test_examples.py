@@ -21,4 +21,5 @@ def test_runs_and_says_something(file: str, tmp_path: Path) -> None:
 
 
 def test_are_short() -> None:
-    assert all(len(file.read_text().splitlines()) < 35 for file in EXAMPLES.glob("*.py"))
+    lines = {file.name: len(file.read_text().splitlines()) for file in EXAMPLES.glob("*.py")}
+    assert lines.pop("lea_net.py") < 70 and max(lines.values()) < 35

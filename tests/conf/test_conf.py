@@ -16,7 +16,7 @@ from torch import Tensor
 from leanet.config.command_line import CONF
 from leanet.config.effective import settings_of
 from leanet.config.settings import Settings
-from leanet.detector.attention import Attention, attention_map
+from leanet.detector.attention import Attention
 from leanet.detector.build import detector_of
 from leanet.detector.network import LeaNet
 from leanet.runs.loggers import colorizer_logger_of, logger_of
@@ -75,7 +75,7 @@ def test_attentions_are_ones_of_their_own(name: str) -> None:
     with torch.no_grad():
         for parameter in attention.parameters():
             parameter += 0.1
-        is_papers = torch.equal(attention(features), attention_map(features))
+        is_papers = torch.equal(attention(features), Attention()(features))
     assert is_papers == (name == "paper")
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from leanet.detector.adn import basic_cnn
-from leanet.detector.attention import Attention, ExternalAttention, attend, attention_map
+from leanet.detector.attention import Attention, ExternalAttention, attend
 from leanet.detector.caan import mobilenet_caan
 from leanet.detector.network import LeaNet
 from leanet.errors import LeanetError
@@ -22,7 +22,7 @@ Values = NDArray[np.float64]
 def test_equation_2() -> None:
     features = torch.randn(2, 5, 3, 4)
     expected = 1 / (1 + np.exp(-features.numpy().mean(axis=1, keepdims=True)))
-    np.testing.assert_allclose(attention_map(features), expected, rtol=1e-6)
+    np.testing.assert_allclose(Attention()(features), expected, rtol=1e-6)
 
 
 def test_equation_3() -> None:
@@ -188,7 +188,7 @@ def test_variants_are_what_their_equations_say(options: dict[str, Any]) -> None:
 def test_the_default_is_equation_2_to_the_last_bit_and_learns_nothing() -> None:
     features = torch.randn(4, 5, 6, 7)
     for given in (features, features.half(), features.bfloat16(), features.to(memory_format=torch.channels_last)):
-        assert torch.equal(Attention()(given), attention_map(given))
+        assert torch.equal(Attention()(given), torch.sigmoid(given.mean(dim=1, keepdim=True)))
     assert not Attention().state_dict()
 
 
@@ -215,4 +215,4 @@ def test_a_learned_gain_learns() -> None:
     features = torch.randn(2, 5, 4, 4)
     attention(features).sum().backward()
     (gain,) = attention.parameters()
-    torch.testing.assert_close(gain.grad, attention_map(features).sum())
+    torch.testing.assert_close(gain.grad, Attention()(features).sum())

@@ -4,7 +4,7 @@ from sklearn.metrics import log_loss
 
 from leanet.detector.adn import Adn
 from leanet.detector.adn import resnet18 as make_resnet18
-from leanet.detector.attention import attention_map
+from leanet.detector.attention import Attention
 from leanet.detector.caan import Caan, DirectAttention, mobilenet_caan, resnet_caan
 from leanet.detector.inputs import CHANNELS, adn_input
 from leanet.detector.loss import head_loss
@@ -51,7 +51,7 @@ def test_the_papers_attention_trains_as_it_always_did_to_the_last_bit() -> None:
             for number, block in enumerate(self.blocks, start=1):
                 features = block(features)
                 if number in points:
-                    attention = attention_map(features)
+                    attention = Attention()(features)
             return [attention], self.head(features)
 
     gradients = []
@@ -74,7 +74,7 @@ def test_at_several_points_each_attention_has_a_share_of_one() -> None:
     images, maps = torch.rand(2, 3, 64, 64), torch.rand(2, 1, 64, 64)
     with torch.no_grad():
         features, logits = network.caan(maps, [2, 3])
-        whole = [attention_map(of_point) for of_point in features]
+        whole = [Attention()(of_point) for of_point in features]
         for numbers, shares in (([0.0, 0.0], [0.5, 0.5]), ([0.0, 1.0986123], [0.25, 0.75])):  # log 3
             network.shares.copy_(torch.tensor(numbers))
             output = network(images, maps)

@@ -12,11 +12,6 @@ from torch.nn.functional import interpolate
 from leanet.errors import LeanetError
 
 
-def attention_map(features: Tensor) -> Tensor:
-    """Eq. 2: M = σ(mean over channels). (B, C, h, w) → (B, 1, h, w) in 0…1."""
-    return torch.sigmoid(features.mean(dim=1, keepdim=True))
-
-
 def attend(features: Tensor, attention: Tensor) -> Tensor:
     """Eq. 3: (1 ⊕ M) ⊗ f. `attention` (B, 1, h, w) is resized bilinearly where the features (B, C, H, W) differ."""
     return features * (1 + resized(attention, features.shape[-2:]))
