@@ -24,8 +24,8 @@ PRINTED: dict[str, list[str]] = {
         "4,905,602",
         "170,631,620",  # both together
         "28,264,450",
-        "| 16 × 16 × 512    | block 4       | 16 × 16 × 256     | 16 × 16         |",
-        "Concat(2, 22)",
+        "| 16 × 16 × 512    | blocks.3      | 16 × 16 × 256     | 16 × 16         |",
+        "ConvTranspose2x2 – BatchNorm2d – ReLU",
     ],
     "--help": ["leanet.info [group=choice]", "caan: direct, mobilenet, none, resnet, timm", "point: 4"],
 }
@@ -43,7 +43,7 @@ WITHIN: dict[str, list[str]] = {  # the same without a process, which takes seco
     "adn=cnn input=attentioned dataset=folder dataset.image_size=96": ["cnn-attentioned, 96 × 96 pixels", "block5"],
     "adn=timm adn.model=swin_tiny_patch4_window7_224 caan=timm input=rgb_map adn.pretrained=true": [
         "swin_tiny_patch4_window7_224-rgb_map+mobilenetv3_small_100@4",
-        "SwinTransformerBlock",
+        "SwinTransformerStage",
     ],
     "caan=none": ["## ADN resnet18"],
     "adn=frozen": [
@@ -59,7 +59,7 @@ WITHIN: dict[str, list[str]] = {  # the same without a process, which takes seco
     "caan=timm caan.weights=bundled caan.model=tf_efficientnet_lite0 map=patchcore": [
         "| | CAAN | patchcore |",
     ],
-    "adn=resnet50 map=folder map.root=maps": ["resnet50+mobilenet@4", "Block by block (72 layers)"],
+    "adn=resnet50 map=folder map.root=maps": ["resnet50+mobilenet@4", "layer3.5"],
 }
 WRONG: dict[str, str] = {
     "adn=timm adn.model=convnext_atto point=1": "point=1: the network has no features of S/2; choose point=2",

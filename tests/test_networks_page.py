@@ -13,7 +13,7 @@ from leanet.colorizer.build import colorizer_of
 from leanet.config.command_line import CONF
 from leanet.config.effective import settings_of
 from leanet.detector.build import detector_of
-from leanet.model.parts import Count, Part, adn_part, caan_part, colorizer_part, count, without_memory
+from leanet.model.summary import Count, Part, adn_part, caan_part, colorizer_part, count, without_memory
 
 PAGE = (Path(__file__).parents[1] / "docs/networks.md").read_text()
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| ")]
@@ -32,7 +32,7 @@ def parts(words: str) -> dict[str, Part]:
     colorizer = without_memory(lambda: colorizer_of(settings.colorizer, 256))
     caan = caan_part(network.caan, 256)
     found = [adn_part(network, 256), colorizer_part(colorizer, 256), *([caan] if caan else [])]
-    return {part.name: part for part in found}
+    return {part.kind: part for part in found}
 
 
 def named(words: str) -> list[Part]:

@@ -21,14 +21,14 @@ def info(config: dict[str, Any]) -> None:
 def _page(run: Run) -> str:
     # Here, since they import torch: mistakes in the settings are told by now.
     from leanet.colorizer.build import colorizer_of
-    from leanet.model.parts import without_memory
-    from leanet.model.summary import describe
-    from leanet.model.weight_facts import unloaded, weight_facts
+    from leanet.model.summary import describe, without_memory
+    from leanet.model.weight_facts import unloaded, weight_facts, weights_table
 
     settings, size, network = run.settings, run.settings.image_size, unloaded(run)
     colorizer = without_memory(lambda: colorizer_of(settings.colorizer, size)) if run.settings.has_colorizer else None
     names = {"ADN": settings.adn.name, "CAAN": settings.caan.name, "colorizer": settings.colorizer.name}
-    described = describe(network, colorizer, size, names, weight_facts(run, network))
+    weights = weight_facts(run, network)
+    described = describe(network, colorizer, size, names, weights_table(weights) if weights else "")
     return f"{run.model}, {size} × {size} pixels\n\n{described}"
 
 

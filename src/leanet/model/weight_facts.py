@@ -18,7 +18,7 @@ from leanet.detector.network import LeaNet
 from leanet.detector.pretrained import names_in_backbone
 from leanet.errors import LeanetError
 from leanet.maps.features.extractor import Extractor
-from leanet.model.parts import without_memory
+from leanet.model.summary import without_memory
 from leanet.runs.run import Run
 
 _DIGITS = 12  # of a SHA-256, in tables
