@@ -1,31 +1,31 @@
-# Every target makes its own .venv first. PYTHON names another interpreter: make demo PYTHON=python3.12
+# Each target first creates .venv if needed. To use another Python: make demo PYTHON=python3.12
 PYTHON ?= python3
 UV = .venv/bin/uv
 RUN = .venv/bin/python
 
-# Ray and Slurm's launcher, in an environment of their own: Ray wants other versions than requirements.lock has.
+# A separate environment for Ray and Slurm, because Ray needs other versions than those in requirements.lock.
 ENGINES = .venv-engines/bin/python
 
 .PHONY: demo test test-slow test-engines check bench docs lock wheel clean
 
-demo: .venv/installed  ## the main job on painted leaves: ResNet18 alone and with LEA-Net's attention
+demo: .venv/installed  ## trains on synthetic leaves: ResNet18 without and with attention, and a frozen network
 	$(RUN) -m leanet.train experiment=demo
 
-test: .venv/installed  ## the quick tests
+test: .venv/installed  ## runs the quick tests
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: .venv/installed  ## the tests that take minutes
+test-slow: .venv/installed  ## runs the tests that take minutes
 	$(RUN) -m pytest -m slow
 
-test-engines: .venv-engines/installed  ## the tests of Ray and Slurm, minutes too
+test-engines: .venv-engines/installed  ## runs the tests of Ray and Slurm (minutes)
 	$(ENGINES) -m pytest tests/grid/test_engines.py
 
-check: .venv/installed  ## style and types
+check: .venv/installed  ## checks style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy --platform darwin --cache-dir .mypy_cache/darwin & darwin=$$!; .venv/bin/mypy && wait $$darwin
 
-bench: .venv/installed  ## tables of speed, each against its limit; docs/performance.md explains them
+bench: .venv/installed  ## measures speed; docs/performance.md explains the tables
 	$(RUN) benchmarks/start_up.py
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/colour_difference.py
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/training.py
@@ -33,13 +33,13 @@ bench: .venv/installed  ## tables of speed, each against its limit; docs/perform
 	$(RUN) benchmarks/streaming.py
 	$(RUN) benchmarks/grid_planning.py
 
-wheel: .venv/installed  ## dist/leanet-*.whl, with conf/ inside
+wheel: .venv/installed  ## builds dist/leanet-*.whl, including conf/
 	$(UV) build --wheel --python $(RUN)
 
-docs: .venv/installed  ## the documentation's site, in site/
+docs: .venv/installed  ## builds the documentation site in site/
 	.venv/bin/mkdocs build --strict
 
-lock: .venv/installed  ## newest versions that pyproject.toml allows, without addresses
+lock: .venv/installed  ## writes requirements.lock with the newest allowed versions, without index addresses
 	$(UV) pip compile -q --upgrade --universal --python-version 3.11 --no-emit-index-url --generate-hashes \
 		--group dev -o requirements.lock pyproject.toml
 

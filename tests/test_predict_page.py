@@ -1,4 +1,4 @@
-"""What docs/predict.md, the README's "Use it" and the docstrings show, run as it stands but small."""
+"""What docs/predict.md, the README's "Use a model on new images" and the docstrings show, run as it stands but small."""
 
 import doctest
 import os
@@ -29,7 +29,7 @@ def commands(text: str) -> list[str]:
     return [line.split("  #")[0].split("   #")[0].strip() for line in lines if line]
 
 
-USE = commands(README.partition("## Use it")[2].partition("## ")[0])
+USE = commands(README.partition("## Use a model on new images")[2].partition("## ")[0])
 
 
 def give(words: list[str], home: Path) -> str:
@@ -82,7 +82,7 @@ def test_commands(command: str, home: Path) -> None:
 
 def test_files_that_the_page_names(home: Path) -> None:
     (model,) = home.glob("runs/models/photos-resnet18*")
-    (first, _) = PAGE.split("## Which networks")
+    (first, _) = PAGE.split("## Choosing the model")
     for name in re.findall(r"`(\w+\.(?:md|json|yaml|ckpt|pt|csv))`", first):
         assert (model / name).exists(), name
 
