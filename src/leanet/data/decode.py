@@ -86,7 +86,7 @@ def read_images(paths: Sequence[Path], images: NDArray[np.uint8], label: str) ->
     def read(position: int, path: Path) -> tuple[str, tuple[int, int]]:
         with decoded(path) as image:
             images[position] = resized(image, images.shape[-1])
-            return _digest(image), image.size
+            return digest(image), image.size
 
     pixels, sizes = zip(*each(read, paths, label), strict=True)
     return Decoded(pixels, np.array(sizes, dtype=np.int64))
@@ -116,6 +116,19 @@ def each(job: Callable[[int, Path], T], paths: Sequence[Path], label: str, kind:
     if failures:
         raise LeanetError(f"{len(failures)} of {len(paths)} {kind} cannot be read: {_listed(failures)}")
     return tuple(outcome for outcome in outcomes if not isinstance(outcome, UnreadableError))
+
+
+def hashes_of(paths: Sequence[Path], label: str) -> tuple[str, ...]:
+    """SHA-256 of each file's bytes, under a progress bar named `label`; LeanetError names all that cannot be read."""
+
+    def sha256(_: int, path: Path) -> str:
+        try:
+            with open_file(path) as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise UnreadableError(path, error.strerror or str(error)) from error
+
+    return each(sha256, paths, label)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -223,7 +236,7 @@ def _reason(path: Path, error: Exception) -> str:
     return " ".join(text.split()) or type(error).__name__
 
 
-def _digest(image: Image.Image) -> str:
+def digest(image: Image.Image) -> str:
     """SHA-256 of an image's size and pixels, which are copied a few rows at a time."""
     digest = hashlib.sha256(f"{image.width}x{image.height}".encode())
     for top in range(0, image.height, _ROWS):
