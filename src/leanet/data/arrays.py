@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from leanet.data.decode import digest, hashes_of, read_images, resized
+from leanet.data.decode import digest, hashes_of, read_images, resized, to_rgb
 from leanet.data.images import Decoded, ImageSet, Index, load_cached
 from leanet.errors import LeanetError
 
@@ -70,13 +70,13 @@ class ImageArrays:
 
 
 def as_image(picture: NDArray[np.uint8] | Image.Image) -> Image.Image:
-    """An RGB image of a PIL image or an sRGB array.
+    """An RGB image of a PIL image, treated as a file of it would be, or of an sRGB array.
 
     Raises:
         ValueError: an array that is not (H, W, 3) uint8.
     """
     if isinstance(picture, Image.Image):
-        return picture.convert("RGB")
+        return to_rgb(picture.copy())
     if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.shape[2:] != (3,):
         kind = f"{picture.shape} {picture.dtype}" if isinstance(picture, np.ndarray) else type(picture).__name__
         raise ValueError(f"images are files, PIL images or arrays (H, W, 3) uint8, not {kind}")

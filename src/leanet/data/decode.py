@@ -63,7 +63,7 @@ def decoded(path: Path) -> Iterator[Image.Image]:
         try:
             image = stack.enter_context(opened(stack.enter_context(open_file(path))))
             stack.enter_context(_ROOM.taken(image.width * image.height))
-            rgb = _rgb(image)
+            rgb = to_rgb(image)
         except Exception as error:  # Pillow's readers raise nearly anything on damaged files
             raise UnreadableError(path, _reason(path, error)) from error
         yield rgb
@@ -131,8 +131,8 @@ def hashes_of(paths: Sequence[Path], label: str) -> tuple[str, ...]:
     return each(sha256, paths, label)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """Mode RGB, 8 bit, sRGB, upright, transparency on white."""
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The image in mode RGB, 8 bit, sRGB, upright, transparency on white; `image` itself may be changed."""
     profile = image.info.get("icc_profile")
     tiff.check_layout(image)
     image.load()
