@@ -11,7 +11,7 @@ from leanet.config.rules import BOOLEAN
 from leanet.config.settings import Settings
 from leanet.errors import LeanetError
 from leanet.experiment.cross_validation import cross_validate
-from leanet.model.fit import check_usable, fit_model
+from leanet.model.fit_model import check_usable, fit_model
 from leanet.report.tables import print_cell
 from leanet.runs.cell import Cells
 

@@ -6,9 +6,9 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from leanet.color import ciede2000, fancy_pca, principal_colors, rgb_to_lab, scale_lab, unscale_lab
-from leanet.colorizer.network import Colorizer
+from leanet.colorizer.colorizer import Colorizer
 from leanet.config.settings import ColorizerSettings
-from leanet.training.batches import Chosen, Tensors, batches
+from leanet.training.batches import SelectedRows, Tensors, batches
 
 
 class ColorizerTask(lightning.LightningModule):
@@ -22,7 +22,7 @@ class ColorizerTask(lightning.LightningModule):
 
     principal: Tensor
 
-    def __init__(self, colorizer: Colorizer, settings: ColorizerSettings, normals: Tensor | Chosen) -> None:
+    def __init__(self, colorizer: Colorizer, settings: ColorizerSettings, normals: Tensor | SelectedRows) -> None:
         """`normals`: (N, 3, S, S) uint8, the images to be trained on, for their principal colours."""
         super().__init__()
         self.colorizer = colorizer

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
-from leanet.detector.network import Output
+from leanet.detector.lea_net import Output
 from leanet.training.batches import Tensors
 
 

@@ -12,8 +12,8 @@ from leanet.detector.attention import spatial_sd
 from leanet.detector.baselines import FitsItself
 from leanet.detector.frozen import Frozen
 from leanet.detector.inputs import adn_input
+from leanet.detector.lea_net import LeaNet, Output, evidence
 from leanet.detector.loss import Balance, head_losses, total
-from leanet.detector.network import LeaNet, Output, evidence
 from leanet.training.batches import Parts, Tensors, batches
 
 ATTENTION = "attention"

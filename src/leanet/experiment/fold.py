@@ -18,10 +18,10 @@ from leanet.data.images import ImageSet
 from leanet.detector.averaging import WeightAverage
 from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
-from leanet.detector.epochs import BestEpoch, LastEpochs
 from leanet.detector.frozen import Frozen
+from leanet.detector.last_epochs import BestEpoch, LastEpochs
+from leanet.detector.lea_net import LeaNet
 from leanet.detector.loss import balance_of
-from leanet.detector.network import LeaNet
 from leanet.detector.task import DetectorTask, fit_itself, images_and_maps
 from leanet.experiment.frozen_features import features_of
 from leanet.experiment.maps import recolored_of
@@ -35,7 +35,7 @@ from leanet.storage.locks import ensure_held, lock
 from leanet.storage.run_files import RESULT
 from leanet.training.batches import DeviceData, Parts, Tensors, choose
 from leanet.training.distributed import lead
-from leanet.training.fit import CHECKPOINT, Fit, fit, load_weights, save_tensors
+from leanet.training.fit import CHECKPOINT, FitPlan, fit, load_weights, save_tensors
 from leanet.training.seeds import derive
 
 
@@ -140,7 +140,7 @@ def _asked(tensors: Parts) -> Parts:
 def _fit(run: Run, task: DetectorTask, train: Parts, last_epochs: LastEpochs, logger: Logger, label: str) -> float:
     settings = run.settings.trainer
     seed = derive(run.settings.seed, "fold", run.fold)
-    plan = Fit(run.folder, f"{label} · {run.model}", settings.max_epochs, seed, settings)
+    plan = FitPlan(run.folder, f"{label} · {run.model}", settings.max_epochs, seed, settings)
     data = DeviceData(train, settings.batch_size, seed)
     if settings.compile and torch.cuda.is_available():
         task.network.compile(mode="reduce-overhead")  # with CUDA graphs

@@ -17,8 +17,8 @@ from leanet.config.path_options import expanded
 from leanet.data.arrays import Picture, as_image
 from leanet.data.decode import decode, resized
 from leanet.model.calibration import at_temperature
-from leanet.model.decision import Decision, Rule, decide
-from leanet.model.find import Found, find
+from leanet.model.decision import Decision, DecisionRule, decide
+from leanet.model.find import FoundModel, find
 from leanet.model.pipeline import pipeline_of
 from leanet.model.stream import BATCH
 from leanet.training.device import device_of
@@ -75,7 +75,7 @@ class Model:
         image_size: S, to which images are resized.
     """
 
-    def __init__(self, found: Found, decision: Decision, accelerator: str = "auto", trust: bool = False) -> None:
+    def __init__(self, found: FoundModel, decision: Decision, accelerator: str = "auto", trust: bool = False) -> None:
         """`accelerator` and `trust`: as for `load`; LeanetError as there."""
         self.found = found
         self.decision = decision
@@ -169,7 +169,7 @@ def load(
     """
     home = expanded("runs", str(runs or os.environ.get("LEANET_RUNS", "runs")))
     found = find(str(run), Path(home))
-    rule = Rule(threshold, recall, false_alarm, miss, calibrated)
+    rule = DecisionRule(threshold, recall, false_alarm, miss, calibrated)
     return Model(found, decide(rule, found), accelerator, trust)
 
 
