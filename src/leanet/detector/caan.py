@@ -43,7 +43,7 @@ class Caan(nn.Module):
 
 
 class DirectAttention(nn.Module):
-    """Attention without CAAN (baseline v of §4-3): the anomaly map, resized to the point's size, in place of features."""
+    """Attention without CAAN (baseline v of §4-3): the anomaly map, at the point's size, in place of features."""
 
     def forward(self, maps: Tensor, points: Sequence[int]) -> tuple[list[Tensor], None]:
         sizes = [maps.shape[-1] // 2**point for point in points]

@@ -38,9 +38,9 @@ class DetectorTask(lightning.LightningModule):
         """Classify a batch.
 
         Args:
-            batch: `images` (B, 3, S, S) uint8; with attention, `maps` (B, 1, S, S) and their `scales` (B,). For a frozen
-                ADN, `features` (B, F) in place of images. `attention 0`, `attention 1`, … replace the attention at each
-                point.
+            batch: `images` (B, 3, S, S) uint8; with attention, `maps` (B, 1, S, S) and their `scales` (B,). A frozen
+                ADN takes `features` (B, F) in place of images. `attention 0`, `attention 1`, … replace the attention at
+                each point.
         """
         if "features" in batch:  # of a frozen ADN
             assert isinstance(self.network.adn, Frozen)
@@ -160,7 +160,7 @@ def _joined(parts: list[Tensor]) -> Tensor | None:
 
 
 def probabilities(task: DetectorTask, tensors: Parts, batch_size: int = 64) -> Tensors:
-    """P(anomalous) of each row, (N,) by head: `adn` and, with a CAAN, `caan`; on the CPU. Arguments as for `answers`."""
+    """P(anomalous), (N,) by head: `adn` and, with a CAAN, `caan`; on the CPU. Arguments as for `answers`."""
     return answers(task, tensors, batch_size).probabilities
 
 
