@@ -149,8 +149,8 @@ def lift(model: ByFold, plain: ByFold, test_share: float | Sequence[float], leve
     """What attention adds to the same ADN without it: `model` − `plain`, fold by fold, with the corrected test.
 
     Only folds that both have are compared; None if there are none. Both must come from the same split. Where the
-    model's point was chosen by test scores (`best_point`, and hardly less `left_out_point`), the p-value does not know
-    of it and is too small: test all five points and correct with `holm`.
+    model's point was chosen by test scores (also by `left_out_point`), the p-value ignores that and is too small: test
+    all five points and correct with `holm`.
     """
     folds = _shared([model, plain])
     if not folds:
@@ -178,30 +178,11 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-@dataclass(frozen=True)
-class PointChoice:
+class PointChoice(NamedTuple):
     """The point chosen for each fold, and the fold's test score there."""
 
-    points: dict[Hashable, int]
-    f1: dict[Hashable, float]
-
-    @property
-    def spread(self) -> Spread:
-        return mean_sd(list(self.f1.values()))
-
-
-def best_point(test_f1: ByPoint) -> PointChoice | None:
-    """The paper's way: the one point with the best mean over the test folds, and its scores on these same folds.
-
-    Flatters: the largest of five means is above the mean of the best point, by 1.16 standard errors if all points are
-    equally good and their scores independent. Ties go to the shallower point, here and below. Folds that some point
-    lacks are left out; None if no fold is left.
-    """
-    folds = _shared(test_f1.values())
-    if not folds:
-        return None
-    point = _best({point: mean_sd([f1[fold] for fold in folds]).mean for point, f1 in test_f1.items()})
-    return _chosen(test_f1, dict.fromkeys(folds, point))
+    points: dict[Any, int]
+    f1: dict[Any, float]
 
 
 def nested_point(test_f1: ByPoint, validation_f1: ByPoint) -> PointChoice | None:
@@ -209,7 +190,8 @@ def nested_point(test_f1: ByPoint, validation_f1: ByPoint) -> PointChoice | None
 
     Honest if no image of the fold's test set had a part in its validation scores: those come from training images that
     were held out (nested cross-validation; Varma & Simon 2006, BMC Bioinformatics 7:91). What is then estimated is
-    "LEA-Net with its point chosen", not any single point. Folds that lack a score at some point are left out.
+    "LEA-Net with its point chosen", not any single point. Of equal points the shallower is chosen. Folds that lack a
+    score at some point are left out; None if no fold is left.
     """
     if test_f1.keys() != validation_f1.keys():
         raise ValueError(f"points {sorted(test_f1)} are tested but {sorted(validation_f1)} validated")
@@ -221,9 +203,9 @@ def nested_point(test_f1: ByPoint, validation_f1: ByPoint) -> PointChoice | None
 def left_out_point(test_f1: ByPoint) -> PointChoice | None:
     """Choose each fold's point by the mean over the *other* folds' test scores, and take the fold's own score there.
 
-    Needs no validation images, and no fold's score has a say in its own point. Its mean is never above that of
-    `best_point`, and where all points are equally good and folds independent, it is unbiased: the distance of the two
-    means is then how much choosing on the test folds flatters.
+    Needs no validation images, and no fold's score has a say in its own point. Its mean is never above that of the best
+    point, and where all points are equally good and folds independent, it is unbiased: the distance of the two means is
+    then how much choosing on the test folds flatters.
 
     It is not nested cross-validation. Folds are not independent: their models share training images, and those that
     scored the other folds were trained on this fold's. A point that is lucky with the images they share is lucky in the
