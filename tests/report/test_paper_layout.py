@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 
 from leanet.report.cells import cells_of, pooled, tables_of, with_details
 from leanet.report.paper import paper_table
-from leanet.report.paper_layout import MARKS, fill
+from leanet.report.paper_layout import MARKS, PaperLayout
 from leanet.report.results import results
 from leanet.report.tables import comma_separated, latex, markdown
 from leanet.report.write_tables import Wanted, of_cells
@@ -20,6 +20,7 @@ from leanet.storage.run_files import ABLATION, RESULT
 
 Finish = Any  # see conftest.py
 ALL = (1, 2, 3, 4, 5)
+CAAN = "ResNet18 + MobileNet-small CAAN"
 POTATO = ("dataset.name=potato",)  # no more than its name is read
 
 
@@ -30,14 +31,15 @@ def folds(value: float, count: int = 5) -> dict[int, float]:
 
 def filled(home: Path, number: int = 3) -> dict[str, dict[str, str]]:
     """The table's texts by row and column."""
-    text = comma_separated(fill(paper_table(number), results(home)).table(["f1"], MARKS["csv"]))
+    text = comma_separated(PaperLayout(paper_table(number), results(home)).table(["f1"], MARKS["csv"]))
     return {row[""]: row for row in csv.DictReader(io.StringIO(text))}
 
 
-def text_of(home: Path, figure: str, row: str = "resnet18", pool: bool = False) -> str:
+def text_of(home: Path, figure: str, label: str = "ResNet18", pool: bool = False) -> str:
     """A figure in the place of a row and of potato."""
     folds = pooled(results(home)) if pool else results(home)
-    return fill(paper_table(3), folds).text("potato", (row, ""), figure)
+    header, rows = PaperLayout(paper_table(3), folds).table([figure], MARKS["csv"])
+    return next(row for row in rows if row[0] == label)[header.index(f"potato {figure}")]
 
 
 def details_of(home: Path) -> list[tuple[str, str]]:
@@ -62,9 +64,9 @@ def test_beside_the_best_point_stands_the_one_that_other_folds_choose(finish: Fi
     """Two points, each lucky in one fold: the mean at the better one flatters."""
     finish({1: 0.5, 2: 0.5, 3: 0.5, 4: 0.5, 5: 1.0}, *POTATO, "caan=direct", "point=1")
     finish({1: 0.9, 2: 0.5, 3: 0.5, 4: 0.5, 5: 0.5}, *POTATO, "caan=direct", "point=2")
-    assert text_of(tmp_path, "f1", "resnet18+direct").startswith("0.600 ± 0.224 (1)")
+    assert text_of(tmp_path, "f1", "ResNet18 + Direct Attention").startswith("0.600 ± 0.224 (1)")
     assert (
-        text_of(tmp_path, "left_out", "resnet18+direct") == "0.500 ± 0.000"
+        text_of(tmp_path, "left_out", "ResNet18 + Direct Attention") == "0.500 ± 0.000"
     )  # fold 5 is given point 2, fold 1 point 1
 
 
@@ -81,11 +83,9 @@ def test_a_fold_s_point_can_be_chosen_on_validation_images(finish: Finish, tmp_p
     """What the fold's own test says of the points has no say: it says the opposite."""
     finish({1: 0.9, 2: 0.5}, *POTATO, "caan=mobilenet", "point=1", validated={1: 0.1, 2: 0.8})
     finish({1: 0.6, 2: 0.8}, *POTATO, "caan=mobilenet", "point=2", validated={1: 0.2, 2: 0.7})
-    assert text_of(tmp_path, "nested", "resnet18+mobilenet") == "0.550 ± 0.071 (2,1)"
+    assert text_of(tmp_path, "nested", CAAN) == "0.550 ± 0.071 (2,1)"
     finish({1: 0.9, 2: 0.9}, *POTATO, "caan=mobilenet", "point=3")
-    assert (
-        text_of(tmp_path, "nested", "resnet18+mobilenet") == "–"
-    )  # not a choice among the points that happen to have such images
+    assert text_of(tmp_path, "nested", CAAN) == "–"  # not a choice among the points that happen to have such images
 
 
 def test_f1_above_a_chosen_threshold_is_of_all_folds_or_of_none(finish: Finish, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_f1_above_the_share_of_positives_in_training(finish: Finish, tmp_path: P
     """0.25 of 80: a positive at 0.3 is found, which 0.5 misses, and no normal but the one at 0.7 is called one."""
     finish(folds(0.5), *POTATO, "caan=none")
     finish(folds(0.5), *POTATO, "caan=none", "trainer.balance=weights")
-    assert text_of(tmp_path, "at_prior", "resnet18-balanced") == "–"  # whose 0.5 is that already
+    assert text_of(tmp_path, "at_prior", "ResNet18, balanced loss") == "–"  # whose 0.5 is that already
     assert text_of(tmp_path, "at_prior") == f"{f1_score([1] * 5 + [0] * 15, [1] * 6 + [0] * 14):.3f} ± 0.000"
 
 
@@ -125,7 +125,9 @@ def test_columns_of_the_datasets_that_are_wanted(finish: Finish, tmp_path: Path)
     finish(folds(0.5), *POTATO, "+dataset.root=a", "caan=none", fingerprint="a1")
     finish(folds(0.6), *POTATO, "+dataset.root=b", "caan=none", fingerprint="b2")
     for wanted in (["potato"], ["potato (root=a)", "potato (root=b)"]):
-        header, rows = fill(paper_table(3), results(tmp_path), datasets=wanted).table(["f1", "auroc"], MARKS["csv"])
+        header, rows = PaperLayout(paper_table(3), results(tmp_path), datasets=wanted).table(
+            ["f1", "auroc"], MARKS["csv"]
+        )
         of_each = ["potato (root={}) f1", "potato (root={}) auroc", "potato (root={}) paper's F1"]
         assert header[3:] == [word.format(root) for root in "ab" for word in of_each]
         first = dict(zip(header, rows[0], strict=True))
@@ -159,7 +161,7 @@ def test_best_and_second_best_are_marked_if_they_are_whole(finish: Finish, tmp_p
     for adn, f1 in (("resnet18", 0.6), ("resnet50", 0.7), ("vgg16", 0.5)):
         finish(folds(f1), *POTATO, "caan=none", f"adn={adn}")
     finish(folds(0.9, count=4), *POTATO, "caan=none", "adn=vgg19")
-    layout = fill(paper_table(3), results(tmp_path))
+    layout = PaperLayout(paper_table(3), results(tmp_path))
     text = markdown(layout.table(["f1"], MARKS["md"]))
     assert "**0.700 ± 0.016**" in text and "*0.600 ± 0.016*" in text
     assert text.count("*0.") == 2
@@ -196,14 +198,14 @@ def test_both_heads_and_what_is_lost_without_the_attention(finish: Finish, tmp_p
     """Figures that lie deeper in result.json, and in ablation.json beside it; old results lack them."""
     run = finish({1: 0.6, 2: 0.8}, *POTATO, "caan=mobilenet")
     names = ("caan", "combined", "weighted", "caan_auroc", "combined_auroc", "constant", "shuffled_auroc")
-    assert [text_of(tmp_path, name, "resnet18+mobilenet") for name in names] == ["–"] * len(names)
+    assert [text_of(tmp_path, name, CAAN) for name in names] == ["–"] * len(names)
     file = run.folder / RESULT
     heads = {"caan": (0.1, 0.2), "combined": (0.3, 0.4), "weighted": (0.5, 0.6)}
     told = {head: {"f1": f1, "auroc": auroc} for head, (f1, auroc) in heads.items()}
     write_json(file, {**read_json(file), **told})
     drops = {"constant": {"drops": {"f1": -0.01}}, "shuffled": {"drops": {"auroc": 0.02}}}
     write_json(run.folder / ABLATION, drops)
-    found = [text_of(tmp_path, name, "resnet18+mobilenet") for name in names]
+    found = [text_of(tmp_path, name, CAAN) for name in names]
     assert found == ["0.100", "0.300", "0.500", "0.200", "0.400", "-0.010", "0.020"]
 
 

@@ -12,7 +12,7 @@ from leanet.report.cells import cells_of, said, shared_of, tables_named
 from leanet.report.figure_texts import OF_SEVERAL_POINTS, FigureTexts, notes
 from leanet.report.lifts import PLAIN, Versus
 from leanet.report.paper import paper_table
-from leanet.report.paper_layout import MARKS, belonging, counted, fill
+from leanet.report.paper_layout import MARKS, PaperLayout, belonging, counted
 from leanet.report.tables import FORMATS
 from leanet.storage.files import write_text
 
@@ -58,7 +58,7 @@ def write_tables(home: Path, folds: DataFrame, wanted: Wanted) -> bool:
 def _of_the_paper(folds: DataFrame, wanted: Wanted) -> dict[str, str]:
     assert isinstance(wanted.table, int)
     figures = wanted.columns or ["f1"]
-    layout = fill(paper_table(wanted.table), folds, wanted.versus, wanted.datasets)
+    layout = PaperLayout(paper_table(wanted.table), folds, wanted.versus, wanted.datasets)
     texts = {ending: to_text(layout.table(figures, MARKS[ending])) for ending, to_text in FORMATS.items()}
     return _with_notes(texts, notes(figures, folds, wanted.versus))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,49 +31,44 @@ _APPENDIX = (5, 6)  # the tables whose datasets Figure 6 shows; Figure 3 shows t
 _MISTAKES = 8  # of each class, at most
 
 
-class Told:
-    """Within it a LeanetError is told on stderr, so that the other figures are drawn.
-
-    done: how many were.
-    """
-
-    def __init__(self) -> None:
-        self.done = 0
-        self._errors: list[LeanetError] = []
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, LeanetError):
-            self._errors.append(error)
-        return isinstance(error, LeanetError)
-
-    def end(self) -> None:
-        """Say what went wrong; if nothing was drawn, raise it."""
-        if self._errors and not self.done:
-            raise self._errors[0]
-        for error in self._errors:
-            leave_out(error)
+def _each(drawings: Iterable[tuple[str, Callable[[], Any]]]) -> Iterator[tuple[str, Any]]:
+    """What each drawing comes to, with its name. One that fails is told on stderr; if all fail, the first is raised."""
+    errors: list[LeanetError] = []
+    done = 0
+    for name, draw in drawings:
+        try:
+            drawn = draw()
+        except LeanetError as error:
+            errors.append(error)
+            continue
+        done += 1
+        yield name, drawn
+    if errors and not done:
+        raise errors[0]
+    for failed in errors:
+        leave_out(failed)
 
 
 def examples(selection: Selection, figure: int) -> Drawn:
     """The paper's Figure 3 or 6, of test images of the first fold that is done."""
-    gallery, count, told = Gallery.of_selection(selection), _EXAMPLES[figure], Told()
+    gallery, count, drawings = Gallery.of_selection(selection), _EXAMPLES[figure], []
     for name, folds in tables_named(f"figure{figure}", selection.folds):
         there = sorted(set(folds["dataset"]))
-        blocks = []
         for dataset in there if selection.datasets else datasets_of(figure, there):
             run = _with_maps(folds[folds["dataset"] == dataset])
             if run is not None:
-                with told:
-                    pictures = gallery.of(run.folder)
-                    rows = [*pictures.typical(POSITIVE, count), *pictures.typical(NEGATIVE, count)]
-                    blocks.append(panels.Examples(dataset, pictures.panels(rows, details=False)))
-        told.done += len(blocks)
-        if blocks:
-            yield name, panels.draw_examples(blocks)
-    told.end()
+                drawings.append((name, partial(_example, gallery, run, count)))
+    blocks: dict[str, list[panels.Examples]] = {}
+    for name, block in _each(drawings):
+        blocks.setdefault(name, []).append(block)
+    for name, several in blocks.items():
+        yield name, panels.draw_examples(several)
+
+
+def _example(gallery: Gallery, run: Any, count: int) -> panels.Examples:
+    pictures = gallery.of(run.folder)
+    rows = [*pictures.typical(POSITIVE, count), *pictures.typical(NEGATIVE, count)]
+    return panels.Examples(run.dataset, pictures.panels(rows, details=False))
 
 
 def datasets_of(figure: int, there: Iterable[str]) -> list[str]:
@@ -93,19 +89,14 @@ def _with_maps(folds: DataFrame) -> Any | None:
 
 def features(selection: Selection) -> Drawn:
     """The paper's Figure 5, of each dataset's row with most finished points; of every row where models are named."""
-    gallery, told = Gallery.of_selection(selection), Told()
+    gallery, drawings = Gallery.of_selection(selection), []
     for name, folds in tables_named("figure5", selection.folds):
-        attending = folds[folds["point"].notna()]
-        for dataset, members in attending.groupby("dataset"):
+        for dataset, members in folds[folds["point"].notna()].groupby("dataset"):
             rows = [cells for _, cells in with_details(cells_of(members)).groupby(["row", "details"], sort=False)]
-            if not selection.models:
-                rows = [max(rows, key=len).sort_values("point", kind="stable")]
-            for row in rows:
-                with told:
-                    drawn = _features_of(gallery, of_keys(members, list(row["key"])))
-                    told.done += 1
-                    yield f"{name}-{file_words(dataset)}-{file_words(row['row'].iloc[0])}", drawn
-    told.end()
+            for row in rows if selection.models else [max(rows, key=len).sort_values("point", kind="stable")]:
+                file = f"{name}-{file_words(dataset)}-{file_words(row['row'].iloc[0])}"
+                drawings.append((file, partial(_features_of, gallery, of_keys(members, list(row["key"])))))
+    return _each(drawings)
 
 
 def _features_of(gallery: Gallery, folds: DataFrame) -> Figure:
@@ -131,15 +122,16 @@ def _point_features(point: int, pictures: FoldPictures, rows: Sequence[int]) -> 
 
 def mistakes(selection: Selection) -> Drawn:
     """What each cell was most wrong about."""
-    gallery, told = Gallery.of_selection(selection), Told()
-    for name, folds in cells_named("mistakes", selection.folds):
-        with told:
-            pictures = [gallery.of(folder) for folder in folds["folder"]]
-            cell = next(cells_of(folds).itertuples())
-            title = f"{cell.dataset} · {cell.model} · {cell.runs} of {cell.expected} folds"
-            told.done += 1
-            yield name, panels.draw_mistakes(title, worst_mistakes(list(zip(fold_names(folds), pictures, strict=True))))
-    told.end()
+    gallery = Gallery.of_selection(selection)
+    cells = cells_named("mistakes", selection.folds)
+    return _each((name, partial(_mistakes_of, gallery, folds)) for name, folds in cells)
+
+
+def _mistakes_of(gallery: Gallery, folds: DataFrame) -> Figure:
+    [cell] = cells_of(folds).itertuples()
+    pictures = list(zip(fold_names(folds), map(gallery.of, folds["folder"]), strict=True))
+    title = f"{cell.dataset} · {cell.model} · {cell.runs} of {cell.expected} folds"
+    return panels.draw_mistakes(title, worst_mistakes(pictures))
 
 
 def worst_mistakes(pictures: Sequence[tuple[str, FoldPictures]], most: int = _MISTAKES) -> list[panels.Mistakes]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from leanet.config.differences import Facts, differences
 from leanet.data.images import THRESHOLD
@@ -40,24 +39,9 @@ if TYPE_CHECKING:
 MOST_IMAGES = 3000  # of a dataset; of more, those with the largest mistakes are shown
 
 Data = dict[str, Any]
+T = TypeVar("T")
 ImageKey = tuple[str, str]  # SHA-256 and name of a file
 _FIGURES = ("f1", "auroc", "ap")
-
-
-@dataclass
-class Shared:
-    """Different values in first-seen order: what many cells share is in the page once."""
-
-    values: list[Any] = field(default_factory=list)
-    _places: dict[str, int] = field(default_factory=dict)
-
-    def place(self, value: Any) -> int:
-        """The place of a value among the different ones."""
-        key = json.dumps(value, sort_keys=True, default=str)
-        if key not in self._places:
-            self._places[key] = len(self.values)
-            self.values.append(value)
-        return self._places[key]
 
 
 @dataclass(frozen=True)
@@ -79,7 +63,9 @@ def page_data(folds: DataFrame) -> PageData:
     """All but the pictures."""
     groups = tables_of(folds)
     differing = differences([shared for shared, _ in groups])
-    configs, versions, sets = Shared(), Shared(), Shared()
+    configs: list[Facts] = []  # what many cells share is in the page once
+    versions: list[Facts] = []
+    sets: list[tuple[str, int]] = []
     told: list[Data] = []
     frames: list[DataFrame] = []
     for number, (_, members) in enumerate(groups):
@@ -90,20 +76,27 @@ def page_data(folds: DataFrame) -> PageData:
             frame = runs[cell.key]
             values = {name: by_split(by_cell[cell.key]) for name, by_cell in spreads.items()}
             facts = _cell(cell, frame, values, lift_of.get(cell.key)) | {"group": number, "best": cell.key in best}
-            facts |= {"config": configs.place(config), "versions": versions.place(_versions(frame))}
-            told.append(facts | {"images": sets.place([cell.dataset, cell.image_size])})
+            facts |= {"config": _place(configs, config), "versions": _place(versions, _versions(frame))}
+            told.append(facts | {"images": _place(sets, (cell.dataset, cell.image_size))})
             frames.append(frame)
     read = [_predictions(facts, frame) for facts, frame in zip(told, frames, strict=True)]
-    images = [_images_of(place, told, read) for place in range(len(sets.values))]
+    images = [_images_of(place, told, read) for place in range(len(sets))]
     data = {
         "cells": told,
         "groups": [said({name: shared[name] for name in differing}) for shared, _ in groups],
-        "configs": configs.values,
-        "versions": versions.values,
+        "configs": configs,
+        "versions": versions,
         "images": [shown for shown, _ in images],
         "sprites": [],
     }
     return PageData(data, frames, [rows for _, rows in images])
+
+
+def _place(values: list[T], value: T) -> int:
+    """The place of a value among the different ones, to which it is added if it is new."""
+    if value not in values:
+        values.append(value)
+    return values.index(value)
 
 
 def _cell(cell: Cell, folds: DataFrame, values: Mapping[str, list[list[float]]], lift: Lift | None) -> Data:
@@ -153,12 +146,8 @@ def _configs(cells: DataFrame) -> list[Facts]:
 
 
 def _versions(folds: DataFrame) -> Facts:
-    last = folds.iloc[-1]
-    return {
-        name.removeprefix("versions."): last[name]
-        for name in folds.columns
-        if name.startswith("versions.") and last[name]
-    }
+    last = folds.iloc[-1].filter(regex=r"^versions\.").dropna()
+    return {name.removeprefix("versions."): version for name, version in last.items()}
 
 
 def _curves(folds: DataFrame) -> dict[str, list[float]]:

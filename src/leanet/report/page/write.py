@@ -23,7 +23,7 @@ from leanet.report.page.album import add_pictures
 from leanet.report.page.data import Data, page_data
 from leanet.report.page.sprites import data_uri
 from leanet.report.paper import TABLES, paper_table
-from leanet.report.paper_layout import belonging, fill
+from leanet.report.paper_layout import PaperLayout, belonging
 from leanet.report.selection import Selection
 from leanet.storage.files import write_text
 
@@ -89,7 +89,7 @@ def _paper_tables(folds: DataFrame) -> Iterator[Data]:
         paper = paper_table(number)
         for shared, members in tables_of(belonging(folds, paper)):
             columns = ["f1", "nested", "lift"] if members["validated"].notna().any() else ["f1", "lift"]
-            header, rows = fill(paper, members).table(columns, _marked, only_filled=True)
+            header, rows = PaperLayout(paper, members).table(columns, _marked, only_filled=True)
             heading = {"name": f"Table {number}", "title": f"Table {number}: {said(shared)}"}
             yield {**heading, "header": header, "rows": rows, "notes": " ".join(notes(columns, members))}
 
