@@ -14,7 +14,7 @@ from leanet.report.paper import paper_table
 from leanet.report.paper_layout import MARKS, PaperLayout
 from leanet.report.results import results
 from leanet.report.tables import comma_separated, latex, markdown
-from leanet.report.write_tables import Wanted, of_cells
+from leanet.report.write_tables import of_cells
 from leanet.storage.files import read_json, write_json
 from leanet.storage.run_files import ABLATION, RESULT
 
@@ -178,7 +178,7 @@ def test_figures_that_only_some_runs_have(finish: Finish, tmp_path: Path) -> Non
     for fold, value in {1: 0.02, 2: 0.04}.items():
         file = replace(run, fold=fold).folder / RESULT
         write_json(file, {**read_json(file), "attention_sd": value})
-    text = of_cells(results(tmp_path), Wanted("cells", ["attention_sd"]))["csv"]
+    text = of_cells(results(tmp_path), ["attention_sd"])["csv"]
     texts = {row["model"]: row["attention_sd"] for row in csv.DictReader(io.StringIO(text))}
     assert texts == {"resnet18": "–", "resnet18+direct@4": "–", "resnet18+mobilenet@4": "0.030 ± 0.014"}
 

@@ -18,7 +18,7 @@ from leanet.report.paper import TABLES
 from leanet.report.results import results
 from leanet.report.selection import Selection, check_against, chosen
 from leanet.report.wandb.destination import Destination
-from leanet.report.write_tables import Wanted, write_tables
+from leanet.report.write_tables import write_tables
 
 WORDS = ("page", "wandb")  # what may stand without a value
 
@@ -69,16 +69,17 @@ def report(config: dict[str, Any]) -> None:
         return push(home, folds, settings.push)
     check_against(folds, settings.against)
     versus, data = lifts.Versus(settings.lift_of, settings.against), Path(settings.paths.data)
-    selection = Selection(home, folds, data, settings.trust, versus=versus)
+    selection = Selection(home, folds, data, settings.trust, settings.datasets, settings.models, versus)
     if settings.figure is not None:
         from leanet.report.figures.draw import write_figures  # here, since tables do without matplotlib
 
-        return write_figures(replace(selection, datasets=settings.datasets, models=settings.models), settings.figure)
+        return write_figures(selection, settings.figure)
     if settings.page:
         from leanet.report.page.write import write_page
 
-        return print(f"written: {write_page(selection)}")
-    if not write_tables(home, folds, Wanted(settings.table, settings.columns, settings.datasets, versus)):
+        # Its figures are the usual ones of what is left, whatever the names.
+        return print(f"written: {write_page(replace(selection, datasets=None, models=None))}")
+    if not write_tables(selection, settings.table, settings.columns):
         raise LeanetError(f"table={settings.table}: none of its runs is done in {home}; table=cells shows what is")
 
 

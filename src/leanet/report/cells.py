@@ -68,7 +68,7 @@ def scores(folds: DataFrame, figure: str) -> dict[Key, dict[Fold, float]]:
     """
     found: dict[Key, dict[Fold, float]] = {key: {} for key in zip(folds["dataset"], folds["cell"], strict=True)}
     values = folds[KEY].assign(fold=folds["fold"], split=folds["split_seed"], value=_values(folds, figure))
-    means = values.dropna(subset="value").groupby([*KEY, "split", "fold"], sort=False)["value"].agg(fmean)
+    means = values.dropna(subset="value").groupby([*KEY, "split", "fold"], sort=False)["value"].mean()
     for (dataset, cell, split, fold), value in means.items():
         found[dataset, cell][split, fold] = float(value)
     return found

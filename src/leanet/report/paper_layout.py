@@ -47,15 +47,12 @@ class PaperLayout:
         cells = belonging(self._texts.cells, paper)
         self._datasets: dict[str, str] = {}  # as reports call them, each with its name in the paper
         for name in paper.datasets:
-            labels = sorted(set(cells["dataset"][cells["dataset_name"] == name])) or [
-                name
-            ]  # of one may be several sets
+            labels = sorted(set(cells["dataset"][cells["dataset_name"] == name])) or [name]  # may be several sets
             self._datasets |= {label: name for label in labels if datasets is None or {label, name} & {*datasets}}
         self._rows = cells.drop_duplicates(["row", "details"])
         cells = cells[cells["dataset"].isin(self._datasets)]
-        self._best = {
-            tuple(getattr(cell, name) for name in PLACE): cell for cell in best_points(cells, *PLACE).itertuples()
-        }
+        best = best_points(cells, *PLACE)
+        self._best = dict(zip(best[PLACE].itertuples(index=False, name=None), best.itertuples(), strict=True))
         self._points = {place: list(members.itertuples()) for place, members in cells.groupby(PLACE)}
 
     def table(self, figures: Sequence[str], mark: Mark, only_filled: bool = False) -> Table:

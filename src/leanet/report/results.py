@@ -147,7 +147,6 @@ def _names(settings: Settings) -> Facts:
         "point": settings.point if attends and not settings.attention.points else None,
         "points": "+".join(map(str, settings.points)) if attends else None,
         "map": settings.map.name if settings.needs_maps else None,
-        "map_unit": settings.map.unit if settings.needs_maps else None,
         "colorizer": settings.colorizer.name if settings.has_colorizer else None,
         "balance": settings.trainer.balance,
         "positive_rate": settings.positive_rate,

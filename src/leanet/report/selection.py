@@ -23,7 +23,7 @@ class Selection:
         folds: the chosen rows of `results(home)`.
         data: the folder of datasets on this machine (`paths.data`), where pictures look for images.
         trust: whether pictures may run code that is not leanet's own, if a run's config.yaml names such.
-        datasets, models: the names by which the folds of a figure were chosen; None where none were named.
+        datasets, models: the names by which the folds were chosen; None where none were named.
         versus: what lifts are of.
     """
 

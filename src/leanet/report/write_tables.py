@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from leanet.report.figure_texts import OF_SEVERAL_POINTS, FigureTexts, notes
 from leanet.report.lifts import PLAIN, Versus
 from leanet.report.paper import paper_table
 from leanet.report.paper_layout import MARKS, PaperLayout, belonging, counted
+from leanet.report.selection import Selection
 from leanet.report.tables import FORMATS
 from leanet.storage.files import write_text
 
@@ -22,51 +22,43 @@ if TYPE_CHECKING:
 _OF_CELLS = ("f1", "auroc", "ap", "floor", "collapsed", "seconds", "lift")  # of table=cells, where none are named
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Which table: one of the paper's by its number, or `cells`; with which figures, of which datasets.
+def write_tables(selection: Selection, table: int | str, columns: Sequence[str] | None) -> bool:
+    """Print the table, one for each way in which its runs were trained, and write it to paths.runs/report.
 
-    columns, datasets: None for the usual figures, and for all datasets.
-    """
-
-    table: int | str
-    columns: Sequence[str] | None = None
-    datasets: Sequence[str] | None = None
-    versus: Versus = PLAIN
-
-
-def write_tables(home: Path, folds: DataFrame, wanted: Wanted) -> bool:
-    """Print the table, one for each way in which its runs were trained, and write it to `home`/report.
+    Args:
+        table: one of the paper's by its number, or `cells`.
+        columns: its figures; None for the usual ones.
 
     Returns:
         whether any of its runs is done.
     """
-    name, title = "cells", "Cells"
-    if isinstance(wanted.table, int):
-        folds = belonging(folds, paper_table(wanted.table))
-        name, title = f"table{wanted.table}", f"Table {wanted.table}"
+    folds, name, title = selection.folds, "cells", "Cells"
+    if isinstance(table, int):
+        folds, name, title = belonging(folds, paper_table(table)), f"table{table}", f"Table {table}"
     for file, members in tables_named(name, folds):
         heading = f"{title}: {said(shared_of(cells_of(members))[0])}"
-        texts = of_cells(members, wanted) if wanted.table == "cells" else _of_the_paper(members, wanted)
+        if isinstance(table, int):
+            layout = PaperLayout(paper_table(table), members, selection.versus, selection.datasets)
+            texts = _of_the_paper(layout, columns or ["f1"], members, selection.versus)
+        else:
+            texts = of_cells(members, columns, selection.versus)
         print(f"{heading}\n\n{texts['md']}\n")
+        place = selection.home / "report" / file
         for ending, text in texts.items():
-            write_text(home / "report" / f"{file}.{ending}", text if ending != "md" else f"# {heading}\n\n{text}\n")
-        print(f"written: {home / 'report' / file}.{{{','.join(texts)}}}\n")
+            write_text(Path(f"{place}.{ending}"), text if ending != "md" else f"# {heading}\n\n{text}\n")
+        print(f"written: {place}.{{{','.join(texts)}}}\n")
     return not folds.empty
 
 
-def _of_the_paper(folds: DataFrame, wanted: Wanted) -> dict[str, str]:
-    assert isinstance(wanted.table, int)
-    figures = wanted.columns or ["f1"]
-    layout = PaperLayout(paper_table(wanted.table), folds, wanted.versus, wanted.datasets)
+def _of_the_paper(layout: PaperLayout, figures: Sequence[str], folds: DataFrame, versus: Versus) -> dict[str, str]:
     texts = {ending: to_text(layout.table(figures, MARKS[ending])) for ending, to_text in FORMATS.items()}
-    return _with_notes(texts, notes(figures, folds, wanted.versus))
+    return _with_notes(texts, notes(figures, folds, versus))
 
 
-def of_cells(folds: DataFrame, wanted: Wanted) -> dict[str, str]:
+def of_cells(folds: DataFrame, columns: Sequence[str] | None = None, versus: Versus = PLAIN) -> dict[str, str]:
     """A row for each cell, as text by its ending; LeanetError for figures that choose among points."""
-    texts = FigureTexts(folds, wanted.versus)
-    figures = wanted.columns or [*_OF_CELLS, *(["thresholded"] if texts.has("thresholded") else [])]
+    texts = FigureTexts(folds, versus)
+    figures = columns or [*_OF_CELLS, *(["thresholded"] if texts.has("thresholded") else [])]
     for figure in OF_SEVERAL_POINTS:
         if figure in figures:
             raise LeanetError(f"columns=[{figure}]: it chooses among points, and table=cells has a row for each point")
@@ -76,10 +68,9 @@ def of_cells(folds: DataFrame, wanted: Wanted) -> dict[str, str]:
         for cell in texts.cells.itertuples()
     ]
     table = ["dataset", "model", "parameters (M)", "folds", *figures], rows
-    told = [figure for figure in figures if figure in (wanted.columns or ["lift", "thresholded"])]
+    told = [figure for figure in figures if figure in (columns or ["lift", "thresholded"])]
     told = [figure for figure in told if figure not in ("f1", "lift") or texts.lifts]
-    found = notes(told, folds, wanted.versus)
-    return _with_notes({ending: to_text(table) for ending, to_text in FORMATS.items()}, found)
+    return _with_notes({ending: to_text(table) for ending, to_text in FORMATS.items()}, notes(told, folds, versus))
 
 
 def _with_notes(texts: dict[str, str], found: Sequence[str]) -> dict[str, str]:

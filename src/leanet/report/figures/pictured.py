@@ -68,7 +68,8 @@ def examples(selection: Selection, figure: int) -> Drawn:
 def _example(gallery: Gallery, run: Any, count: int) -> panels.Examples:
     pictures = gallery.of(run.folder)
     rows = [*pictures.typical(POSITIVE, count), *pictures.typical(NEGATIVE, count)]
-    return panels.Examples(run.dataset, pictures.panels(rows, details=False))
+    words = run.dataset.removeprefix(run.dataset_name).strip()
+    return panels.Examples(run.dataset_name, pictures.panels(rows, details=False), words)
 
 
 def datasets_of(figure: int, there: Iterable[str]) -> list[str]:

@@ -12,6 +12,8 @@ from leanet.config.differences import Facts, differences
 from leanet.data.images import THRESHOLD
 from leanet.errors import LeanetError
 from leanet.report.cells import (
+    KEY,
+    SEEDS,
     Cell,
     best_points,
     by_split,
@@ -42,6 +44,8 @@ Data = dict[str, Any]
 T = TypeVar("T")
 ImageKey = tuple[str, str]  # SHA-256 and name of a file
 _FIGURES = ("f1", "auroc", "ap")
+_COUNTS = ("train_negative", "train_positive", "test_negative", "test_positive")
+_OF_RUNS = ("folder", "fold", *SEEDS, *_FIGURES, *_COUNTS, "validated", "seconds")
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,9 @@ def page_data(folds: DataFrame) -> PageData:
     told: list[Data] = []
     frames: list[DataFrame] = []
     for number, (_, members) in enumerate(groups):
-        cells, runs, lift_of = with_details(cells_of(members)), each_cell(members), lifts(members)
+        cells, lift_of = with_details(cells_of(members)), lifts(members)
+        made = [name for name in members.columns if name.startswith("versions.")]
+        runs = each_cell(members[[*KEY, *_OF_RUNS, *made]])  # fewer columns, since there are many cells
         best = set(best_points(cells, "dataset", "row", "details")["key"])
         spreads = {name: scores(members, name) for name in (*_FIGURES, "floor", "seconds")}
         for cell, config in zip(cells.itertuples(), _configs(cells), strict=True):
