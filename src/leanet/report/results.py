@@ -64,7 +64,7 @@ def results(home: Path | str) -> DataFrame:
         - figures on the fold's test images, each 0…1: `f1`, `auroc`, `ap`, `floor` (F1 of always answering positive);
           `thresholded` (F1 above a threshold that validation images chose); `caan_f1`, `caan_auroc` (of CAAN's own
           head); `combined`, `weighted`, `combined_auroc` (F1 and AUROC of both heads together).
-        - `validated` (F1 on validation images); `constant`, `shuffled`, `constant_auroc`, `shuffled_auroc` (what is lost
+        - `validated` (F1 on validation images); `constant`, `shuffled`, `constant_auroc`, `shuffled_auroc` (the loss
           without the attention, by leanet.ablate); `attention_sd`; `collapsed` (all test images got the same answer).
         - `seconds` (of the training), `parameters` (that are trained), `device`, and each version as `versions.…`.
         - numbers of images: `train_negative`, `train_positive`, `test_negative`, `test_positive`; `test_share` (0…1, of
