@@ -1,4 +1,4 @@
-"""Whether the attention is used: what the ADN says when it is given another one than the external network's."""
+"""Test whether the ADN uses the attention: its scores when the attention is replaced."""
 
 from statistics import mean
 from typing import Any
@@ -12,17 +12,24 @@ from leanet.training.batches import Tensors
 from leanet.training.seeds import derive
 
 KINDS = ("constant", "shuffled")
-SHUFFLES = 5  # whose figures are averaged
+SHUFFLES = 5  # random derangements, whose scores are averaged
 FIGURES = ("f1", "auroc", "ap")
 
 
 def ablated(task: DetectorTask, tensors: Tensors, kind: str) -> dict[str, float]:
-    """F1, AUROC and average precision of the ADN on test images whose attention is replaced.
+    """Scores of the ADN on test images with replaced attention.
 
     Args:
+        task: a detector with attention.
         tensors: all test images, with labels, maps and scales.
-        kind: `constant`: every value by its point's mean over all images and positions, so that a gain is left of the
-            attention; `shuffled`: each image's attention by another one's, the mean of five derangements.
+        kind: `constant` replaces every value by its point's mean over all images and positions, so that only a constant
+            gain is left; `shuffled` gives each image the attention of another one, and averages five derangements.
+
+    Returns:
+        `f1`, `auroc` and `ap` in 0…1.
+
+    Raises:
+        ValueError: the network has no attention.
     """
     by_batch = zip(*(output.attentions for output in outputs(task, tensors, 64)), strict=True)
     attentions = [torch.cat([part.cpu() for part in of_point]) for of_point in by_batch]
@@ -38,7 +45,15 @@ def ablated(task: DetectorTask, tensors: Tensors, kind: str) -> dict[str, float]
 
 
 def derangement(count: int, number: int) -> Tensor:
-    """(count,), for each place another one, always the same: a cycle of all places in a random order."""
+    """A permutation without fixed points: one cycle through all places in random order.
+
+    Args:
+        count: N.
+        number: seed; the same number gives the same permutation.
+
+    Returns:
+        (N,) int64.
+    """
     generator = torch.Generator().manual_seed(derive(number, "derangement", count))
     order = torch.randperm(count, generator=generator)
     others = torch.empty_like(order)

@@ -1,4 +1,4 @@
-"""The detector that a configuration describes."""
+"""Build a detector from its settings."""
 
 from dataclasses import asdict
 
@@ -20,7 +20,13 @@ from leanet.training.seeds import derive
 
 
 def detector_of(settings: Settings, fold: int) -> LeaNet:
-    """New networks, each from a seed of its own: the ADN's weights do not depend on which CAAN stands beside it.
+    """Create a detector with new weights.
+
+    ADN and CAAN have their own random seeds, so that the ADN's first weights do not depend on the CAAN.
+
+    Args:
+        settings: of the run.
+        fold: from 1; part of the seeds.
 
     Raises:
         LeanetError: a network, a module, a point or a stage to freeze that does not exist.
@@ -48,8 +54,8 @@ def detector_of(settings: Settings, fold: int) -> LeaNet:
 
 
 def _give_weights(adn: Adn, weights: str, channels: int) -> None:
-    """Pretrained weights for the backbone, and images as they expect them."""
-    assert adn.model is not None  # settings_of sees to it
+    """Load pretrained weights into the backbone and set the normalisation that they expect."""
+    assert adn.model is not None  # checked by settings_of
     load_pretrained(adn.backbone, adn.model, weights)
     adn.normalize = expected(adn.model, channels)
 
@@ -64,7 +70,7 @@ def _joined(settings: Settings, adn: Adn, caan: ExternalNetwork | None) -> LeaNe
 def _attentions(
     settings: AttentionSettings, caan: ExternalNetwork, points: list[int], image_size: int
 ) -> list[Attention]:
-    """One for each point."""
+    """One `Attention` for each point."""
     channels = channels_at(caan, points, image_size) if settings.reduce == "conv" else [None] * len(points)
     options = {name: value for name, value in asdict(settings).items() if name != "points"}
     return [Attention(**options, channels=count) for count in channels]

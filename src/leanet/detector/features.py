@@ -1,4 +1,4 @@
-"""What the attention does to the features at its point (Fig. 5)."""
+"""The features at the attention point before and after attention (Fig. 5)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +13,12 @@ from leanet.training.batches import Tensors
 
 @dataclass(frozen=True)
 class Features:
-    """The ADN's features at the attention point, as means over their channels, of a batch of B images.
+    """The ADN's features at the attention point, averaged over channels, for a batch of B images.
 
-    before: (B, H, W), of f.
-    attention: (B, h, w), what is added to one, before it is resized; the map M in 0…1 as in the paper.
-    after: (B, H, W), of (1 ⊕ M) ⊗ f, which is what the ADN goes on with (Eq. 3).
+    Args:
+        before: (B, H, W), the mean of f.
+        attention: (B, h, w), the attention M before it is resized to (H, W); in 0…1 as in the paper.
+        after: (B, H, W), the mean of (1 ⊕ M) ⊗ f, the input of the ADN's next layer (Eq. 3).
     """
 
     before: Tensor
@@ -27,7 +28,11 @@ class Features:
 
 @torch.inference_mode()
 def attended_features(task: DetectorTask, batch: Tensors) -> Features:
-    """The features of a batch with maps and scales, at the deepest point, in one pass in evaluation mode.
+    """The features at the deepest attention point, from one pass in evaluation mode.
+
+    Args:
+        task: a detector with attention.
+        batch: images, maps and scales, as for `DetectorTask.forward`.
 
     Raises:
         ValueError: the network has no attention.
@@ -42,7 +47,7 @@ def attended_features(task: DetectorTask, batch: Tensors) -> Features:
     def note(module: Any, inputs: Any, features: Tensor) -> None:
         seen.append(features.float().mean(channel))
 
-    # The attention is itself a hook of this module: one before it, one after it.
+    # The attention is itself a hook of this module; these two run before and after it.
     hooks = [module.register_forward_hook(note, prepend=prepend) for prepend in (True, False)]
     training = task.training
     try:

@@ -1,4 +1,4 @@
-"""The first stages of a pretrained network, kept as its weights have them while the rest trains."""
+"""Freeze the first stages of a pretrained network while the rest is trained."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,14 +13,14 @@ from leanet.training.batch_norm import is_batch_norm
 
 
 def freeze(adn: Adn, stages: int, example: Tensor) -> None:
-    """Keep everything that has run when the module at point `stages` gives its features.
+    """Freeze all modules that run up to the module at point `stages`, which is frozen too.
 
-    Its parameters need no gradient, and its batch norm stays in evaluation mode whatever `adn.train()` says.
+    Their parameters get no gradients, and their batch norm stays in evaluation mode also after `adn.train()`.
 
     Args:
-        adn: whose network is changed.
-        stages: 1…5.
-        example: (1, C, S, S), an input of the network.
+        adn: its network is changed in place.
+        stages: the last point that is frozen, 1…5.
+        example: (1, C, S, S), an input of the network; it is run once to find the order of the modules.
 
     Raises:
         LeanetError: the network has no features at that point.
@@ -44,7 +44,7 @@ def _last(adn: Adn, stages: int) -> str:
 
 
 def _run_before(network: nn.Module, last: str, example: Tensor) -> dict[str, nn.Module]:
-    """The modules with parameters of their own that have run when the module `last` gives its features, by name."""
+    """By name, the modules with parameters of their own that run up to the end of module `last`."""
     found: dict[str, nn.Module] = {}
     is_over = False
 
@@ -68,7 +68,7 @@ def _run_before(network: nn.Module, last: str, example: Tensor) -> dict[str, nn.
 
 @contextmanager
 def _evaluating(network: nn.Module) -> Iterator[None]:
-    """A pass that draws no random numbers and moves no statistics."""
+    """Evaluation mode without gradients, so that a pass draws no random numbers and updates no statistics."""
     training = network.training
     network.eval()
     try:

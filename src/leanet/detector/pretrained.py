@@ -1,4 +1,4 @@
-"""Pretrained weights for networks of timm's catalogue, and what they expect of an image."""
+"""Pretrained weights for timm networks, and the normalisation of images that they expect."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,18 +18,19 @@ State = dict[str, Tensor]
 
 
 def load_pretrained(network: nn.Module, model: str, weights: str) -> None:
-    """Give `network`, which has timm's names for the backbone of `model`, the weights of a file.
+    """Load the weights of a file into the backbone of a network.
 
-    Within `without_weights` nothing is read. The classifier stays new. A first convolution of another number of
-    channels gets the weights of the three colours as timm adapts them: their sum for a single channel.
+    The classifier keeps its random weights. If the first convolution does not have three input channels, its weights
+    are adapted as timm does: for one channel, the sum over the three colours. Inside the context `without_weights`
+    nothing is read.
 
     Args:
-        network: with `model`'s modules, or some of them, under their own names.
+        network: it has the modules of `model`, or some of them, under timm's names. It is changed in place.
         model: the network's name in timm.
         weights: `bundled`, or a file with a state dict (.pth, .pt) or in the safetensors format.
 
     Raises:
-        LeanetError: no such file, or tensors of the backbone that are not in it.
+        LeanetError: no such file, or one that lacks tensors of the backbone.
     """
     if is_without_weights():
         return
@@ -49,20 +50,25 @@ def load_pretrained(network: nn.Module, model: str, weights: str) -> None:
 
 
 def names_in_backbone(network: nn.Module, model: str) -> list[str]:
-    """The tensors of `network` that the weights of `model` are for: all but those of the classifier."""
+    """Names of the tensors of `network` that pretrained weights of `model` set: all but those of the classifier."""
     reference, own = _reference(model), network.state_dict()
     return [name for name in reference.state_dict() if name in own and not _may_be_new(name, reference)]
 
 
 def _reference(model: str) -> nn.Module:
-    """timm's own, for its names and shapes."""
+    """The timm network on the meta device, for the names and shapes of its tensors."""
     with torch.device("meta"):
         network: nn.Module = timm.create_model(model, pretrained=False)
     return network
 
 
 class Normalize(nn.Module):
-    """(images − mean) / deviation, by channel."""
+    """(images − mean) / deviation for each channel.
+
+    Args:
+        mean: (C,).
+        deviation: (C,), the SDs.
+    """
 
     mean: Tensor
     deviation: Tensor
@@ -77,9 +83,14 @@ class Normalize(nn.Module):
 
 
 def expected(model: str, channels: int) -> nn.Module:
-    """What `model`'s weights expect of an RGB image in 0…1 (timm's configuration).
+    """The normalisation that the weights of a timm network expect, by timm's configuration.
 
-    A map, alone or as the fourth channel, stays as it is.
+    Args:
+        model: the network's name in timm.
+        channels: of the input: 1 for a map, 3 for RGB, 4 for RGB and a map. A map is not changed.
+
+    Returns:
+        a module, (B, channels, S, S) in 0…1 → the same shape.
     """
     if channels < 3:
         return nn.Identity()
@@ -95,16 +106,16 @@ def _state_in(file: Path) -> State:
 
         try:
             return load_file(file)
-        except Exception as error:  # safetensors has errors of its own
+        except Exception as error:  # safetensors raises its own exception classes
             raise LeanetError(f"{file}: not a safetensors file ({str(error).splitlines()[0]})") from None
     kept: Any = read_weights(file)
-    for name in ("state_dict", "model"):  # as training programs wrap it
+    for name in ("state_dict", "model"):  # the keys under which training programs save a state dict
         kept = kept[name] if isinstance(kept.get(name), dict) else kept
     return {name: value for name, value in kept.items() if isinstance(value, Tensor)}
 
 
 def _by_name(state: State, published: State) -> State:
-    """The state under timm's names: those that it has, or, where all shapes agree in their order, by their place."""
+    """The state under timm's names. If it has none of them but the same shapes in the same order, it is renamed."""
     if not state.keys() & published.keys() and _shapes(state) == _shapes(published):
         return dict(zip(published, state.values(), strict=True))
     return state
@@ -115,7 +126,7 @@ def _shapes(state: State) -> list[torch.Size]:
 
 
 def _may_be_new(name: str, reference: nn.Module) -> bool:
-    """Whether it is of the classifier, or a count of batches, which older files lack and nothing needs."""
+    """Whether a tensor need not be in the file: the classifier's, or a count of batches, which is not used."""
     if name.endswith("num_batches_tracked"):
         return True
     classifiers = reference.pretrained_cfg["classifier"]  # type: ignore[index]

@@ -1,1 +1,1 @@
-"""Anomaly maps: made once, from what a fold's normal images taught."""
+"""Anomaly maps of a fold, made once by map makers that are fitted on its normal training images."""

@@ -1,4 +1,4 @@
-"""Map makers that were fitted before."""
+"""Load fitted map makers."""
 
 from pathlib import Path
 
@@ -9,14 +9,15 @@ from leanet.maps.features.recipe import load_feature_maps
 
 
 def load_maker(folder: Path, settings: Settings) -> ColorMaps | FeatureMaps | None:
-    """The map maker kept in `folder`, in evaluation mode on the CPU; None if there is none.
+    """Load the map maker kept in a folder.
 
     Args:
-        folder: as `Run.maker_folders` names it, or a copy.
-        settings: those that it was fitted with.
+        folder: one of `Run.maker_folders`, or a copy.
+        settings: of the run that it was fitted for.
 
     Returns:
-        a module, sRGB in 0…1 (B, 3, S, S) → anomaly maps (B, 1, S, S).
+        a module in evaluation mode on the CPU, sRGB in 0…1 (B, 3, S, S) → anomaly maps (B, 1, S, S); None if the folder
+        has none.
 
     Raises:
         LeanetError: it is damaged, or was made with other settings.

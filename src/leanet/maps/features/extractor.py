@@ -1,4 +1,4 @@
-"""The frozen network whose features are modelled."""
+"""The frozen network that computes features for PaDiM and PatchCore."""
 
 import threading
 from collections.abc import Sequence
@@ -14,21 +14,21 @@ from leanet.detector.catalogue import is_channels_last, timm_network, without_we
 from leanet.detector.pretrained import load_pretrained
 from leanet.errors import LeanetError
 
-_HOOKS = threading.Lock()  # timm keeps what its hooks find in the network, where another thread would take it
+_HOOKS = threading.Lock()  # timm's hooks store features in the network, where another thread could overwrite them
 
 
 class Extractor(nn.Module):
-    """Some layers' features of a network out of timm's catalogue, which is never trained.
+    """A frozen timm network that returns the features of some of its layers.
 
     Args:
-        network: its name there.
-        layers: timm's numbers of the features, from shallow to deep; of a ResNet 1…4 are its four layers.
+        network: the network's name in timm.
+        layers: timm's indices of the features, from shallow to deep; for a ResNet, 1…4 are its four layers.
         image_size: S.
-        pretrained: ImageNet weights in place of random ones.
-        weights: those of `bundled` or of a file in place of timm's.
+        pretrained: whether to use ImageNet weights; False: random ones.
+        weights: `bundled` or a weight file, used in place of timm's weights.
 
     Raises:
-        LeanetError: no such network or features, or weights that cannot be had.
+        LeanetError: no such network or features, or weights that cannot be loaded.
     """
 
     mean: Tensor
@@ -47,7 +47,14 @@ class Extractor(nn.Module):
         self.register_buffer("deviation", torch.tensor(config.std)[:, None, None], persistent=False)
 
     def forward(self, rgb: Tensor) -> list[Tensor]:
-        """rgb: (B, 3, S, S), sRGB in 0…1 → the layers' features, (B, C, h, w) each."""
+        """Compute the features.
+
+        Args:
+            rgb: (B, 3, S, S), sRGB in 0…1.
+
+        Returns:
+            (B, C, h, w) for each layer.
+        """
         with _HOOKS if isinstance(self.network, FeatureHookNet) else nullcontext():
             features: list[Tensor] = self.network((rgb - self.mean) / self.deviation)
         return [each.movedim(-1, 1) for each in features] if is_channels_last(self.network) else features
@@ -56,11 +63,11 @@ class Extractor(nn.Module):
 def _network(name: str, layers: Sequence[int], image_size: int, pretrained: bool) -> nn.Module:
     options: dict[str, Any] = {"features_only": True, "out_indices": tuple(layers)}
     try:
-        with without_weights():  # first, so that nothing is fetched for layers that there are not
+        with without_weights():  # first, so that no weights are downloaded for layers that do not exist
             network = timm_network(name, 3, image_size, **options)
     except LeanetError:
         raise
-    except Exception as error:  # timm's networks refuse in many ways
+    except Exception as error:  # timm's networks raise different exceptions for wrong layers
         reason = str(error).splitlines()[0]
         raise LeanetError(f"map.network={name} map.layers={list(layers)}: no such features ({reason})") from error
     return timm_network(name, 3, image_size, pretrained, **options) if pretrained else network

@@ -1,4 +1,4 @@
-"""From images to maps: a frozen network, what is known of normal images' features, and the way back to pixels."""
+"""The module that makes anomaly maps from features: extractor, distances, and resizing to pixels."""
 
 import math
 from collections.abc import Sequence
@@ -11,11 +11,16 @@ from leanet.maps.features.extractor import Extractor
 from leanet.maps.features.padim import Padim
 from leanet.maps.features.patchcore import PatchCore
 
-MOST = 6e4  # what half precision holds
+MOST = 6e4  # the largest distance, so that it fits in float16
 
 
 class FeatureMaps(nn.Module):
-    """The anomaly map of an image by the distances of its features."""
+    """Makes the anomaly maps of images from the distances of their features to those of normal images.
+
+    Args:
+        extractor: the frozen network.
+        distances: the fitted model of normal features.
+    """
 
     def __init__(self, extractor: Extractor, distances: Padim | PatchCore) -> None:
         super().__init__()
@@ -23,18 +28,33 @@ class FeatureMaps(nn.Module):
         self.distances = distances
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """rgb: (B, 3, S, S), sRGB in 0…1 → (B, 1, S, S), distances in the features' unit."""
+        """Make anomaly maps.
+
+        Args:
+            rgb: (B, 3, S, S), sRGB in 0…1.
+
+        Returns:
+            (B, 1, S, S), distances in the unit of the features.
+        """
         return self.of(self.extractor(rgb), rgb.shape[-1])
 
     def of(self, layers: Sequence[Tensor], size: int) -> Tensor:
-        """The extractor's layers of B images, (B, C, h, w) each → (B, 1, S, S), where `size` is S."""
+        """Make anomaly maps from features that are known already.
+
+        Args:
+            layers: (B, C, h, w) for each layer, from the extractor.
+            size: S.
+
+        Returns:
+            (B, 1, S, S).
+        """
         coarse = self.distances(layers)
         whole = interpolate(coarse, (size, size), mode="bilinear", align_corners=False)
         return blurred(whole, 4 * size / 224).clamp(max=MOST)  # both articles: σ = 4 at 224 pixels
 
 
 def blurred(maps: Tensor, sigma: float) -> Tensor:
-    """The maps (B, 1, S, S) after a Gaussian of `sigma` pixels, cut off at 4σ and mirrored at the borders."""
+    """Blur maps (B, 1, S, S) with a Gaussian of `sigma` pixels, truncated at 4σ, with mirrored borders."""
     reach = min(math.ceil(4 * sigma), maps.shape[-1] - 1)
     place = torch.arange(-reach, reach + 1, device=maps.device, dtype=maps.dtype)
     weights = torch.softmax(-0.5 * (place / sigma).square(), dim=0)

@@ -1,4 +1,4 @@
-"""PaDiM: how far features are from those that normal images have at the same place.
+"""PaDiM: the distance of features to the distribution of normal images' features at the same position.
 
 Defard, Setkov, Loesch & Audigier 2021, PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and
 Localization, ICPR Workshops (arXiv 2011.08785).
@@ -17,12 +17,12 @@ EPSILON = 0.01  # added to the covariances' diagonals, §III-B
 
 
 class Padim(nn.Module):
-    """Mahalanobis distance to a normal distribution at each of P = h·w places.
+    """Mahalanobis distance to a Gaussian distribution at each of P = h·w positions.
 
     Args:
-        channels: (C,) which channels of the joined layers it looks at.
+        channels: (C,) int64, indices of the channels of the concatenated layers that are used.
         mean: (P, C).
-        inverse: (P, C, C), of the covariances.
+        inverse: (P, C, C), inverses of the covariances.
     """
 
     channels: Tensor
@@ -36,7 +36,14 @@ class Padim(nn.Module):
         self.register_buffer("inverse", inverse)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Layers of B images, (B, C', h', w') each → distances (B, 1, h, w) at the size of the largest."""
+        """Compute the distances.
+
+        Args:
+            features: (B, C', h', w') for each layer, the largest first.
+
+        Returns:
+            (B, 1, h, w) at the size of the largest layer.
+        """
         size = features[0].shape[-2:]
         away = (_vectors(features, self.channels) - self.mean).movedim(1, 0)  # (P, B, C)
         squared = (torch.bmm(away, self.inverse) * away).sum(dim=2)
@@ -44,22 +51,24 @@ class Padim(nn.Module):
 
 
 def padim(batches: Iterable[Sequence[Tensor]], channels: int, seed: int) -> Padim:
-    """The distributions of normal images' features, which come in `batches`, each of the layers (B, C', h', w').
+    """Fit PaDiM to features of normal images.
 
-    One pass in double precision on the CPU: what is kept is P·C², whatever the number of images.
+    It takes one pass in double precision on the CPU, whose memory is P·C² numbers for any number of images.
 
     Args:
-        channels: how many of the joined layers' are drawn, C.
+        batches: for each batch, (B, C', h', w') for each layer, the largest layer first.
+        channels: C, the number of channels that are drawn at random from the concatenated layers.
+        seed: of the draw.
 
     Raises:
-        LeanetError: the layers have fewer.
+        LeanetError: the layers have fewer channels.
     """
     count, chosen, shift, total, outer = 0, torch.empty(0), torch.empty(0), torch.empty(0), torch.empty(0)
     for features in batches:
         if count == 0:
             chosen = _draw(sum(each.shape[1] for each in features), channels, seed)
         vectors = _vectors([each.cpu().double() for each in features], chosen)
-        if count == 0:  # sums around nearly the mean lose no digits
+        if count == 0:  # sums of differences from an approximate mean keep their precision
             shift = vectors.mean(dim=0)
             total, outer = torch.zeros_like(shift), shift.new_zeros(len(shift), channels, channels)
         away = (vectors - shift).movedim(1, 0)  # (P, B, C)
@@ -80,7 +89,7 @@ def _draw(there: int, channels: int, seed: int) -> Tensor:
 
 
 def _vectors(features: Sequence[Tensor], channels: Tensor) -> Tensor:
-    """The chosen channels of all layers, repeated to the size of the first, the largest: (B, P, C)."""
+    """The chosen channels of all layers, enlarged to the size of the first layer by repetition: (B, P, C)."""
     size = features[0].shape[-2:]
     joined = torch.cat([features[0], *(interpolate(each, size, mode="nearest") for each in features[1:])], dim=1)
     return joined[:, channels.to(joined.device)].flatten(2).mT

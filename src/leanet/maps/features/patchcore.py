@@ -1,4 +1,4 @@
-"""PatchCore: how far a patch's features are from the nearest in a memory of normal patches.
+"""PatchCore: the distance of a patch's features to the nearest ones in a memory of normal patches.
 
 Roth, Pemula, Zepeda, Schölkopf, Brox & Gehler 2022, Towards Total Recall in Industrial Anomaly Detection, CVPR
 (arXiv 2106.08265).
@@ -13,12 +13,16 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from leanet.training.seeds import derive
 
-CHUNK = 1024  # patches of the memory that are compared at a time
+CHUNK = 1024  # patches of the memory that are compared at once
 PROJECTED = 128  # dimensions in which the coreset is chosen, by a random projection (§3.2)
 
 
 class PatchCore(nn.Module):
-    """Distance of each patch to the nearest of the `memory`'s (M, D)."""
+    """Euclidean distance of each patch to the nearest patch in a memory.
+
+    Args:
+        memory: (M, D), features of normal patches.
+    """
 
     memory: Tensor
 
@@ -27,16 +31,25 @@ class PatchCore(nn.Module):
         self.register_buffer("memory", memory)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Layers of B images, (B, C', h', w') each → distances (B, 1, h, w) at the size of the largest."""
+        """Compute the distances.
+
+        Args:
+            features: (B, C', h', w') for each layer, the largest first.
+
+        Returns:
+            (B, 1, h, w) at the size of the largest layer.
+        """
         size = features[0].shape[-2:]
         return nearest(patches(features), self.memory).view(-1, 1, *size)
 
 
 def patchcore(batches: Iterable[Sequence[Tensor]], coreset: float, seed: int) -> PatchCore:
-    """A memory of normal images' patches, whose features come in `batches`, each of the layers (B, C', h', w').
+    """Fit PatchCore to features of normal images.
 
     Args:
-        coreset: the share of the patches that it keeps.
+        batches: for each batch, (B, C', h', w') for each layer, the largest layer first.
+        coreset: the share of the patches that the memory keeps, 0…1.
+        seed: of the random projection and of the first patch.
     """
     every = torch.cat([patches(features) for features in batches])
     rows = greedy_coreset(_projected(every, seed), max(1, round(coreset * len(every))), seed)
@@ -44,7 +57,14 @@ def patchcore(batches: Iterable[Sequence[Tensor]], coreset: float, seed: int) ->
 
 
 def patches(features: Sequence[Tensor]) -> Tensor:
-    """Each layer's means over 3×3 places, joined at the size of the first, the largest: (B·h·w, D)."""
+    """Features of patches: each layer averaged over 3×3 positions, resized to the first and concatenated.
+
+    Args:
+        features: (B, C', h', w') for each layer, the largest first.
+
+    Returns:
+        (B·h·w, D).
+    """
     size = features[0].shape[-2:]
     around = [avg_pool2d(each, 3, stride=1, padding=1, count_include_pad=False) for each in features]
     resized = [interpolate(each, size, mode="bilinear", align_corners=False) for each in around[1:]]
@@ -52,36 +72,43 @@ def patches(features: Sequence[Tensor]) -> Tensor:
 
 
 def greedy_coreset(points: Tensor, count: int, seed: int) -> Tensor:
-    """Rows of `count` of the points (N, D): from a random one on, always the one farthest from those chosen.
+    """Select points greedily: the first at random, each next one the farthest from those already selected.
 
-    No other choice of as many leaves less than half the distance between any point and the nearest chosen
-    (Gonzalez 1985, k-center).
+    The largest distance of a point to the nearest selected one is at most twice the optimum (k-center, Gonzalez 1985).
+
+    Args:
+        points: (N, D).
+        count: K, the number of points to select.
+        seed: of the first point.
+
+    Returns:
+        (K,) int64, rows of `points`.
     """
     generator = torch.Generator().manual_seed(derive(seed, "coreset"))
     row = torch.randint(len(points), (1,), generator=generator).to(points.device)
     rows, away = [row], points.new_full((len(points),), math.inf)
     for _ in range(count - 1):
-        # The product of matrices would lose the digits of small distances.
+        # Distances by a matrix product would be inexact where they are small.
         found = torch.cdist(points, points[row], compute_mode="donot_use_mm_for_euclid_dist")[:, 0]
         away = torch.minimum(away, found)
-        row = away.argmax()[None]  # stays on the device, which nothing waits for
+        row = away.argmax()[None]  # stays on the device, without synchronisation
         rows.append(row)
     return torch.cat(rows)
 
 
 def nearest(points: Tensor, memory: Tensor) -> Tensor:
-    """Euclidean distances (N,) of the points (N, D) to the nearest of the memory (M, D), a chunk of it at a time."""
+    """Euclidean distances (N,) of points (N, D) to the nearest row of `memory` (M, D), in chunks of the memory."""
     least, row = torch.full_like(points[:, 0], math.inf), torch.zeros_like(points[:, 0], dtype=torch.long)
     for start in range(0, len(memory), CHUNK):
         part = memory[start : start + CHUNK]
-        found, place = (part.square().sum(dim=1) - 2 * points @ part.T).min(dim=1)  # squared, less what is the point's
+        found, place = (part.square().sum(dim=1) - 2 * points @ part.T).min(dim=1)  # |m − p|² − |p|²
         is_less = found < least
         least, row = torch.where(is_less, found, least), torch.where(is_less, place + start, row)
-    return (points - memory[row]).square().sum(dim=1).sqrt()  # anew: those sums have lost the digits of small distances
+    return (points - memory[row]).square().sum(dim=1).sqrt()  # recomputed: `least` is inexact for small distances
 
 
 def _projected(points: Tensor, seed: int) -> Tensor:
-    """In `PROJECTED` dimensions, distances nearly kept (Johnson & Lindenstrauss)."""
+    """A random projection to `PROJECTED` dimensions, which nearly preserves distances (Johnson & Lindenstrauss)."""
     if points.shape[1] <= PROJECTED:
         return points
     generator = torch.Generator().manual_seed(derive(seed, "projection"))

@@ -1,4 +1,4 @@
-"""Maps by features: what a pretrained network's features of normal images are like, by PaDiM or PatchCore."""
+"""Anomaly maps from features of a pretrained network, by PaDiM or PatchCore: fitting, keeping and loading."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -28,27 +28,34 @@ from leanet.training.seeds import derive
 
 
 def extractor_of(settings: MapSettings, image_size: int) -> Extractor:
-    """The frozen network whose features are modelled, on the CPU.
+    """Create the frozen network that computes the features, on the CPU.
+
+    Args:
+        settings: of the map.
+        image_size: S.
 
     Raises:
         LeanetError: a network or layers that do not exist, or weights that cannot be loaded.
     """
     assert settings.network is not None and settings.layers is not None
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(settings.seed, "features"))  # of random weights
+        torch.manual_seed(derive(settings.seed, "features"))  # for networks with random weights
         return Extractor(settings.network, settings.layers, image_size, settings.pretrained, settings.weights)
 
 
 def fit_features(extractor: Extractor, normals: Iterable[list[Tensor]], settings: MapSettings) -> FeatureMaps:
-    """The map maker that models the layers of normal images, in evaluation mode, on the extractor's device.
+    """Fit a map maker to features of normal images.
 
     Args:
-        extractor: the network that the layers come from.
-        normals: batches of layers, (B, C, h, w) each.
+        extractor: the network that computed the features.
+        normals: for each batch, (B, C, h, w) for each layer.
         settings: of the map; `name` is padim or patchcore.
 
+    Returns:
+        the map maker in evaluation mode, on the extractor's device.
+
     Raises:
-        LeanetError: more channels than the layers have.
+        LeanetError: `settings.channels` is more than the layers have.
     """
     with torch.inference_mode(), _full_float32():
         if settings.name == "padim":
@@ -61,7 +68,15 @@ def fit_features(extractor: Extractor, normals: Iterable[list[Tensor]], settings
 
 
 def load_feature_maps(folder: Path, settings: MapSettings, image_size: int) -> FeatureMaps | None:
-    """The map maker kept in `folder`, in evaluation mode on the CPU; None if there is none. Downloads nothing.
+    """Load the map maker kept in a folder. Nothing is downloaded.
+
+    Args:
+        folder: of the map maker.
+        settings: of the map that it was fitted with.
+        image_size: S.
+
+    Returns:
+        the map maker in evaluation mode on the CPU; None if there is none.
 
     Raises:
         LeanetError: it is damaged, or was made with other settings.
@@ -78,7 +93,16 @@ def load_feature_maps(folder: Path, settings: MapSettings, image_size: int) -> F
 
 
 def maps_of_layers(maker: FeatureMaps, layers: Iterable[list[Tensor]], size: int) -> Iterator[Tensor]:
-    """The maps (B, 1, S, S) float16, on the CPU, of batches of layers; `size` is S."""
+    """Make maps from features.
+
+    Args:
+        maker: the fitted map maker.
+        layers: for each batch, (B, C, h, w) for each layer.
+        size: S.
+
+    Yields:
+        (B, 1, S, S) float16 on the CPU.
+    """
     for batch in layers:
         with torch.inference_mode(), _full_float32():
             maps = maker.of(batch, size).half().cpu()
@@ -87,12 +111,12 @@ def maps_of_layers(maker: FeatureMaps, layers: Iterable[list[Tensor]], size: int
 
 @dataclass
 class FeatureRecipe(Recipe):
-    """Maps by features.
+    """Maps from features.
 
     Args:
         images: all images of the dataset, (N, 3, S, S) uint8.
         settings: of the map.
-        layers_folder: where the layers' features of all images are kept, for every fold and kind of map.
+        layers_folder: in which the features of all images are kept, shared by folds and kinds of maps.
         device: on which features and maps are computed.
         say: receives messages.
     """
@@ -127,7 +151,7 @@ class FeatureRecipe(Recipe):
 
 
 def _empty(kept: dict[str, Any], settings: MapSettings, file: Path) -> Padim | PatchCore:
-    """A model of the sizes that the file has, for `give_weights` to fill."""
+    """An empty model with the sizes in the file, for `give_weights` to fill."""
     names = ("channels", "mean", "inverse") if settings.name == "padim" else ("memory",)
     try:
         sizes = [torch.empty_like(kept[f"distances.{name}"]) for name in names]
@@ -138,7 +162,7 @@ def _empty(kept: dict[str, Any], settings: MapSettings, file: Path) -> Padim | P
 
 @contextmanager
 def _full_float32() -> Iterator[None]:
-    """Matrix products without TF32, which fits turn on for GPUs: distances are differences of large numbers."""
+    """Matrix products without TF32, which training turns on for GPUs: distances are differences of large numbers."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
