@@ -1,1 +1,1 @@
-"""From image files to batches: reading, folds, and batches on the device."""
+"""Images: reading files, datasets, and cross-validation folds."""

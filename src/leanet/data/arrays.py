@@ -1,4 +1,4 @@
-"""Images that a Python program gives, as arrays or as files, each with its label."""
+"""A dataset from a Python program: images as arrays, PIL images or files, each with a label."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Picture = str | PathLike[str] | NDArray[np.uint8] | Image.Image
 
 @dataclass(frozen=True)
 class ImageArrays:
-    """Images in memory or in files, a Dataset.
+    """A `Dataset` of images in memory or in files.
 
     Args:
         name: of the dataset.
@@ -33,7 +33,7 @@ class ImageArrays:
     labels: ArrayLike = field(default=(), repr=False)
 
     def index(self) -> Index:
-        """The images by the hashes of their contents.
+        """Names, labels and hashes of the images, without decoding files.
 
         Raises:
             LeanetError: no images, another number of labels than images, labels other than 0 and 1, or a file that
@@ -49,7 +49,14 @@ class ImageArrays:
         return Index.of(list(zip(self._names(), labels.astype(int).tolist(), self._hashes(), strict=True)))
 
     def load(self, cache: Path) -> ImageSet:
-        """The images at (image_size, image_size), decoded once and then kept in the folder `cache`."""
+        """Decode and resize the images, or read them if they are already kept.
+
+        Args:
+            cache: the folder in which decoded images are kept.
+
+        Raises:
+            LeanetError: as for `index`, or an image that cannot be decoded.
+        """
         index = self.index()
         place_of = {name: place for place, name in enumerate(self._names())}
         ordered = [self.images[place_of[name]] for name in index.names]
@@ -57,7 +64,7 @@ class ImageArrays:
         return load_cached(kept, index, self.image_size, lambda out: _read(ordered, out, f"decode {self.name}"))
 
     def _names(self) -> list[str]:
-        """Unique ones: of files their paths, of arrays their numbers."""
+        """Unique names: the paths of files, or the numbers of arrays."""
         if _are_files(self.images):
             return [str(path) for path in self.images]
         digits = len(str(len(self.images)))
@@ -66,11 +73,14 @@ class ImageArrays:
     def _hashes(self) -> Sequence[str]:
         if _are_files(self.images):
             return hashes_of([Path(fspath(path)) for path in self.images], f"index {self.name}")  # type: ignore[arg-type]
-        return [digest(as_image(image)) for image in self.images]  # type: ignore[arg-type]  # which says what is wrong
+        return [digest(as_image(image)) for image in self.images]  # type: ignore[arg-type]  # it checks images
 
 
 def as_image(picture: NDArray[np.uint8] | Image.Image) -> Image.Image:
-    """An RGB image of a PIL image, treated as a file of it would be, or of an sRGB array.
+    """Convert an image to RGB.
+
+    Args:
+        picture: a PIL image, converted like an image file; or an sRGB array (H, W, 3) uint8.
 
     Raises:
         ValueError: an array that is not (H, W, 3) uint8.

@@ -1,4 +1,4 @@
-"""Image files to sRGB pixels, whatever the camera, scanner or editor put into them."""
+"""Decode image files of cameras, scanners and editors to sRGB pixels."""
 
 import hashlib
 import io
@@ -24,22 +24,27 @@ from leanet.data.room import Room
 from leanet.errors import LeanetError
 
 _ROOM = Room((os.cpu_count() or 1) << 25)  # 34 megapixels for each thread
-# What Pillow opens these formats as, and the mode that keeps the colour of it for an ICC profile to act on.
+# For each of Pillow's modes, the mode to convert to before the ICC profile is applied.
 _COLOR_MODES = {
     **dict.fromkeys(("1", "L", "LA", "La"), "L"),
     **dict.fromkeys(("P", "PA", "RGB", "RGBA", "YCbCr"), "RGB"),
     "CMYK": "CMYK",
 }
-_SAME_COLOR = 2  # levels of 255 by which two descriptions of sRGB itself differ
+_SAME_COLOR = 2  # levels of 255; profiles that are meant to be sRGB differ by at most this
 
 _ROWS = 256
-_SHOWN = 10  # of many files that cannot be read, as many are named
+_SHOWN = 10  # unreadable files that an error message names
 
 T = TypeVar("T")
 
 
 class UnreadableError(LeanetError):
-    """A file that gives no image; `reason` says in a few words why."""
+    """An image file that cannot be read.
+
+    Args:
+        path: of the file.
+        reason: why, in a few words.
+    """
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{shown(path)} cannot be read: {reason}")
@@ -47,10 +52,18 @@ class UnreadableError(LeanetError):
 
 
 def decode(path: Path) -> Image.Image:
-    """The image in `path`, the first where there are several: mode RGB, 8 bit, sRGB, upright, transparency on white.
+    """Read an image file; the first image if it has several.
+
+    The ICC profile and the EXIF orientation are applied, and transparent pixels are placed on white.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        an image of mode RGB, 8 bit, sRGB.
 
     Raises:
-        UnreadableError: the file is missing, no image, damaged, too large, or of a kind whose colours are unknown.
+        UnreadableError: the file is missing, not an image, damaged, too large, or its colours are not defined.
     """
     with decoded(path) as image:
         return image
@@ -58,29 +71,42 @@ def decode(path: Path) -> Image.Image:
 
 @contextmanager
 def decoded(path: Path) -> Iterator[Image.Image]:
-    """As `decode`, for threads: the image's room in the memory is taken until the block ends."""
+    """A context with the image of a file, as `decode` reads it; limits the memory of images in concurrent threads."""
     with ExitStack() as stack:
         try:
             image = stack.enter_context(opened(stack.enter_context(open_file(path))))
             stack.enter_context(_ROOM.taken(image.width * image.height))
             rgb = to_rgb(image)
-        except Exception as error:  # Pillow's readers raise nearly anything on damaged files
+        except Exception as error:  # Pillow's readers raise many exception classes on damaged files
             raise UnreadableError(path, _reason(path, error)) from error
         yield rgb
 
 
 def resized(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """An RGB image as a (3, size, size) uint8 array; antialiased bicubic where the size differs."""
+    """Resize an RGB image to a square by bicubic interpolation with antialiasing.
+
+    Args:
+        image: of mode RGB.
+        size: S; an image of that size is not changed.
+
+    Returns:
+        (3, S, S) uint8.
+    """
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
 
 
 def read_images(paths: Sequence[Path], images: NDArray[np.uint8], label: str) -> Decoded:
-    """Decode `paths` in parallel, in their order, into `images` (N, 3, S, S), under a progress bar named `label`.
+    """Decode and resize image files in threads.
+
+    Args:
+        paths: of N files.
+        images: (N, 3, S, S) uint8, which is filled.
+        label: of the progress bar.
 
     Raises:
-        LeanetError: naming every file that cannot be read, with its reason.
+        LeanetError: files that cannot be read; the message names them with the reasons.
     """
 
     def read(position: int, path: Path) -> tuple[str, tuple[int, int]]:
@@ -93,7 +119,20 @@ def read_images(paths: Sequence[Path], images: NDArray[np.uint8], label: str) ->
 
 
 def each(job: Callable[[int, Path], T], paths: Sequence[Path], label: str, kind: str = "images") -> tuple[T, ...]:
-    """What job(position, path) returns for every path, run in threads; all UnreadableErrors become one LeanetError."""
+    """Call `job(position, path)` for every path, in threads.
+
+    Args:
+        job: the function, which may raise UnreadableError.
+        paths: of the files.
+        label: of the progress bar.
+        kind: what the files are, for the error message.
+
+    Returns:
+        the results, in the order of `paths`.
+
+    Raises:
+        LeanetError: all UnreadableErrors together.
+    """
 
     def attempt(position: int) -> T | UnreadableError:
         try:
@@ -101,7 +140,7 @@ def each(job: Callable[[int, Path], T], paths: Sequence[Path], label: str, kind:
         except UnreadableError as error:
             return error
 
-    # Not `with`: on Ctrl-C that would first work through everything still queued.
+    # Not `with`, which on Ctrl-C would wait for all queued jobs.
     threads = ThreadPoolExecutor(os.cpu_count())
     try:
         done = threads.map(attempt, range(len(paths)))
@@ -119,7 +158,7 @@ def each(job: Callable[[int, Path], T], paths: Sequence[Path], label: str, kind:
 
 
 def hashes_of(paths: Sequence[Path], label: str) -> tuple[str, ...]:
-    """SHA-256 of each file's bytes, under a progress bar named `label`; LeanetError names all that cannot be read."""
+    """SHA-256 of each file's bytes. Arguments and errors as for `each`."""
 
     def sha256(_: int, path: Path) -> str:
         try:
@@ -132,7 +171,7 @@ def hashes_of(paths: Sequence[Path], label: str) -> tuple[str, ...]:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The image in mode RGB, 8 bit, sRGB, upright, transparency on white; `image` itself may be changed."""
+    """Convert an opened image as `decode` describes. `image` itself may be changed."""
     profile = image.info.get("icc_profile")
     tiff.check_layout(image)
     image.load()
@@ -143,13 +182,13 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _turn_upright(image: Image.Image) -> None:
-    """Apply the EXIF orientation in place; damaged EXIF counts as none, as in every viewer."""
+    """Apply the EXIF orientation in place; damaged EXIF data is ignored, as image viewers do."""
     with suppress(SyntaxError, ValueError, KeyError, TypeError, OSError, struct.error):
         ImageOps.exif_transpose(image, in_place=True)
 
 
 def _planes(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """The image as (colour of mode L, RGB or CMYK; alpha of mode L or None), values not yet colour managed."""
+    """The colour of an image (mode L, RGB or CMYK, before colour management) and its alpha (mode L or None)."""
     if image.mode.startswith("I"):
         return _grey_from_16_bit(image), None
     if image.mode not in _COLOR_MODES:
@@ -158,24 +197,24 @@ def _planes(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     mode = _COLOR_MODES[image.mode]
     if not image.has_transparency_data or _has_unused_alpha(image):
         return _in_mode(image, mode), None
-    rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")  # La converts to nothing but LA
+    rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")  # Pillow converts La to LA only
     return rgba.convert("RGB").convert(mode), rgba.getchannel("A")
 
 
 def _in_mode(image: Image.Image, mode: str) -> Image.Image:
-    """As `convert`, which would copy an image that is of this mode."""
+    """The image in a mode, without a copy if it has that mode already."""
     return image if image.mode == mode else image.convert(mode)
 
 
 def _has_unused_alpha(image: Image.Image) -> bool:
-    """Whether the fourth channel is 0 everywhere, in a file of a kind that programs without alpha write as well."""
+    """Whether the fourth channel is 0 everywhere, in a format in which it is not always alpha (BMP, some TIFF)."""
     if image.mode != "RGBA" or not (isinstance(image, BmpImageFile) or tiff.has_undeclared_alpha(image)):
         return False
     return image.getchannel("A").getextrema() == (0, 0)
 
 
 def _grey_from_16_bit(image: Image.Image) -> Image.Image:
-    """Mode L from a mode of more than 8 bits whose values fit in 16; Pillow's own conversion would clip at 255."""
+    """Convert grey of more than 8 bits, with values that fit in 16, to mode L. Pillow would clip values at 255."""
     values = np.asarray(image).astype(np.int64)
     white, is_inverted = tiff.grey_range(image)
     if is_inverted:
@@ -186,10 +225,9 @@ def _grey_from_16_bit(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(color: Image.Image, profile: bytes | None) -> Image.Image:
-    """RGB from L, RGB or CMYK through the embedded ICC profile; by plain conversion if that is absent or unusable.
+    """Convert L, RGB or CMYK to sRGB by the embedded ICC profile, or without one if it is missing or unusable.
 
-    Pixels stay untouched where the profile is sRGB in one of its many spellings: rounding would make two equal
-    pictures differ.
+    If the profile describes sRGB itself, pixels are not changed: rounding would make equal images differ.
     """
     plain = _in_mode(color, "RGB")
     if not profile:
@@ -203,7 +241,7 @@ def _to_srgb(color: Image.Image, profile: bytes | None) -> Image.Image:
             ImageCms.Intent.RELATIVE_COLORIMETRIC,
             ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
-    except (ImageCms.PyCMSError, OSError):  # damaged, or for another kind of image than this one
+    except (ImageCms.PyCMSError, OSError):  # damaged, or for images of another mode
         return plain
     samples = _samples(color.mode)
     moved = np.asarray(transform.apply(samples)).astype(np.int64) - np.asarray(samples.convert("RGB"))
@@ -211,7 +249,7 @@ def _to_srgb(color: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _samples(mode: str) -> Image.Image:
-    """A small image of `mode` with colours from all over its cube, to see what a profile does."""
+    """A small image with a grid of all colours of a mode, to test what a profile changes."""
     channels = len(Image.new(mode, (1, 1)).getbands())
     levels = np.linspace(0, 255, 256 if channels == 1 else 6).round().astype(np.uint8)
     grid = np.stack(np.meshgrid(*[levels] * channels), axis=-1).reshape(-1, channels)
@@ -227,7 +265,7 @@ def _on_white(rgb: Image.Image, alpha: Image.Image | None) -> Image.Image:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """Why `path` gives no image, in a few words on one line."""
+    """Why an image cannot be read, in a few words on one line."""
     if isinstance(error, Image.DecompressionBombError):
         return "more pixels than Pillow reads of this format"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -237,7 +275,7 @@ def _reason(path: Path, error: Exception) -> str:
 
 
 def digest(image: Image.Image) -> str:
-    """SHA-256 of an image's size and pixels, which are copied a few rows at a time."""
+    """SHA-256 of an image's size and pixels, computed a few rows at a time to save memory."""
     digest = hashlib.sha256(f"{image.width}x{image.height}".encode())
     for top in range(0, image.height, _ROWS):
         digest.update(image.crop((0, top, image.width, min(top + _ROWS, image.height))).tobytes())
@@ -245,7 +283,7 @@ def digest(image: Image.Image) -> str:
 
 
 def _listed(failures: Sequence[str]) -> str:
-    """The failures in one line; of many the first, and the file that has all."""
+    """The failures in one line; if there are many, the first ones and a file with all of them."""
     if len(failures) <= _SHOWN:
         return ", ".join(failures)
     with NamedTemporaryFile("w", prefix="leanet-unreadable-", suffix=".txt", encoding="utf-8", delete=False) as file:
@@ -254,5 +292,5 @@ def _listed(failures: Sequence[str]) -> str:
 
 
 def shown(path: Path | str) -> str:
-    """The path on one line, even if its name has a line break."""
+    """The path for messages, on one line even if it has line breaks."""
     return str(path) if str(path).isprintable() else repr(str(path))

@@ -1,4 +1,4 @@
-"""Which files below a folder are images, and which are left out."""
+"""Find image files below a folder, and classify the files that are left out."""
 
 import os
 from collections import Counter
@@ -11,19 +11,19 @@ from pathlib import Path
 
 from leanet.storage.files import JOURNAL, PREDICTION
 
-# What the readers of decode.py read. GIF (256 colours), AVIF and JPEG 2000 (whose colour spaces Pillow does not tell)
-# would be read with colours that may be wrong.
+# Formats that decode.py reads. GIF has only 256 colours, and Pillow does not report the colour spaces of AVIF and
+# JPEG 2000, so that their colours could be wrong.
 _IMAGES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"})
-_HEIC = frozenset({".heic", ".heif", ".hif"})  # with the extra
+_HEIC = frozenset({".heic", ".heif", ".hif"})  # need the extra `heic`
 _PICTURES = "avif dib exr gif hdr ico j2k jp2 jpx jxl pbm pgm ppm tga"
 _CAMERAS = "3fr arw cr2 cr3 dng erf kdc mrw nef nrw orf pef raf raw rw2 sr2 srw x3f"
 _EDITORS, _INSTRUMENTS = "ai eps psb psd svg xcf", "dcm fits"
 _NOT_READ = frozenset(f".{name}" for names in (_PICTURES, _CAMERAS, _EDITORS, _INSTRUMENTS) for name in names.split())
 READS = "JPEG, PNG, TIFF, BMP or WebP"
 HEIC_EXTRA = "HEIC, which needs pip install 'leanet[heic]'"
-HEIC_BRANDS = frozenset({b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1"})  # how HEIC files begin, from byte 4 on
+HEIC_BRANDS = frozenset({b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1"})  # bytes 4…11 of HEIC files
 
-# Names that systems leave behind, in lower case; hidden ones (.DS_Store, ._1.png, .Trash-1000) are known by their dot.
+# Names of files and folders that systems create, in lower case; hidden ones (.DS_Store, ._1.png) start with a dot.
 _SYSTEM = frozenset(
     {
         *("@eadir", "@tmp", "#recycle", "#snapshot"),  # Synology
@@ -34,11 +34,11 @@ _SYSTEM = frozenset(
         *("lost+found", "~snapshot"),  # Linux, NetApp
     }
 )
-_OWN_PICTURES = frozenset({"overlays", "reliability.png"})  # which leanet.predict writes beside its other files
+_OWN_PICTURES = frozenset({"overlays", "reliability.png"})  # written by leanet.predict beside its other files
 
 
 class Kind(StrEnum):
-    """What a file is. A system folder and a folder that leanet wrote count as one file, and are not searched."""
+    """The kind of a file. A system folder or a folder written by leanet counts as one file and is not searched."""
 
     IMAGE = "images"
     NOT_READ = "of image formats that leanet does not read"
@@ -53,25 +53,38 @@ Entry = tuple[Kind, Path]
 
 @dataclass(frozen=True)
 class Files:
-    """The files below a folder, in no order."""
+    """The files below one or several folders.
+
+    Args:
+        found: kind and path of each file, in no particular order.
+    """
 
     found: tuple[Entry, ...]
 
     @classmethod
     def below(cls, *folders: Path) -> "Files":
+        """Search folders recursively; links to folders are followed."""
         return cls(tuple(entry for folder in folders for entry in _walk(folder)))
 
     def of(self, kind: Kind) -> list[Path]:
+        """The paths of the files of one kind."""
         return [path for known, path in self.found if known is kind]
 
     @property
     def left_out(self) -> str:
-        """How many files of each kind are no images, in one line; empty where there are none."""
+        """One line that counts the files that are not images, by kind; empty if there are none."""
         return told(self.found)
 
 
 def told(found: Iterable[Entry]) -> str:
-    """As `Files.left_out`: "3 files left out: 1 hidden or of a system (@eaDir), 2 other (.txt, .json)"."""
+    """Count files that are not images, as "3 files left out: 1 hidden or of a system (@eaDir), 2 other (.txt)".
+
+    Args:
+        found: kind and path of each file; images are not counted.
+
+    Returns:
+        one line; empty if there are only images.
+    """
     kinds: dict[Kind, Counter[str]] = {kind: Counter() for kind in Kind if kind is not Kind.IMAGE}
     for kind, path in found:
         if kind is not Kind.IMAGE:
@@ -82,7 +95,7 @@ def told(found: Iterable[Entry]) -> str:
 
 
 def kind_of(name: str) -> Kind:
-    """The kind of a file by its name."""
+    """The kind of a file, from its name only."""
     suffix = Path(name).suffix.lower()
     if is_system(name):
         return Kind.SYSTEM
@@ -92,17 +105,17 @@ def kind_of(name: str) -> Kind:
 
 
 def is_image(name: str) -> bool:
-    """Whether a file of that name is an image that is read."""
+    """Whether leanet reads a file of that name as an image."""
     return kind_of(name) is Kind.IMAGE
 
 
 def is_system(name: str) -> bool:
-    """Whether a file or folder is hidden, or one that a NAS, Windows, macOS or Linux leaves behind."""
+    """Whether a file or folder is hidden, or created by a NAS, Windows, macOS or Linux for its own use."""
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
 def is_own(folder: Path) -> bool:
-    """Whether leanet wrote the folder: a prediction, a run, or a folder of runs."""
+    """Whether a folder was written by leanet: a prediction, a run, or a folder of runs."""
     if _is_prediction(folder) or (_has(folder, "result.json") and _has(folder, "config.yaml")):
         return True
     return any(next(folder.glob(f"{kind}/*/config.yaml"), None) for kind in ("detectors", "models"))
@@ -110,17 +123,18 @@ def is_own(folder: Path) -> bool:
 
 @cache
 def image_suffixes() -> frozenset[str]:
-    """The suffixes of files that are read, in lower case."""
+    """The suffixes of image files that leanet reads, in lower case."""
     return _IMAGES | _HEIC if reads_heic() else _IMAGES
 
 
 @cache
 def reads_heic() -> bool:
+    """Whether the extra `heic` is installed."""
     return find_spec("pillow_heif") is not None
 
 
 def why_not_read(name: str) -> str:
-    """Why an image of a format that is not read is left out, and what to do."""
+    """Why an image of this format is not read, and what to do, for messages."""
     suffix = Path(name).suffix.lower()
     if suffix in _HEIC:
         return HEIC_EXTRA
@@ -128,7 +142,11 @@ def why_not_read(name: str) -> str:
 
 
 def subfolders(folder: Path) -> tuple[list[Path], list[Entry]]:
-    """The folders directly in `folder`, by name; and those of systems and of leanet, which are left out."""
+    """List the folders directly in a folder.
+
+    Returns:
+        the folders, sorted by name; and the folders of systems and of leanet, which are left out.
+    """
     folders, left_out = [], []
     for path in sorted(path for path in folder.iterdir() if path.is_dir()):
         if is_system(path.name):
@@ -146,7 +164,7 @@ def _walk(folder: Path) -> Iterator[Entry]:
     closed: list[OSError] = []
     for top, folders, files in os.walk(folder, followlinks=True, onerror=closed.append):
         here, real = Path(top), os.path.realpath(top)
-        if real in entered:  # a link to a folder above would be walked for ever
+        if real in entered:  # a link to a parent folder would never end
             folders.clear()
             continue
         entered.add(real)
@@ -159,7 +177,7 @@ def _walk(folder: Path) -> Iterator[Entry]:
 
 
 def _own_in(folder: Path, folders: list[str], files: list[str]) -> set[str]:
-    """The names in `folder` of what leanet wrote there."""
+    """Names of files and folders in `folder` that leanet wrote."""
     own = {name for name in folders if is_own(folder / name)}
     return own | _OWN_PICTURES & {*folders, *files} if _is_prediction(folder) else own
 
@@ -180,6 +198,6 @@ def _label(kind: Kind, path: Path) -> str:
 
 
 def _most(labels: Counter[str], most: int = 5) -> str:
-    """The most frequent of the labels."""
+    """The most frequent labels, for messages."""
     shown = [label if label.isprintable() else repr(label) for label, _ in labels.most_common(most)]
     return ", ".join(shown) + (", …" if len(labels) > most else "")

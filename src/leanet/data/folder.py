@@ -1,4 +1,4 @@
-"""Images in folders: one folder per class, or MVTec AD's layout."""
+"""A dataset from folders of images: one folder for each class, or MVTec AD's layout."""
 
 import os
 from dataclasses import dataclass
@@ -13,12 +13,19 @@ from leanet.errors import LeanetError, MissingDatasetError
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """The images under `root`, a Dataset.
+    """A `Dataset` of the images under a folder.
 
-    The classes are root/<negative> and root/<positive>, searched recursively. Where those are missing, MVTec AD's
-    layout is looked for: `good` in root (or in root/train and root/test) holds the negatives, every other folder
-    beside a `good` is a type of defect and so positive, and `ground_truth` is left out. What systems and leanet itself
-    leave in folders (@eaDir, Thumbs.db, runs) is never an image nor a class; how much was left out is printed.
+    The classes are root/<negative> and root/<positive>, searched recursively. If those are missing, MVTec AD's layout
+    is used: `good` in root (or in root/train and root/test) has the negatives, all other folders beside a `good` are
+    types of defects and thus positive, and `ground_truth` is left out. Files and folders of systems and of leanet
+    (@eaDir, Thumbs.db, runs) are neither images nor classes.
+
+    Args:
+        name: of the dataset.
+        root: the folder.
+        image_size: S, to which images are resized.
+        negative: the folder of normal images, relative to root.
+        positive: the folder of anomalous images, relative to root.
     """
 
     name: str
@@ -28,7 +35,7 @@ class ImageFolder:
     positive: str = "Positive"
 
     def index(self) -> Index:
-        """What is there, without decoding; prints how many files are left out.
+        """Names, labels and hashes of the images, without decoding. Prints the number of files that are left out.
 
         Raises:
             LeanetError: no root, no known layout in it, a class without images, or files that cannot be read.
@@ -41,10 +48,13 @@ class ImageFolder:
         return self._index(classes)
 
     def load(self, cache: Path) -> ImageSet:
-        """The images at (image_size, image_size), decoded once and then kept in the folder `cache`.
+        """Decode and resize the images, or read them if they are already kept.
+
+        Args:
+            cache: the folder in which decoded images are kept.
 
         Raises:
-            LeanetError: as `index`, or naming every image that cannot be decoded.
+            LeanetError: as for `index`, or images that cannot be decoded; the message names them.
         """
         index, root = self._index(self._files()), self._root()
         paths = [root / name for name in index.names]
@@ -52,7 +62,7 @@ class ImageFolder:
         return load_cached(kept, index, self.image_size, lambda out: read_images(paths, out, f"decode {self.name}"))
 
     def _files(self) -> dict[int, Files]:
-        """What lies in the folders of each class."""
+        """The files in the folders of each class, by label."""
         root = self._root()
         negatives, positives = self._classes(root)
         classes = {}
@@ -95,7 +105,7 @@ class ImageFolder:
         return (root / self.negative).is_dir() and (root / self.positive).is_dir()
 
     def _places(self) -> list[Path]:
-        """The folders that have a `good` and folders of defects; none where the classes are named."""
+        """The folders that contain `good` and folders of defects; none if the classes have their own folders."""
         root = self._root()
         if self._has_named_classes():
             return []
@@ -103,7 +113,7 @@ class ImageFolder:
         return [place for place in places if (place / "good").is_dir()]
 
     def _classes(self, root: Path) -> tuple[list[Path], list[Path]]:
-        """The folders of the (negatives, positives)."""
+        """The folders of negatives and of positives."""
         if self._has_named_classes():
             return [root / self.negative], [root / self.positive]
         if places := self._places():
@@ -120,5 +130,5 @@ class ImageFolder:
 
 @cache
 def _tell(root: str, line: str) -> None:
-    """Print the line about `root`, once in a process: a grid looks at a dataset for each of its runs."""
+    """Print a line about `root` once in a process, although a grid indexes the dataset for each of its runs."""
     print(line)

@@ -1,4 +1,4 @@
-"""Cross-validation folds: dealt by content, kept in a CSV file, and checked for images on both sides."""
+"""Cross-validation folds: assigned by the images' content, kept in a CSV file, and checked for equal images."""
 
 import csv
 import hashlib
@@ -29,19 +29,21 @@ class _Row(NamedTuple):
 def stratified_folds(
     labels: NDArray[np.int64], pixels: Sequence[str], folds: int, split_seed: int
 ) -> NDArray[np.int64]:
-    """A fold for every image, the same on every machine and for every order and naming of the files.
+    """Assign a fold to every image, stratified by class, independently of machine, file names and order of files.
 
-    Images of equal pixels form a group and stay together; a group belongs to the class most of its images have
-    (positive in a tie). Within a class groups are dealt, larger ones first and then by a hash of seed and pixels,
-    each to the fold with the fewest images of that class so far (ties: the fewest in all, then the lowest number).
-    No random generator takes part, so no library version can change a split.
+    Images with equal pixels form a group, which is not divided; its class is that of most of its images (positive in a
+    tie). The groups of a class are sorted by size, largest first, then by a hash of seed and pixels. Each is assigned
+    to the fold that has the fewest images of that class so far (in a tie, the fewest images in total, then the lowest
+    number). No random generator is used, so that no library version can change a split.
 
     Args:
-        labels: (N,) of 0 and 1.
+        labels: (N,), 0 normal and 1 anomalous.
         pixels: N digests of the decoded pixels.
+        folds: K.
+        split_seed: of the hash.
 
     Returns:
-        (N,) of 1…folds; every fold has images of both classes.
+        (N,) of 1…K; every fold has images of both classes.
 
     Raises:
         LeanetError: fewer than 2 folds, or fewer groups of a class than folds.
@@ -67,10 +69,20 @@ def stratified_folds(
 def thinned(
     rows: NDArray[np.int64], labels: NDArray[np.int64], pixels: Sequence[str], rate: float, split_seed: int
 ) -> NDArray[np.int64]:
-    """The training `rows` with all their negatives and the share `rate` of their positives, at least one.
+    """Keep only a share of the positive training images.
 
-    Positives stay in the order of a hash of seed and pixels, so of two rates the smaller keeps a part of what the
-    larger keeps, for every network.
+    Positives are ordered by a hash of seed and pixels, so that the images kept at a smaller rate are a subset of those
+    at a larger rate.
+
+    Args:
+        rows: of the training images.
+        labels: (N,) of all images, 0 normal and 1 anomalous.
+        pixels: N digests of the decoded pixels.
+        rate: share of positives to keep, 0…1; at least one is kept.
+        split_seed: of the hash.
+
+    Returns:
+        rows of all negatives and of the positives that are kept, sorted.
     """
     positives = rows[labels[rows] == POSITIVE]
     ranking = sorted(positives.tolist(), key=lambda row: (_rank(split_seed, f"thin:{pixels[row]}"), row))
@@ -81,10 +93,19 @@ def thinned(
 def held_out(
     rows: NDArray[np.int64], labels: NDArray[np.int64], pixels: Sequence[str], share: float, split_seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The training `rows` without their validation part, and that part: about `share` of each class, at least one.
+    """Divide training images into training and validation images.
 
-    Images are taken in the order of a hash of seed and pixels, those of equal pixels together. A share of 0 holds out
-    nothing.
+    Images are ordered by a hash of seed and pixels; images with equal pixels stay together.
+
+    Args:
+        rows: of the training images.
+        labels: (N,) of all images, 0 normal and 1 anomalous.
+        pixels: N digests of the decoded pixels.
+        share: approximate share of each class to hold out, at least one image; 0 holds out none.
+        split_seed: of the hash.
+
+    Returns:
+        rows of the remaining training images, and rows of the validation images.
 
     Raises:
         LeanetError: no image of a class would be left to train on.
@@ -109,10 +130,16 @@ def held_out(
 
 
 def parts_of(rows: NDArray[np.int64], pixels: Sequence[str], parts: int, split_seed: int) -> NDArray[np.int64]:
-    """The part, 1…parts, of each image whose pixels one of the `rows` has, and 0 for all others: (N,).
+    """Divide images into parts for cross-fitting, by the algorithm of `stratified_folds` without classes.
 
-    As `stratified_folds` deals: images of equal pixels together, larger groups first and then by a hash of seed and
-    pixels, each to the part with the fewest images so far.
+    Args:
+        rows: of the images to divide, the training normals.
+        pixels: N digests of the decoded pixels of all images.
+        parts: K.
+        split_seed: of the hash.
+
+    Returns:
+        (N,) the part, 1…K, of each image in `rows` and of each image with the same pixels; 0 for all others.
 
     Raises:
         LeanetError: there are fewer different images than parts.
@@ -129,7 +156,7 @@ def parts_of(rows: NDArray[np.int64], pixels: Sequence[str], parts: int, split_s
 
 
 def _groups(pixels: Sequence[str]) -> dict[str, list[int]]:
-    """The positions of images that are pixel for pixel the same."""
+    """The positions of images by their pixels' digest."""
     groups: defaultdict[str, list[int]] = defaultdict(list)
     for position, digest in enumerate(pixels):
         groups[digest].append(position)
@@ -137,12 +164,12 @@ def _groups(pixels: Sequence[str]) -> dict[str, list[int]]:
 
 
 def check_counts(labels: NDArray[np.int64], folds: int) -> None:
-    """Raise LeanetError if there are too few images of a class; quick, so that it can come before decoding."""
+    """Raise LeanetError if a class has fewer images than folds. Quick, so that it can be called before decoding."""
     _check_split({label: int((labels == label).sum()) for label in _CLASSES}, folds, "")
 
 
 def check_separation(fold_of: NDArray[np.int64], pixels: Sequence[str], names: Sequence[str]) -> None:
-    """Raise LeanetError if images of equal pixels lie in different folds, so that a model is tested on what it saw."""
+    """Raise LeanetError if equal images are in different folds: a model would be tested on its training images."""
     first: dict[str, int] = {}
     for position, digest in enumerate(pixels):
         other = first.setdefault(digest, position)
@@ -154,19 +181,24 @@ def check_separation(fold_of: NDArray[np.int64], pixels: Sequence[str], names: S
 
 
 def write_folds(path: Path, index: Index, fold_of: NDArray[np.int64]) -> None:
-    """Write `path` as CSV with the columns file, sha256, label (0 or 1) and fold, sorted by file.
-
-    The names only inform: images are found again by their content.
-    """
+    """Write folds (N,) to a CSV file with the columns file, sha256, label (0 or 1) and fold, sorted by file."""
     rows = sorted(zip(map(as_cell, index.names), index.sha256, index.labels.tolist(), fold_of.tolist(), strict=True))
     write_text(path, "".join(map(_line, [_COLUMNS, *rows])))
 
 
 def read_folds(path: Path, index: Index) -> NDArray[np.int64]:
-    """The folds (N,) kept in `path`, in the order of `index`; images are known by content and label, not by name.
+    """Read folds from a CSV file. Images are identified by content and label, not by name.
+
+    Args:
+        path: of the CSV file, as `write_folds` writes it.
+        index: of the dataset.
+
+    Returns:
+        (N,) in the order of `index`.
 
     Raises:
-        LeanetError: no such file, not such a file, or folds that do not fit the dataset or make no cross-validation.
+        LeanetError: no such file, not a folds file, other images than the dataset's, folds that are not 1…K, or a fold
+            without images of both classes.
     """
     rows = _rows(path)
     folds: dict[str, int] = {}
@@ -200,19 +232,19 @@ def _check_split(counts: dict[int, int], folds: int, which: str) -> None:
 
 
 def _line(fields: Sequence[object]) -> str:
-    """One line of CSV. The writer quotes a carriage return in a name only if it ends lines with one, too."""
+    """One line of CSV. The csv module quotes a carriage return in a name only if its line terminator has one."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerow(fields)
     return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _rows(path: Path) -> list[_Row]:
-    """The rows of a folds file, with every field checked by itself."""
+    """The rows of a folds file, with checked labels and numbers."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # -sig: spreadsheets put a mark in front
+        with path.open(encoding="utf-8-sig", newline="") as file:  # -sig: spreadsheets write a byte order mark
             head = file.readline()
             file.seek(0)
-            reader = csv.DictReader(file, delimiter=max(",;\t", key=head.count))  # spreadsheets choose by country
+            reader = csv.DictReader(file, delimiter=max(",;\t", key=head.count))  # spreadsheets' differ by locale
             missing = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
             if missing:
                 raise LeanetError(f"{path}: no column {', '.join(missing)}; a folds file has {','.join(_COLUMNS)}")
@@ -234,7 +266,7 @@ def _row(path: Path, line: int, record: dict[str, str]) -> _Row:
 
 
 def _check_same_images(path: Path, rows: list[_Row], index: Index) -> None:
-    """Raise unless file and dataset have the same images with the same labels."""
+    """Raise LeanetError unless file and dataset have the same images with the same labels."""
     known = {(row.sha256, row.label) for row in rows}
     known_images = {row.sha256 for row in rows}
     there = set(zip(index.sha256, index.labels.tolist(), strict=True))
@@ -254,7 +286,7 @@ def _check_same_images(path: Path, rows: list[_Row], index: Index) -> None:
 
 
 def _check_folds(path: Path, fold_of: NDArray[np.int64], labels: NDArray[np.int64]) -> None:
-    """Raise unless the folds are 1…k with k > 1, and each has images of both classes."""
+    """Raise LeanetError unless the folds are 1…K with K > 1, and each has images of both classes."""
     folds = np.unique(fold_of).tolist()
     if folds != list(range(1, len(folds) + 1)) or len(folds) < 2:
         raise LeanetError(f"{path}: the folds are {', '.join(map(str, folds))}; number them 1, 2, ... without gaps")

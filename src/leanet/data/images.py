@@ -1,4 +1,4 @@
-"""What a dataset is to the rest of the program: an index before decoding, an image set after."""
+"""The interface of a dataset: an index before decoding, an image set after it."""
 
 import hashlib
 from collections.abc import Callable
@@ -20,11 +20,12 @@ THRESHOLD = 0.5  # an image is called anomalous above this probability
 
 @dataclass(frozen=True)
 class Index:
-    """Everything known of a dataset before an image is decoded, in an order that file names do not change.
+    """Names, labels and hashes of a dataset's N images, known before decoding. The order does not depend on names.
 
-    names: POSIX paths relative to the dataset's root, unique.
-    labels: (N,) int64, 0 = normal (negative), 1 = anomalous (positive).
-    sha256: of each file's bytes.
+    Args:
+        names: N unique POSIX paths relative to the dataset's root.
+        labels: (N,) int64, 0 normal (negative) and 1 anomalous (positive).
+        sha256: N hashes of the files' bytes.
     """
 
     names: tuple[str, ...]
@@ -33,7 +34,7 @@ class Index:
 
     @classmethod
     def of(cls, entries: list[tuple[str, int, str]]) -> "Index":
-        """Index of (name, label, sha256) entries, sorted by content so that names and listing order do not matter."""
+        """An index of (name, label, sha256) entries, sorted by sha256, label and name."""
         entries = sorted(entries, key=lambda entry: (entry[2], entry[1], entry[0]))
         labels = np.array([label for _, label, _ in entries], dtype=np.int64)
         return cls(tuple(name for name, _, _ in entries), labels, tuple(sha for _, _, sha in entries))
@@ -43,18 +44,20 @@ class Index:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over the sorted contents and labels: the same for the same images, whatever their names."""
+        """SHA-256 over all contents and labels; it does not depend on file names."""
         lines = "".join(f"{sha} {label}\n" for sha, label in zip(self.sha256, self.labels, strict=True))
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """The images of an index, in its order.
+    """The decoded images of a dataset.
 
-    images: (N, 3, S, S) uint8, sRGB; may lie in a memory-mapped file.
-    pixels: SHA-256 of each image's decoded pixels before resizing; equal where two files show the same picture.
-    sizes: (N, 2), width and height before resizing.
+    Args:
+        index: of the dataset.
+        images: (N, 3, S, S) uint8, sRGB, in the order of `index`; may be memory-mapped.
+        pixels: N hashes (SHA-256) of the decoded pixels before resizing; equal if two files have the same pixels.
+        sizes: (N, 2), width and height before resizing.
     """
 
     index: Index
@@ -64,11 +67,12 @@ class ImageSet:
 
     @property
     def labels(self) -> NDArray[np.int64]:
+        """(N,), 0 normal and 1 anomalous."""
         return self.index.labels
 
 
 class Dataset(Protocol):
-    """A source of images: `index` is quick and decodes nothing, `load` decodes (or reads the cache)."""
+    """A source of images. `index` is quick and decodes nothing; `load` decodes images, or reads them from the cache."""
 
     @property
     def name(self) -> str: ...
@@ -81,27 +85,33 @@ class Dataset(Protocol):
     def load(self, cache: Path) -> ImageSet: ...
 
 
-DECODER = 4  # raised by hand when decoding changes, so that no older cache is read
+DECODER = 4  # version of the decoding; increase it when pixels change, so that no older cache is read
 
 
 class Decoded(NamedTuple):
-    """What is known of images once they are decoded, see `ImageSet`."""
+    """Hashes and sizes of decoded images, as in `ImageSet`."""
 
     pixels: tuple[str, ...]
     sizes: NDArray[np.int64]
 
 
 def load_cached(file: Path, index: Index, image_size: int, decode: Callable[[NDArray[np.uint8]], Decoded]) -> ImageSet:
-    """The image set kept in `file` (.npy) and beside it, decoded and written there first if it is missing.
+    """Read decoded images from the cache, or decode them and write the cache if it is missing.
 
-    It is memory-mapped: a set may be larger than the memory. Of several processes that need it one decodes, and the
-    others wait.
+    Images are memory-mapped, so that a dataset may be larger than the memory. If several processes need the same
+    images, one decodes them and the others wait.
 
     Args:
-        decode: writes the images into the array (N, 3, S, S) that it is given.
+        file: the cache (.npy); hashes and sizes are in a .npz file beside it.
+        index: of the dataset.
+        image_size: S.
+        decode: fills an array (N, 3, S, S) uint8 with the images, in the order of `index`.
+
+    Raises:
+        LeanetError: the cache is damaged.
     """
     file = file.with_name(f"{file.stem}-v{DECODER}.npy")
-    beside = file.with_suffix(".npz")  # both depend on the files' contents alone, so either may be the older
+    beside = file.with_suffix(".npz")  # may be older or newer than `file`: both depend only on the images
 
     def fill(images: NDArray[np.uint8]) -> None:
         decoded = decode(images)

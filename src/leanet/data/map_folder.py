@@ -1,4 +1,4 @@
-"""Anomaly maps made elsewhere: a folder that has a file for each image of a dataset."""
+"""Anomaly maps made by another program: a folder with a file for each image of a dataset."""
 
 import hashlib
 import io
@@ -15,30 +15,49 @@ from leanet.data.images import ImageSet, Index
 from leanet.errors import LeanetError
 
 SUFFIXES = (".npy", ".tif", ".tiff", ".png")
-_PLANES = ("L", "I", "F")  # Pillow's modes of 8 bits, of 16 and 32, and of floating point
-_FOLD = "{fold}"  # in a root, stands for the fold's number
-_NAMED = 5  # of many missing files, as many are named
+_PLANES = ("L", "I", "F")  # Pillow's grey modes: 8 bits, 16 or 32 bits, floating point
+_FOLD = "{fold}"  # is replaced by the fold's number in a root
+_NAMED = 5  # missing files that an error message names
 
 
 @dataclass(frozen=True)
 class MapFolder:
-    """The maps under `root`: for the image a/b.jpg of the dataset one of a/b.npy, .tif, .tiff and .png.
+    """Anomaly maps in files: for the image a/b.jpg of the dataset, one of a/b.npy, a/b.tif, a/b.tiff and a/b.png.
 
-    The file may also be called after the whole name, a/b.jpg.npy, where two images differ in their suffix alone.
-    A map is a plane of numbers from 0 up, of the image's shape at any scale, or square as the networks see images.
+    The file may also have the image's whole name, a/b.jpg.npy, for images that differ only in their suffix. A map is an
+    array of finite numbers from 0 up. It has the image's aspect ratio at any size, or is square.
+
+    Args:
+        root: the folder.
     """
 
     root: Path
 
     @classmethod
     def of_fold(cls, root: str, fold: int) -> "MapFolder":
-        """The maps for one fold: `root` with the fold's number for {fold}; root/fold1 and so on if there are such."""
+        """The maps for one fold.
+
+        Args:
+            root: the folder; `{fold}` in it is replaced by the fold's number. If it has a folder `fold1`, `fold2`, …
+                for the fold, that one is used.
+            fold: from 1.
+
+        Raises:
+            LeanetError: no such folder.
+        """
         folder = _folder(root.replace(_FOLD, str(fold)))
         own = folder / f"fold{fold}"
         return cls(own if own.is_dir() else folder)
 
     def files(self, index: Index) -> list[Path]:
-        """The map's file of each image, in the order of `index`; LeanetError if one is missing, or there are two."""
+        """Find the map of each image.
+
+        Returns:
+            N files, in the order of `index`.
+
+        Raises:
+            LeanetError: images without a map or with two maps.
+        """
         found = {name: self._candidates(name) for name in index.names}
         missing = sorted(name for name, files in found.items() if not files)
         if missing:
@@ -53,10 +72,17 @@ class MapFolder:
         return [files[0] for files in found.values()]
 
     def load(self, images: ImageSet) -> NDArray[np.float32]:
-        """The maps (N, 1, S, S) of `images`, at their size S; values as they are in the files.
+        """Read and resize the maps. Values are not scaled.
+
+        Args:
+            images: of the dataset, (N, 3, S, S).
+
+        Returns:
+            (N, 1, S, S).
 
         Raises:
-            LeanetError: naming every file that is missing, cannot be read, is no map, or does not fit its image.
+            LeanetError: files that are missing, cannot be read, are not maps, or do not fit their images; the message
+                names them.
         """
         size = images.images.shape[-1]
         shapes = [(int(height), int(width)) for width, height in images.sizes]
@@ -75,7 +101,15 @@ class MapFolder:
 
 @cache
 def map_fingerprint(root: str, folds: int) -> str:
-    """SHA-256 over the names and contents of all maps below `root`, in all of the `folds`; read once in a process."""
+    """SHA-256 over the names and contents of all maps; files are read once in a process.
+
+    Args:
+        root: as for `MapFolder.of_fold`.
+        folds: the number of folds.
+
+    Raises:
+        LeanetError: no such folder, or files that cannot be read.
+    """
     if _FOLD in root:
         of_folds = {fold: _lines(_folder(root.replace(_FOLD, str(fold)))) for fold in range(1, folds + 1)}
         lines = [f"{fold} {line}" for fold, of_fold in of_folds.items() for line in of_fold]
@@ -85,7 +119,7 @@ def map_fingerprint(root: str, folds: int) -> str:
 
 
 def _lines(folder: Path) -> list[str]:
-    """A line for each map in `folder`: the digest of its content, and its name."""
+    """A line with hash and name for each map in a folder."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
     digests = each(lambda _, path: hashlib.sha256(path.read_bytes()).hexdigest(), paths, "index maps", "maps")
     return [f"{sha} {path.relative_to(folder).as_posix()}" for sha, path in zip(digests, paths, strict=True)]
@@ -99,13 +133,13 @@ def _folder(root: str) -> Path:
 
 
 def _plane(path: Path) -> NDArray[np.float32]:
-    """The numbers in `path`, (H, W); UnreadableError if it has no plane of numbers from 0 up."""
+    """Read a map (H, W); UnreadableError if it is not one, or has values that are negative or not finite."""
     try:
         values = _values(path)
-    except Exception as error:  # readers raise nearly anything on damaged files
+    except Exception as error:  # readers raise many exception classes on damaged files
         raise UnreadableError(path, " ".join(str(error).split()) or type(error).__name__) from error
     shape = values.shape
-    while values.ndim > 2 and values.shape[0] == 1:  # anomalib's are (1, H, W) or (1, 1, H, W)
+    while values.ndim > 2 and values.shape[0] == 1:  # anomalib's maps are (1, H, W) or (1, 1, H, W)
         values = values[0]
     if values.ndim != 2 or not values.size or values.dtype.kind not in "buif":
         raise UnreadableError(path, f"{values.dtype} of shape {shape}, and a map is one plane of numbers")
@@ -125,7 +159,7 @@ def _values(path: Path) -> NDArray[np.generic]:
 
 
 def _fitting(path: Path, plane: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """`plane`, if its shape is that of its image at some scale, within a pixel, or square."""
+    """`plane`, if it is square or has its image's aspect ratio, within a pixel; else UnreadableError."""
     (height, width), (image_height, image_width) = plane.shape, shape
     off = min(abs(width - height * image_width / image_height), abs(height - width * image_height / image_width))
     if height != width and off > 1:
@@ -134,7 +168,7 @@ def _fitting(path: Path, plane: NDArray[np.float32], shape: tuple[int, int]) -> 
 
 
 def _resized(plane: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """(H, W) → (size, size), bilinear and antialiased: no value leaves the range."""
+    """Resize (H, W) to (size, size), bilinear with antialiasing, which keeps values in their range."""
     if plane.shape == (size, size):
         return plane
     return np.asarray(Image.fromarray(plane).resize((size, size), Image.Resampling.BILINEAR))

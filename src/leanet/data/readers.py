@@ -1,4 +1,4 @@
-"""Opening image files: which of Pillow's readers are used, and how large images may be."""
+"""Open image files with a fixed list of Pillow's readers and a limit of pixels."""
 
 import os
 import stat
@@ -20,12 +20,12 @@ from leanet.data.files import HEIC_BRANDS, HEIC_EXTRA, READS, reads_heic
 
 MAX_PIXELS = "LEANET_MAX_PIXELS"  # an environment variable
 _MAX_PIXELS = 300_000_000  # if it is not set
-MAX_TEXT = 1 << 26  # bytes of text or of a colour profile in a PNG; editors write more than Pillow's 1 MB
+MAX_TEXT = 1 << 26  # bytes of text or of a colour profile in a PNG; editors write more than Pillow's limit of 1 MB
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = MAX_TEXT
 
 
 def open_file(path: Path) -> BufferedReader:
-    """The file at `path`; OSError unless it is a regular one: opening a pipe would wait for ever."""
+    """Open a file for reading; OSError if it is not a regular file, since a pipe would block."""
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise OSError("not a regular file")
@@ -34,7 +34,7 @@ def open_file(path: Path) -> BufferedReader:
 
 @cache
 def _readers() -> list[Callable[[BinaryIO], ImageFile]]:
-    """Those of Pillow that are used, so that a file cannot start its rarer ones (EPS would run Ghostscript)."""
+    """The readers that are used, so that a file cannot start other ones of Pillow (EPS would run Ghostscript)."""
     readers: list[Callable[[BinaryIO], ImageFile]] = [
         jpeg_factory, PngImageFile, TiffImageFile, BmpImageFile, WebPImageFile,
     ]  # fmt: skip
@@ -46,7 +46,11 @@ def _readers() -> list[Callable[[BinaryIO], ImageFile]]:
 
 
 def opened(file: BinaryIO) -> ImageFile:
-    """The image in `file`, not decoded yet. Unlike Image.open, this has no limit of pixels but leanet's own."""
+    """Open an image without decoding it. Unlike `Image.open`, it uses leanet's limit of pixels, not Pillow's.
+
+    Raises:
+        ValueError: the file is not an image of these formats, or has more pixels than `LEANET_MAX_PIXELS`.
+    """
     for reader in _readers():
         file.seek(0)
         try:

@@ -1,4 +1,4 @@
-"""Room in the memory, shared by threads that decode images."""
+"""A limit on the memory of threads that decode images."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,11 @@ from threading import Condition
 
 
 class Room:
-    """Room for so many pixels: threads wait until what they take is free."""
+    """Limits the number of pixels that threads hold at the same time, as a semaphore does.
+
+    Args:
+        pixels: the limit.
+    """
 
     def __init__(self, pixels: int) -> None:
         self._all = self._free = pixels
@@ -14,7 +18,7 @@ class Room:
 
     @contextmanager
     def taken(self, pixels: int) -> Iterator[None]:
-        """Hold room for `pixels` until the block ends; what is larger than the room takes all of it, alone."""
+        """A context that holds `pixels`, and waits until they are free. More than the limit waits for all of it."""
         pixels = min(pixels, self._all)
         with self._changed:
             self._changed.wait_for(lambda: self._free >= pixels)

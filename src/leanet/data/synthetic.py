@@ -1,4 +1,4 @@
-"""Painted leaves: normal ones, and ones whose colour, but not lightness, has gone wrong in places."""
+"""A synthetic dataset of painted leaves. Anomalous leaves have patches of wrong colour but right lightness."""
 
 import hashlib
 import json
@@ -14,25 +14,32 @@ from numpy.typing import NDArray
 from leanet.data.images import NEGATIVE, POSITIVE, ImageSet, Index
 from leanet.errors import LeanetError
 
-GENERATOR = 1  # raised by hand with every change that changes a pixel: the index's hashes stand for the pixels
+GENERATOR = 1  # version of the painting; increase it when pixels change, since hashes are of settings and not of pixels
 Plane = NDArray[np.float32]  # half the time of float64, and exact enough for 8-bit pixels
 _WHITE = np.array([0.95047, 1.0, 1.08883], np.float32)[:, None, None]  # D65
 _XYZ = np.array([[0.41246, 0.35758, 0.18044], [0.21267, 0.71515, 0.07218], [0.01933, 0.11919, 0.95030]], np.float32)
 _RGB = np.linalg.inv(_XYZ)
-# Where diseased tissue moves in the (a*, b*) plane, in degrees: yellow, rust, purple, blue, and bleached of its green.
+# Directions in the (a*, b*) plane in which diseased tissue differs, in degrees: yellow, rust, purple, blue, less green.
 _HUES = (55.0, 10.0, 315.0, 275.0, 340.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticLeaves:
-    """A dataset that needs no files: painted leaves, the positives with patches of wrong colour.
+    """A `Dataset` of painted leaves, which needs no files. Positives have patches of wrong colour.
 
-    An image is a function of (data_seed, number, class, image_size, difficulty) alone; negatives have the odd
-    numbers and positives the even ones, so that asking for more of either leaves the others as they were.
+    An image depends only on data_seed, its number, class, image_size and difficulty. Negatives have odd numbers and
+    positives even ones, so that the number of one class does not change the images of the other.
 
-    image_size: side of the square images in pixels; below 32 the faintest anomalies would vanish.
-    negatives, positives: how many normal and how many anomalous images.
-    difficulty: 0 (large, strong anomalies) … 1 (small, faint ones).
+    Args:
+        name: of the dataset.
+        image_size: S, 32…2048; below 32 the faintest anomalies would vanish.
+        negatives: number of normal images.
+        positives: number of anomalous images.
+        difficulty: from 0, large and strong anomalies, to 1, small and faint ones.
+        data_seed: seed of all images.
+
+    Raises:
+        LeanetError: a value out of its range.
     """
 
     name: str = "synthetic"
@@ -52,11 +59,11 @@ class SyntheticLeaves:
             raise LeanetError(f"dataset.difficulty={self.difficulty}: choose a number in 0…1 (0 easy, 1 hard)")
 
     def index(self) -> Index:
-        """Names, labels and hashes, without painting; a hash stands for the recipe, so it is the same everywhere."""
+        """Names, labels and hashes, without painting; hashes are of the settings, and so the same on every machine."""
         return Index.of([(name, label, self._digest(n, label)) for name, (n, label) in self._numbers().items()])
 
     def load(self, cache: Path) -> ImageSet:
-        """All images, painted now; nothing is written to `cache`."""
+        """Paint all images. Nothing is written to `cache`."""
         index, numbers = self.index(), self._numbers()
         images = np.empty((len(index), 3, self.image_size, self.image_size), dtype=np.uint8)
         for image, name in zip(images, index.names, strict=True):
@@ -65,12 +72,16 @@ class SyntheticLeaves:
         return ImageSet(index, images, index.sha256, np.full((len(index), 2), self.image_size))
 
     def paint(self, number: int, positive: bool) -> tuple[Plane, NDArray[np.bool_]]:
-        """Image `number`, with its anomaly or (for comparison) without.
+        """Paint one image.
+
+        Args:
+            number: of the image.
+            positive: whether it has an anomaly; the leaf and its background are the same without it.
 
         Returns:
-            sRGB (3, S, S) in 0…1, and the mask (S, S) of the anomaly, all False without one.
+            sRGB (3, S, S) float32 in 0…1, and the mask (S, S) of the anomaly, all False without one.
         """
-        # Streams of their own, so that scene and outline are the same with the anomaly and without.
+        # Separate random streams, so that the scene is the same with the anomaly and without.
         scene, harm = np.random.default_rng([self.data_seed, number]).spawn(2)
         form = int(scene.integers(2**32))
         rgb = _paint_scene(scene, form, self.image_size)
@@ -79,7 +90,7 @@ class SyntheticLeaves:
         return _discolour(harm, _leaf(form, self.image_size), rgb, self.difficulty)
 
     def _numbers(self) -> dict[str, tuple[int, int]]:
-        """(number, label) of each name."""
+        """(number, label) by name."""
         pairs = [(2 * k + 1, NEGATIVE) for k in range(self.negatives)]
         pairs += [(2 * k + 2, POSITIVE) for k in range(self.positives)]
         return {f"leaf-{number:04d}.png": (number, label) for number, label in pairs}
@@ -93,8 +104,12 @@ class SyntheticLeaves:
 class _Leaf:
     """A leaf on a pixel grid; every field is (S, S).
 
-    along: 0 at the base … 1 at the tip.  across: −1 … 1 between the margins.  cover: 1 on the leaf, 0 off it.
-    veins: 0 … 1.  relief: height of the blade, in half leaf lengths.
+    Args:
+        along: 0 at the base … 1 at the tip.
+        across: −1…1 between the margins.
+        cover: 1 on the leaf, 0 outside.
+        veins: 0…1.
+        relief: height of the blade, in half leaf lengths.
     """
 
     along: Plane
@@ -105,7 +120,7 @@ class _Leaf:
 
 
 def _leaf(form: int, size: int, shift: tuple[float, float] = (0.0, 0.0), blur: float = 1.0) -> _Leaf:
-    """The leaf that the seed `form` stands for, moved by `shift` half sides, its outline `blur` pixels soft."""
+    """The leaf of seed `form`, moved by `shift` in half image sides, with its outline blurred over `blur` pixels."""
     rng = np.random.default_rng(form)
     draw, lobed = rng.uniform, rng.random() < 0.25
     angle, scale, base, tip = draw(0, 2 * pi), draw(0.66, 0.86), draw(0.45, 0.8), draw(0.6, 1.15)
@@ -131,10 +146,10 @@ def _leaf(form: int, size: int, shift: tuple[float, float] = (0.0, 0.0), blur: f
 
 
 def _clouds(rng: Generator, size: int, rows: float, columns: float | None = None) -> Plane:
-    """Smooth noise (size, size), mean 0, deviation about 1, with `rows` × `columns` features to the side."""
+    """Smooth noise (size, size) with mean 0 and SD about 1, from a grid of `rows` × `columns` random values."""
     down, across = _spline(size, int(rows)), _spline(size, int(columns or rows))
     lattice = rng.standard_normal((down.shape[1], across.shape[1]), dtype=np.float32)
-    return np.asarray(2.1 * down @ lattice @ across.T, np.float32)  # 2.1 makes up for what splines smooth away
+    return np.asarray(2.1 * down @ lattice @ across.T, np.float32)  # 2.1 restores the SD that splines reduce
 
 
 @cache
@@ -145,7 +160,7 @@ def _spline(size: int, steps: int) -> Plane:
 
 
 def _background(rng: Generator, size: int) -> Plane:
-    """Soil, cloth or a table top: L*a*b* (3, S, S)."""
+    """A background of soil, cloth or a table top: L*a*b* (3, S, S)."""
     kind, draw = rng.integers(3), rng.uniform
     rough = sum(_clouds(rng, size, n) / n**0.5 for n in (4, 9, 20, 45))
     if kind == 0:  # soil, with crumbs
@@ -165,11 +180,11 @@ def _background(rng: Generator, size: int) -> Plane:
 
 
 def _blade(rng: Generator, leaf: _Leaf, sun: tuple[float, float]) -> Plane:
-    """The leaf's surface, L*a*b* (3, S, S): its colour follows its lightness, so that lightness foretells colour."""
+    """The leaf's surface, L*a*b* (3, S, S). Its colour depends on its lightness, so that a colorizer can learn it."""
     size, draw = len(leaf.cover), rng.uniform
     age = 0.6 * _clouds(rng, size, 2) + 0.35 * _clouds(rng, size, 6) + draw(-1, 1) * (2 * leaf.along - 1)
     pale = draw(36, 54) + 4.0 * age + draw(5, 13) * leaf.veins
-    # Dark spots and pale dust, harmless, on both classes alike: lightness must not tell an anomaly.
+    # Harmless dark spots and pale dust on both classes, so that lightness does not reveal an anomaly.
     spots = (rng.random() < 0.45) * draw(8, 18) * np.clip(3 * (_clouds(rng, size, 14) - draw(1.3, 1.9)), 0, 1)
     dust = (rng.random() < 0.3) * draw(6, 14) * np.clip(3 * (_clouds(rng, size, 26) - 1.9), 0, 1)
     hue = (draw(112, 132) - 0.45 * (pale - 45) - 0.6 * spots + 2 * _clouds(rng, size, 3)) * pi / 180
@@ -184,7 +199,7 @@ def _blade(rng: Generator, leaf: _Leaf, sun: tuple[float, float]) -> Plane:
 
 def _paint_scene(rng: Generator, form: int, size: int) -> Plane:
     """A leaf on its background, sRGB (3, size, size) in 0…1."""
-    fine = 2 if size <= 128 else 1  # small pictures are painted twice as large and averaged, or their veins break up
+    fine = 2 if size <= 128 else 1  # small images are painted twice as large and averaged, so that veins do not break
     grid, draw, towards = size * fine, rng.uniform, rng.uniform(0, 2 * pi)
     sun = (cos(towards), sin(towards))
     leaf, drop = _leaf(form, grid), draw(0.03, 0.08)
@@ -202,12 +217,12 @@ def _paint_scene(rng: Generator, form: int, size: int) -> Plane:
 
 
 def _discolour(rng: Generator, leaf: _Leaf, rgb: Plane, difficulty: float) -> tuple[Plane, NDArray[np.bool_]]:
-    """`rgb` (3, S, S) with one anomaly on the leaf: a* and b* moved, L* kept. And where: (S, S)."""
+    """Add an anomaly to `rgb` (3, S, S): change a* and b* and keep L*. Returns the image and the mask (S, S)."""
     reach, distance = 1.7 - 0.8 * difficulty, rng.uniform(0.8, 1.25) * 60 * 0.23**difficulty
     kind, hue = int(rng.integers(4)), (_HUES[rng.integers(len(_HUES))] + rng.uniform(-12, 12)) * pi / 180
     ragged, draw = 0.25 * _clouds(rng, len(rgb[0]), 9), rng.uniform
     x, y = leaf.along * 2 - 1, leaf.across
-    depth = np.full_like(x, -1.0)  # > 0 within the anomaly
+    depth = np.full_like(x, -1.0)  # above 0 inside the anomaly
     for _ in range((rng.integers(4, 9), rng.integers(1, 3), 1, 1)[kind]):
         u, v = draw(-0.6, 0.6), draw(-0.7, 0.7)
         radius = reach * draw(*((0.09, 0.16), (0.16, 0.3), (0.6, 0.9), (0.4, 0.6))[kind])
@@ -219,7 +234,7 @@ def _discolour(rng: Generator, leaf: _Leaf, rgb: Plane, difficulty: float) -> tu
     mask = strength > 0
     move = np.array([0, distance * cos(hue), distance * sin(hue)], np.float32)[:, None, None] * strength[mask][:, None]
     inside, low, high = _lab(rgb[:, mask, None]), np.zeros_like(move[0]), np.ones_like(move[0])
-    for _ in range(8):  # halve towards the longest move that stays in gamut: clipping would change L*
+    for _ in range(8):  # bisect for the largest change that stays in gamut, since clipping would change L*
         middle = (low + high) / 2
         linear = _linear(inside + middle * move)
         fits = ((linear >= -1e-5) & (linear <= 1 + 1e-5)).all(axis=0)
@@ -230,19 +245,19 @@ def _discolour(rng: Generator, leaf: _Leaf, rgb: Plane, difficulty: float) -> tu
 
 
 def _linear(lab: Plane) -> Plane:
-    """L*a*b* (3, H, W) to linear sRGB, unclipped."""
+    """Convert L*a*b* (3, H, W) to linear sRGB, without clipping."""
     y = (lab[0] + 16) / 116
     f = np.stack([y + lab[1] / 500, y, y - lab[2] / 200])
     return np.asarray(np.tensordot(_RGB, _WHITE * np.where(f > 6 / 29, f**3, (f - 4 / 29) * 108 / 841), 1))
 
 
 def _encode(linear: Plane) -> Plane:
-    """Linear light in 0…1 to sRGB."""
+    """Convert linear light in 0…1 to sRGB."""
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.clip(linear, 0, None) ** (1 / 2.4) - 0.055)
 
 
 def _lab(rgb: Plane) -> Plane:
-    """sRGB (3, H, W) in 0…1 to L*a*b* (D65)."""
+    """Convert sRGB (3, H, W) in 0…1 to L*a*b* (D65)."""
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     ratio = np.tensordot(_XYZ, linear, 1) / _WHITE
     x, y, z = np.where(ratio > (6 / 29) ** 3, np.cbrt(ratio), ratio * 841 / 108 + 4 / 29)

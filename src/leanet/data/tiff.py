@@ -1,4 +1,4 @@
-"""Layouts of TIFF files that Pillow opens and then reads with wrong colours: told, or put right."""
+"""TIFF files that Pillow would read with wrong colours: they are rejected or corrected."""
 
 import numpy as np
 from PIL import Image
@@ -17,7 +17,7 @@ _UNCOMPRESSED, _PLANES, _SIGNED, _INKSET, _OTHER_INKS, _WHITE_IS_ZERO = 1, 2, 2,
 
 
 def check_layout(image: Image.Image) -> None:
-    """Raise ValueError for a TIFF whose values Pillow takes for others."""
+    """Raise ValueError for a TIFF file whose values Pillow misinterprets."""
     if not isinstance(image, TiffImageFile):
         return
     tags, bits = image.tag_v2, image.tag_v2.get(BITSPERSAMPLE, (1,))
@@ -31,7 +31,7 @@ def check_layout(image: Image.Image) -> None:
 
 
 def mend_color_map(image: Image.Image) -> None:
-    """Give a loaded image its colours where the file has them as 8-bit numbers; Pillow takes them for 16-bit ones."""
+    """Correct the palette of a loaded TIFF image in place if it has 8-bit values, which Pillow reads as 16-bit."""
     if isinstance(image, TiffImageFile) and image.mode in ("P", "PA"):
         colors = np.array(image.tag_v2.get(COLORMAP, ()))
         if colors.size and colors.max() < 256:
@@ -39,12 +39,16 @@ def mend_color_map(image: Image.Image) -> None:
 
 
 def has_undeclared_alpha(image: Image.Image) -> bool:
-    """Whether the file has a fourth channel and does not say that it is alpha."""
+    """Whether an image is a TIFF file that does not declare its extra channels, such as alpha."""
     return isinstance(image, TiffImageFile) and EXTRASAMPLES not in image.tag_v2
 
 
 def grey_range(image: Image.Image) -> tuple[int, bool]:
-    """The largest value of a grey image of more than 8 bits, and whether white is 0, which Pillow leaves as it is."""
+    """The range of a grey image of more than 8 bits.
+
+    Returns:
+        the largest possible value; whether 0 is white, which Pillow does not convert.
+    """
     if not isinstance(image, TiffImageFile):
         return 65535, False
     white = 4095 if image.tag_v2.get(BITSPERSAMPLE) == (12,) else 65535
