@@ -126,7 +126,7 @@ def test_killed_it_goes_on_and_ends_the_same(
     with journal.open("ab") as file:
         file.write(b'{"file": "cut o')  # what a power failure may leave
     predict(config)
-    assert "going on after " in capsys.readouterr().out
+    assert "resuming after " in capsys.readouterr().out
     for name in ("predictions.csv", "unreadable.csv", "prediction.json"):
         assert (tmp_path / name).read_bytes() == (undisturbed / name).read_bytes()
     assert not journal.exists()
@@ -159,7 +159,7 @@ def test_other_settings_or_files_do_not_mix(undisturbed: Path, runs: Path, photo
     some = Path(shutil.copytree(photos / "day 0", tmp_path / "some"))
     for other in ({"threshold": 0.4}, {"run": "synthetic-resnet18+mobilenet-point4-fold1"}, {"source": str(some)}):
         with pytest.raises(
-            LeanetError, match="holds a prediction by other settings or of other files; give another out"
+            LeanetError, match="holds a prediction with other settings or of other files; give another out"
         ):
             predict(asked(runs, photos, **{"out": str(undisturbed), **other}))
     out = tmp_path / "out"

@@ -1,1 +1,1 @@
-"""A trained model in use: found, loaded, asked about new images, and described."""
+"""Use a trained model: find and load it, predict, choose a threshold, calibrate, export and describe it."""

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: one temperature for all logits, and how well it does (Guo et al. 2017)."""
+"""Temperature scaling of probabilities, and the calibration error before and after (Guo et al. 2017)."""
 
 from typing import NamedTuple
 
@@ -13,21 +13,21 @@ from leanet.model.validation import Validation
 BINS = 10
 COLDEST, HOTTEST = 0.05, 20.0
 _FOLDS = 5
-_SURE = 1e-7  # as near to 0 and 1 as float32 lets a sigmoid come with its logit still known
+_SURE = 1e-7  # distance from 0 and 1 to which probabilities are clipped, so that float32 logits are finite
 
 Values = NDArray[np.float64]
 
 
 class Calibration(NamedTuple):
-    """A temperature T, and what it does to the validation images' probabilities.
+    """A fitted temperature T and its effect on the validation images' probabilities.
 
     Args:
-        temperature: logits are divided by it; above 1 the networks were surer than they were right.
-        images: how many validation answers it was fitted on.
-        before, after: expected calibration error, 0…1. `after` is of probabilities each of which was calibrated by a
-            temperature that had not seen its image, where there are enough images for that.
-        crossfitted: whether there were.
-        probabilities: (N,) those behind `after`.
+        temperature: the divisor of logits; above 1 if the networks were overconfident.
+        images: the number of validation predictions it was fitted on.
+        before: expected calibration error without the temperature, 0…1.
+        after: expected calibration error with it, 0…1; cross-fitted if there are enough images.
+        crossfitted: whether each image in `after` was calibrated by a temperature fitted on other images.
+        probabilities: (N,), the calibrated probabilities of `after`.
     """
 
     temperature: float
@@ -39,7 +39,7 @@ class Calibration(NamedTuple):
 
     @property
     def facts(self) -> dict[str, float]:
-        """For prediction.json."""
+        """The values that prediction.json records."""
         return {
             "temperature": self.temperature,
             "images": self.images,
@@ -50,8 +50,13 @@ class Calibration(NamedTuple):
 
 
 class Reliability(NamedTuple):
-    """The answers in bins of equal width: of each that has some, their mean probability, the share that is anomalous,
-    and how many they are; all (bins,)."""
+    """The bins of a reliability diagram that are not empty; each field is (bins,).
+
+    Args:
+        predicted: mean probability.
+        observed: share of anomalous images, 0…1.
+        counts: number of predictions.
+    """
 
     predicted: Values
     observed: Values
@@ -59,7 +64,7 @@ class Reliability(NamedTuple):
 
 
 def calibrate(validation: Validation) -> Calibration:
-    """Fit the temperature on all validation answers, and judge it by cross-fitting."""
+    """Fit the temperature on all validation predictions, and evaluate it by cross-fitting."""
     probabilities, labels = validation.probabilities, validation.labels
     temperature = fitted_temperature(probabilities, labels)
     unseen = _crossfitted(validation)
@@ -69,7 +74,15 @@ def calibrate(validation: Validation) -> Calibration:
 
 
 def at_temperature(probabilities: Values, temperature: float) -> Values:
-    """P(anomalous) at a temperature: σ(logit / T)."""
+    """Calibrate probabilities: σ(logit / T).
+
+    Args:
+        probabilities: P(anomalous), of any shape.
+        temperature: T.
+
+    Returns:
+        calibrated probabilities of the same shape.
+    """
     if temperature == 1:
         return probabilities
     calibrated: Values = expit(logit(np.clip(probabilities, _SURE, 1 - _SURE)) / temperature)
@@ -77,9 +90,13 @@ def at_temperature(probabilities: Values, temperature: float) -> Values:
 
 
 def fitted_temperature(probabilities: Values, labels: NDArray[np.int64]) -> float:
-    """The temperature of the least negative log-likelihood, within bounds.
+    """Fit the temperature by maximum likelihood, within bounds.
 
-    1 where all answers are right: the likelihood would grow for ever the colder it gets, and says nothing about doubt.
+    If all predictions are right, it is 1: the likelihood would increase without limit as T goes to 0.
+
+    Args:
+        probabilities: (N,), P(anomalous).
+        labels: (N,), 0 normal and 1 anomalous.
     """
     if ((probabilities > 0.5) == (labels == 1)).all():
         return 1.0
@@ -93,13 +110,21 @@ def fitted_temperature(probabilities: Values, labels: NDArray[np.int64]) -> floa
 
 
 def calibration_error(probabilities: Values, labels: NDArray[np.int64]) -> float:
-    """Expected calibration error: by how much probability and share of anomalous images differ, bin by bin."""
+    """Expected calibration error with 10 bins of equal width.
+
+    Args:
+        probabilities: (N,), P(anomalous).
+        labels: (N,), 0 normal and 1 anomalous.
+
+    Returns:
+        the mean over images of the difference between mean probability and share of anomalous images in their bin, 0…1.
+    """
     found = reliability(probabilities, labels)
     return float((found.counts * np.abs(found.predicted - found.observed)).sum() / found.counts.sum())
 
 
 def reliability(probabilities: Values, labels: NDArray[np.int64]) -> Reliability:
-    """The reliability diagram's bins."""
+    """The bins of the reliability diagram. Arguments as for `calibration_error`."""
     place = np.clip((probabilities * BINS).astype(np.int64), 0, BINS - 1)
     counts = np.bincount(place, minlength=BINS)
     there = counts > 0
@@ -108,7 +133,7 @@ def reliability(probabilities: Values, labels: NDArray[np.int64]) -> Reliability
 
 
 def _crossfitted(validation: Validation) -> Values | None:
-    """Each probability at a temperature that was fitted on other images; None where a class has too few of them."""
+    """Each probability, calibrated by a temperature fitted on other images; None if a class has too few images."""
     counts = [
         len({i for i, k in zip(validation.images, validation.labels, strict=True) if k == label}) for label in (0, 1)
     ]

@@ -1,4 +1,4 @@
-"""Whether an exported file says what the networks say that it was made of, and how fast either is."""
+"""Compare an exported file with the networks that it was made from: predictions and speed."""
 
 import time
 
@@ -13,13 +13,21 @@ TOLERANCE = 1e-4  # of a probability
 
 
 def ensure_equal(found: Asked, expected: Asked, images: NDArray[np.uint8]) -> float:
-    """The largest difference of two networks' probabilities on images (N, S, S, 3).
+    """Check that two networks give equal probabilities.
+
+    Args:
+        found: the exported network.
+        expected: the original network.
+        images: (N, S, S, 3) uint8, sRGB.
+
+    Returns:
+        the largest absolute difference.
 
     Raises:
         LeanetError: it is above 1e-4.
     """
     difference = np.abs(found(images)[PROBABILITY] - expected(images)[PROBABILITY]).max()
-    if not difference <= TOLERANCE:  # a comparison that NaN fails too
+    if not difference <= TOLERANCE:  # true also for NaN
         raise LeanetError(
             f"the exported networks differ from PyTorch's by {difference:.2g} in the probability of an image "
             f"(of {len(images)}; allowed is {TOLERANCE:g}): nothing was written"
@@ -28,8 +36,14 @@ def ensure_equal(found: Asked, expected: Asked, images: NDArray[np.uint8]) -> fl
 
 
 def images_per_second(network: Asked, images: NDArray[np.uint8], seconds: float = 1.0) -> float:
-    """How many images a second it gets through, over and over the same batch, on the CPU."""
-    network(images)  # what is prepared at the first call does not count
+    """Measure the speed on a CPU, in images per second.
+
+    Args:
+        network: a network as `asked` or `opened` returns it.
+        images: (N, S, S, 3) uint8, the batch that is repeated.
+        seconds: duration of the measurement.
+    """
+    network(images)  # warm-up
     begin, batches = time.monotonic(), 0
     while (elapsed := time.monotonic() - begin) < seconds or not batches:
         network(images)
@@ -38,5 +52,5 @@ def images_per_second(network: Asked, images: NDArray[np.uint8], seconds: float 
 
 
 def threads() -> int:
-    """Of PyTorch, and of ONNX Runtime as it is used here."""
+    """The number of CPU threads of PyTorch, which ONNX Runtime uses here too."""
     return torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""From probabilities to decisions: the threshold, and whether probabilities are calibrated. Imports no torch."""
+"""Choose the threshold and the calibration of a model. Imports no torch."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,14 @@ from leanet.model.validation import Validation, validation_of
 
 @dataclass(frozen=True)
 class DecisionRule:
-    """What a person asks for.
+    """How the threshold is chosen, and whether probabilities are calibrated.
 
-    threshold: a number, or one of `threshold.RULES`.
-    recall: the share of anomalous images to be found, of the rule `recall`.
-    false_alarm, miss: what each costs, of the rule `cost`.
-    calibrated: whether by a temperature.
+    Args:
+        threshold: a number, or one of `threshold.RULES`.
+        recall: for the rule `recall`, the share of anomalous images to find, 0…1.
+        false_alarm: for the rule `cost`, the cost of a false alarm.
+        miss: for the rule `cost`, the cost of a miss.
+        calibrated: whether logits are divided by a fitted temperature.
     """
 
     threshold: float | str = 0.5
@@ -27,17 +29,24 @@ class DecisionRule:
 
     @property
     def needs_validation(self) -> bool:
+        """Whether the rule needs predictions of validation images."""
         return self.calibrated or isinstance(self.threshold, str)
 
     @property
     def purpose(self) -> str:
-        """What validation images are needed for, in the words that people type."""
+        """The setting that needs validation images, as it is typed on the command line."""
         return "calibration=temperature" if self.calibrated else f"threshold={self.threshold}"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What came of a rule: the threshold, and the calibration with the images it comes from if there is one."""
+    """The result of a rule.
+
+    Args:
+        threshold: the chosen threshold.
+        calibration: the fitted calibration; None without one.
+        validation: the predictions that the calibration was fitted on; None without one.
+    """
 
     threshold: Threshold
     calibration: Calibration | None = None
@@ -45,14 +54,19 @@ class Decision:
 
     @property
     def temperature(self) -> float:
+        """The divisor of logits; 1 without calibration."""
         return self.calibration.temperature if self.calibration else 1.0
 
 
 def decide(rule: DecisionRule, found: FoundModel) -> Decision:
-    """The decision by `rule` for a run, a model or a cell, on its validation images where it needs some.
+    """Apply a rule to a run, a model or a cell.
+
+    Args:
+        rule: how to decide.
+        found: the run, model or cell, whose validation images are used if the rule needs some.
 
     Raises:
-        LeanetError: it needs some, and there are none.
+        LeanetError: the rule needs validation images and there are none.
     """
     if not rule.needs_validation:
         return Decision(thresholds.given(float(rule.threshold)))

@@ -1,4 +1,4 @@
-"""What a person means by run=…: a run or model by its folder, name or hash, a cell by its hash. Imports no torch."""
+"""Find the run or model of `run=…` by its folder, name or hash, or a cell by its hash. Imports no torch."""
 
 import difflib
 import sys
@@ -16,9 +16,11 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Kept:
-    """A finished run as it lies on disk, wherever that is by now.
+    """A finished run or model on disk.
 
-    result: its result.json.
+    Args:
+        folder: where it is now; it may have been moved.
+        result: the content of its result.json.
     """
 
     folder: Path
@@ -26,12 +28,12 @@ class Kept:
 
     @property
     def is_model(self) -> bool:
-        """Whether it was fitted on all images, for use."""
+        """Whether it was trained on all images, as `leanet.fit` does."""
         return bool(self.result["fold"] == ALL)
 
     @property
     def colorizers(self) -> list[Path]:
-        """The folders of what makes its maps: one, several where its maps are cross-fitted, or none."""
+        """The folders of its map makers: one, several with cross-fitting, or none."""
         given = self.result.get("colorizer") or []
         names = [given] if isinstance(given, str) else given
         if self.is_model:
@@ -42,9 +44,12 @@ class Kept:
 
 @dataclass(frozen=True)
 class FoundModel:
-    """One run or model, or the finished folds of a cell, which answer together.
+    """One run or model, or the finished folds of a cell, whose predictions are averaged.
 
-    folds: how many the cell has; as many as there are members if none is missing.
+    Args:
+        name: dataset and model, for people.
+        members: the finished runs.
+        folds: the number of folds of the cell, also those that are not finished; 1 for a run or model.
     """
 
     name: str
@@ -57,10 +62,14 @@ class FoundModel:
 
 
 def find(word: str, runs: Path) -> FoundModel:
-    """What `word` means among the results under `runs` (paths.runs), or as a folder anywhere.
+    """Find a run, a model or a cell.
+
+    Args:
+        word: a folder anywhere; or the name or hash of a run or model, or the hash of a cell, under `runs`.
+        runs: `paths.runs`.
 
     Raises:
-        LeanetError: nothing or more than one thing goes by that name, or it is not finished.
+        LeanetError: nothing has that name, several runs have it, or the run is not finished.
     """
     there = _folders(runs)
     folder = Path(expanded("run", word))
@@ -75,33 +84,36 @@ def find(word: str, runs: Path) -> FoundModel:
 
 
 def _folders(runs: Path) -> list[Path]:
-    """Of all runs and models, finished or not."""
+    """The folders of all runs and models, finished or not."""
     return [file.parent for kind in (MODELS, DETECTORS) for file in sorted(runs.glob(f"{kind}/*/config.yaml"))]
 
 
 def _names_of(folder: Path) -> tuple[str, str, str]:
-    """By which it may be called: whole, without its hash, and the hash alone."""
+    """The names of a folder: the whole name, the name without the hash, and the hash."""
     name, _, identity = folder.name.rpartition("-")
     return folder.name, name, identity
 
 
 def colorizers_kept(model: Path, count: int) -> list[Path]:
-    """Where in a fitted model's folder the weights of its colorizers are: beside the networks, or a folder for each."""
+    """The folders of a fitted model's map makers: the model's own folder, or one for each of several.
+
+    Args:
+        model: the model's folder.
+        count: the number of map makers.
+    """
     return [model] if count == 1 else [model / f"colorizer{part}" for part in range(1, count + 1)]
 
 
 def kept_in(folder: Path) -> Kept:
-    """The run or model in `folder`; LeanetError while it is not finished."""
+    """The run or model in a folder; LeanetError if it is not finished."""
     kept = _kept(folder)
     if kept is None:
-        raise LeanetError(
-            f"{folder}: no run is done there; if one was stopped, its command, given again, goes on with it"
-        )
+        raise LeanetError(f"{folder}: no run is done there; if one was stopped, its command, given again, resumes it")
     return kept
 
 
 def all_kept(runs: Path) -> list[Kept]:
-    """Every finished run under `runs`, without models; a damaged one is named on stderr and left out."""
+    """All finished runs under `runs`, without models. Damaged ones are left out, with a message on stderr."""
     found = []
     for folder in _folders(runs):
         try:
@@ -119,7 +131,7 @@ def _one(folder: Path) -> FoundModel:
 
 
 def _kept(folder: Path) -> Kept | None:
-    """The run in `folder`; None while it is not finished."""
+    """The run or model in a folder; None if it is not finished."""
     result = read_result(folder / RESULT)
     if result is None:
         return None
@@ -128,7 +140,7 @@ def _kept(folder: Path) -> Kept | None:
 
 
 def _cell(word: str, there: list[Path]) -> FoundModel | None:
-    """The finished folds of the cell with that hash; the same images under two names are the same fold."""
+    """The finished folds of the cell with that hash, one run for each fold."""
     every = [kept for folder in there if folder.parent.name == DETECTORS and (kept := _kept(folder))]
     folds = {int(kept.result["fold"]): kept for kept in every if kept.result["cell"] == word}
     if not folds:

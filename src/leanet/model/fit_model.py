@@ -1,4 +1,4 @@
-"""A model for use: trained on all images of a cell's dataset, with its card."""
+"""Train a model for use on all images of a dataset, and write its card."""
 
 from leanet.config.settings import Settings
 from leanet.errors import LeanetError
@@ -12,24 +12,30 @@ from leanet.storage.run_files import COLORIZER_WEIGHTS, FEATURE_WEIGHTS
 
 
 def check_usable(settings: Settings) -> None:
-    """LeanetError if a model of `settings` could not be used on new images."""
+    """Raise LeanetError if a model with these settings cannot be used on new images."""
     if settings.map.name == "folder":
         raise LeanetError("map=folder: a model must make the maps of new images itself; choose another map")
 
 
 def fit_model(cell: Cell) -> Run:
-    """Train a detector on all images of `cell`, and write its card with the cell's scores.
+    """Train a detector on all images of a cell's dataset, and write its card with the cell's scores.
 
-    What is done already is not done again.
+    Steps that are finished are not repeated.
+
+    Args:
+        cell: its settings are the model's, and its finished folds give the scores.
+
+    Returns:
+        the model, a run of fold `ALL`.
 
     Raises:
-        LeanetError: its maps come from a folder, so that a model could not make those of new images; or the weights of
-            the map maker are gone.
+        LeanetError: the maps come from a folder, so that there are none for new images; or the weights of the map maker
+            are gone.
     """
     check_usable(cell.settings)
     model = Run(cell.settings, cell.runs[0].fingerprint, ALL)
     _train(model, cell)
-    with lock(model.folder, lambda: print(f"{model.folder}: another process is at it; waiting")):
+    with lock(model.folder, lambda: print(f"{model.folder}: waiting for the process that is making this model")):
         _keep_map_makers(model)
         write_card(model, cell)
     return model
@@ -46,7 +52,7 @@ def _train(model: Run, cell: Cell) -> None:
 
 
 def _keep_map_makers(model: Run) -> None:
-    """Put the weights of what makes its maps beside the networks', so that the folder can be moved."""
+    """Copy the weights of the map makers into the model's folder, so that the folder can be moved."""
     name = COLORIZER_WEIGHTS if model.settings.has_colorizer else FEATURE_WEIGHTS
     folders = model.maker_folders
     for place, folder in zip(colorizers_kept(model.folder, len(folders)), folders, strict=True):
@@ -55,6 +61,6 @@ def _keep_map_makers(model: Run) -> None:
             continue
         if not made.exists():
             raise LeanetError(
-                f"{made} is gone; remove the folders {model.maps_folder} and {model.folder}, and all is made again"
+                f"{made} is gone; remove the folders {model.maps_folder} and {model.folder}, and repeat the command"
             )
         write_bytes(kept, made.read_bytes())

@@ -1,4 +1,4 @@
-"""A model in memory: images in, probabilities and decisions out."""
+"""Load a trained model, and predict images with it from Python."""
 
 import os
 from collections.abc import Sequence
@@ -25,15 +25,16 @@ from leanet.training.device import device_of
 
 
 class Look(NamedTuple):
-    """What the folds' networks see in a batch of B images.
+    """The outputs of F folds' networks for a batch of B images. Maps are means over the folds.
 
     Args:
-        per_fold: (B, F) float64, P(anomalous) by each, calibrated where the model is.
-        maps: (B, S, S) float32, the mean anomaly map in its own unit, ΔE00; None where no map is needed or asked for.
-        evidence: (B, h, w) float32, what each position adds to the logit of anomalous, before it is calibrated, of a
-            frozen network, the mean over the folds; None of all others or where not asked for.
-        attention: (B, h, w) float32, the mean attention, what is added to one (in 0…1 as in the paper); None without
-            attention or where not asked for.
+        per_fold: (B, F) float64, P(anomalous) by each fold, calibrated if the model is.
+        maps: (B, S, S) float32, anomaly maps, in ΔE00 or the unit of features; None if the model needs none.
+        attention: (B, h, w) float32, the A of 1 + A, in 0…1 as in the paper; None without attention.
+        evidence: (B, h, w) float32, how much each position adds to the logit of anomalous, without calibration; None if
+            the ADN is not a frozen network.
+
+    Without `details`, maps, attention and evidence are None.
     """
 
     per_fold: NDArray[np.float64]
@@ -43,19 +44,25 @@ class Look(NamedTuple):
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """(B,), the mean over the folds."""
+        """(B,) float64, P(anomalous), the mean over the folds."""
         mean: NDArray[np.float64] = self.per_fold.mean(axis=1)
         return mean
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of N images.
+    """The predictions of a model with F folds for N images.
 
-    probabilities: (N,) float64, P(anomalous); of several folds the mean.
-    per_fold: (N, F), by each fold's network.
-    decisions: (N,) bool, whether an image is called anomalous.
-    maps, attention, evidence: as in `Look`, with N images; None where not asked for.
+    Args:
+        probabilities: (N,) float64, P(anomalous), the mean over the folds.
+        per_fold: (N, F) float64, P(anomalous) by each fold's network.
+        decisions: (N,) bool, whether an image is called anomalous.
+        maps: (N, S, S) float32, anomaly maps, in ΔE00 or the unit of features; None if the model needs none.
+        attention: (N, h, w) float32, the A of 1 + A, in 0…1 as in the paper; None without attention.
+        evidence: (N, h, w) float32, how much each position adds to the logit of anomalous; None if the ADN is not a
+            frozen network.
+
+    Without `details`, maps, attention and evidence are None.
     """
 
     probabilities: NDArray[np.float64]
@@ -67,16 +74,26 @@ class Predictions:
 
 
 class Model:
-    """A run, a fitted model, or the folds of a cell together, to be asked about images; by several threads if need be.
+    """A run, a fitted model, or the averaged folds of a cell, ready to predict. Several threads can use it.
 
     Attributes:
-        found: which it is, and where it lies.
-        decision: its threshold, and its temperature where it is calibrated.
+        found: the run, model or cell, with its folders.
+        decision: its threshold, and its temperature if it is calibrated.
         image_size: S, to which images are resized.
     """
 
     def __init__(self, found: FoundModel, decision: Decision, accelerator: str = "auto", trust: bool = False) -> None:
-        """`accelerator` and `trust`: as for `load`; LeanetError as there."""
+        """Load the networks.
+
+        Args:
+            found: as `find` returns it.
+            decision: as `decide` returns it.
+            accelerator: as for `load`.
+            trust: as for `load`.
+
+        Raises:
+            LeanetError: as for `load`.
+        """
         self.found = found
         self.decision = decision
         self.image_size = int(found.members[0].result["image_size"])
@@ -85,12 +102,17 @@ class Model:
 
     @property
     def folds(self) -> list[int]:
-        """Whose networks answer; [0] for a model that was fitted on all images."""
+        """The folds of its networks; [0] for a model that was trained on all images."""
         return [int(member.result["fold"]) for member in self.found.members]
 
     @torch.inference_mode()
     def look(self, images: NDArray[np.uint8], details: bool = False) -> Look:
-        """What is seen in images (B, 3, S, S), sRGB; with maps and attention where `details`."""
+        """Predict one batch of resized images.
+
+        Args:
+            images: (B, 3, S, S) uint8, sRGB.
+            details: whether to return maps, attention and evidence too.
+        """
         batch = torch.from_numpy(images).to(self._device)
         seen = [member(batch) for member in self._members]
         answers = torch.stack([member.probability for member in seen], dim=1).double().cpu().numpy()
@@ -104,19 +126,20 @@ class Model:
         )
 
     def predict(self, images: Picture | Sequence[Picture], details: bool = False) -> Predictions:
-        """Ask about one image or several, each a file, a PIL image or an sRGB array (H, W, 3) uint8, of any size.
+        """Predict one image or several.
 
         Args:
-            details: whether to give maps and attention as well.
+            images: a file, a PIL image or an sRGB array (H, W, 3) uint8, of any size; or a sequence of them.
+            details: whether to return maps, attention and evidence too.
 
         Raises:
-            UnreadableError: a file that gives no image; a LeanetError.
-            ValueError: no images, or an array of another shape or kind.
+            UnreadableError: a file that cannot be read as an image; a LeanetError.
+            ValueError: no images, or an array of another shape or dtype.
         """
         if isinstance(images, str | PathLike | Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4):
             images = [images]
         if len(images) == 0:
-            raise ValueError("there are no images to ask about")
+            raise ValueError("there are no images to predict")
         looks = []
         for start in range(0, len(images), BATCH):
             batch = np.stack([self._pixels(image) for image in images[start : start + BATCH]])
@@ -145,7 +168,7 @@ def load(
     accelerator: str = "auto",
     trust: bool = False,
 ) -> Model:
-    """The model that `run` means, ready to be asked.
+    """Load a finished run, a fitted model, or all finished folds of a cell.
 
     >>> import leanet
     >>> model = leanet.load("leaves-resnet18+mobilenet-point4", threshold="f1")
@@ -156,16 +179,18 @@ def load(
     Args:
         run: a run's or model's folder, name or hash; or a cell's hash, for all its finished folds together.
         runs: the folder to look in (`paths.runs`); None: `LEANET_RUNS`, or `runs` where that is not set.
-        threshold: a number, above which an image is called anomalous; or `f1`, `recall` or `cost`, to have it chosen on
-            the images that were held out with `validation=0.2`.
-        recall: the share of anomalous images to find, of `threshold="recall"`.
-        false_alarm, miss: what each costs, of `threshold="cost"`.
-        calibrated: whether to divide logits by a temperature that was fitted on those images.
+        threshold: the probability above which an image is called anomalous; or `f1`, `recall` or `cost`, rules that
+            choose it on the validation images, which were held out with `validation=0.2`.
+        recall: for `threshold="recall"`, the share of anomalous images to find, 0…1.
+        false_alarm: for `threshold="cost"`, the cost of a false alarm.
+        miss: for `threshold="cost"`, the cost of a miss.
+        calibrated: whether to divide logits by a temperature that is fitted on the validation images.
         accelerator: `auto`, `cpu`, `gpu` or `mps`.
-        trust: whether networks that are not leanet's own may be run.
+        trust: whether to run networks that are not part of leanet.
 
     Raises:
-        LeanetError: no such run, none that is finished, or none that can do what is asked.
+        LeanetError: no such run, a run that is not finished, no validation images for `threshold` or `calibrated`, or
+            networks that are not part of leanet.
     """
     home = expanded("runs", str(runs or os.environ.get("LEANET_RUNS", "runs")))
     found = find(str(run), Path(home))

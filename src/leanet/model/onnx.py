@@ -1,4 +1,4 @@
-"""A program as an ONNX file, and how ONNX Runtime runs it."""
+"""Write a program to an ONNX file, and run it with ONNX Runtime."""
 
 import json
 import logging
@@ -13,14 +13,18 @@ from torch.export import ExportedProgram
 from leanet.errors import LeanetError
 from leanet.model.program import ATTENTION, MAP, PROBABILITY, Asked, ExportFacts
 
-MOST_BYTES = 2**31 - 2**20  # the file's format cannot hold more
+MOST_BYTES = 2**31 - 2**20  # of weights; the format's limit is 2 GiB in all
 
 
 def to_bytes(program: ExportedProgram, facts: ExportFacts) -> bytes:
-    """The content of an .onnx file, networks and all.
+    """Convert a program to the content of an .onnx file, weights included.
+
+    Args:
+        program: the exported network.
+        facts: written to the file's metadata.
 
     Raises:
-        LeanetError: the networks do not fit into one file.
+        LeanetError: the weights do not fit into one file.
     """
     weights = sum(value.numel() * value.element_size() for value in program.state_dict.values())
     if weights > MOST_BYTES:
@@ -42,8 +46,8 @@ def to_bytes(program: ExportedProgram, facts: ExportFacts) -> bytes:
 
 
 def _tidy(graph: onnx.GraphProto) -> None:
-    """Leave out where each part came from, a tenth of a small file, and call the number of images N."""
-    del graph.value_info[:]  # shapes in between, which every runtime finds for itself
+    """Remove source information, a tenth of a small file, and name the batch dimension N."""
+    del graph.value_info[:]  # intermediate shapes, which runtimes infer
     for part in (graph, *graph.node, *graph.input, *graph.output):
         del part.metadata_props[:]
     for value in (*graph.input, *graph.output):
@@ -51,7 +55,7 @@ def _tidy(graph: onnx.GraphProto) -> None:
 
 
 def opened(content: bytes) -> Asked:
-    """What ONNX Runtime makes of the .onnx file with that content, with as many threads as torch has."""
+    """Open the content of an .onnx file in ONNX Runtime, on the CPU with as many threads as PyTorch."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""What a model saw, laid over the photograph: where the colour surprised, what it attended to, and what decided."""
+"""Draw anomaly maps, attention maps and evidence maps over the photographs."""
 
 import errno
 import hashlib
@@ -23,12 +23,12 @@ from leanet.storage.files import write_atomically
 FOLDER = "overlays"
 _DPI, _SIDE = 100, 4.0  # inches of the longer side of a photograph
 _GAP, _MARGIN, _TOP, _BOTTOM = 0.2, 0.2, 0.62, 0.62
-_LEAST = 2.0  # ΔE00 that is at the upper end at least: what can hardly be seen must not look like much
-# How much of the photograph the strongest value covers; attention and evidence are in large pieces.
+_LEAST = 2.0  # smallest upper end of the colour scale, in ΔE00, so that invisible differences do not look large
+# Opacity of the largest value; lower for attention and evidence, whose positions are large.
 _MAP, _ATTENTION, _EVIDENCE = 0.85, 0.6, 0.7
 
-_LONGEST = 251  # bytes of a name that leave room for `.jpg`
-# What fails because of one file's name: other files can still be written.
+_LONGEST = 251  # bytes of a name, which leave space for `.jpg`
+# Errors that concern only one file's name, so that other files can still be written.
 _OF_ONE_NAME = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ)
 
 
@@ -40,9 +40,16 @@ class _Layer:
 
 
 def draw_overlays(root: Path, names: Sequence[str], look: Look, threshold: float, folder: Path) -> None:
-    """Write a picture of each of the files `names` under `root` to `folder`/overlays, with their names and `.jpg`.
+    """Write an overlay for each image: the photograph, and the model's maps drawn over it in grey.
 
-    The photograph, and over it in grey the anomaly map, the attention map and the evidence map that the model has.
+    Files that cannot be read or written are reported and skipped.
+
+    Args:
+        root: the folder of the images.
+        names: B files relative to `root`.
+        look: the model's outputs for them, with details.
+        threshold: of the model's decision.
+        folder: overlays are written to `folder`/overlays/NAME.jpg.
     """
     for place, name in enumerate(names):
         probability, layers = float(look.probabilities[place]), _layers(look, place)
@@ -51,13 +58,13 @@ def draw_overlays(root: Path, names: Sequence[str], look: Look, threshold: float
             target = folder / FOLDER / picture_name(name)
             write_atomically(target, lambda out: page.figure.savefig(out, format="jpeg", pil_kwargs={"quality": 90}))  # noqa: B023
         except (UnreadableError, OSError) as error:
-            if isinstance(error, OSError) and error.errno not in _OF_ONE_NAME:  # a full disk, say
+            if isinstance(error, OSError) and error.errno not in _OF_ONE_NAME:  # such as a full disk
                 raise
             tqdm.write(f"no overlay of {shown(name)}: {shown(str(error))}")
 
 
 def picture_name(name: str) -> str:
-    """`name` and `.jpg`; the last part is cut and ends in a hash where file systems have no room for it."""
+    """The name of an overlay: `name` and `.jpg`. A file name that is too long is cut and ends in a hash."""
     *folders, last = name.split("/")
     if len(os.fsencode(last)) > _LONGEST:
         last = f"{last[:50]}-{hashlib.sha256(os.fsencode(last)).hexdigest()[:12]}"
@@ -65,14 +72,14 @@ def picture_name(name: str) -> str:
 
 
 def _small(path: Path) -> Image.Image:
-    """The photograph, as large as it is drawn."""
+    """Read a photograph at the size at which it is drawn."""
     with decoded(path) as photograph:
         photograph.thumbnail((round(_SIDE * _DPI),) * 2)
         return photograph
 
 
 def sweep(folder: Path) -> None:
-    """Remove from `folder`/overlays what a killed process was still writing."""
+    """Remove temporary files of a killed process from `folder`/overlays."""
     for leftover in (folder / FOLDER).rglob(".*.part"):
         leftover.unlink(missing_ok=True)
 
@@ -81,7 +88,7 @@ def _layers(look: Look, place: int) -> list[_Layer]:
     layers = []
     if look.maps is not None:
         values = look.maps[place]
-        most = max(float(np.percentile(values, 99.8)), _LEAST)  # a few wild pixels must not pale all others
+        most = max(float(np.percentile(values, 99.8)), _LEAST)  # so that a few outliers do not fade all other pixels
         layers.append(_Layer("anomaly map", values, Scale(_veil("inferno", _MAP), Normalize(0, most), "max", "ΔE00")))
     if look.attention is not None:
         values = look.attention[place]
@@ -114,14 +121,14 @@ def _page(photograph: Image.Image, name: str, probability: float, threshold: flo
 
 
 def _veiled(scale: Scale, strongest: float) -> Scale:
-    """The scale as a veil; where it has two colours, the veil is thin in the middle, where nothing is added."""
+    """The scale with a transparent colormap; a diverging one is transparent in the middle, at 0."""
     from_middle = (scale.norm.vmin or 0) < 0
     return replace(scale, colormap=_veil(str(scale.colormap), strongest, from_middle))
 
 
 @cache
 def _veil(name: str, strongest: float, from_middle: bool = False) -> ListedColormap:
-    """The colours of matplotlib's `name`, the less of them the lower the value: what is usual stays a photograph."""
+    """A colormap of matplotlib with opacity that rises to `strongest`; low values let the photograph show through."""
     places = np.linspace(0, 1, 256)
     colors = matplotlib.colormaps[name](places)
     colors[:, 3] = strongest * (np.abs(2 * places - 1) if from_middle else places) ** 0.7

@@ -1,4 +1,4 @@
-"""The whole way from an RGB image to an answer, as one network."""
+"""The whole method as one network: from RGB image to P(anomalous)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,14 +22,12 @@ from leanet.training.fit import load_weights
 
 
 class Seen(NamedTuple):
-    """What is found in a batch of B images.
+    """The outputs of a pipeline for a batch of B images.
 
     Args:
         probability: (B,), P(anomalous) in 0…1.
-        map: (B, 1, S, S), the anomaly map in its own unit, ΔE00 or a distance of features; None where the detector
-            needs no map.
-        attention: (B, 1, h, w), what is added to one at the detector's point, in 0…1 as in the paper; None without
-            attention.
+        map: (B, 1, S, S), anomaly maps, in ΔE00 or as a distance of features; None if the detector needs none.
+        attention: (B, 1, h, w), the A of 1 + A at the deepest point, in 0…1 as in the paper; None without attention.
     """
 
     probability: Tensor
@@ -38,13 +36,13 @@ class Seen(NamedTuple):
 
 
 class Pipeline(nn.Module):
-    """RGB → anomaly map → LEA-Net → P(anomalous): what a run does, without its files.
+    """RGB image → anomaly map → LEA-Net → P(anomalous), as one module.
 
     Args:
         network: the trained detector.
-        makers: what makes the detector's maps, sRGB in 0…1 (B, 3, S, S) → (B, 1, S, S); of several it gets their mean.
-            None where it needs no maps.
-        divisor: what maps are divided by before the detector sees them; None: each by its own maximum.
+        makers: map makers, sRGB in 0…1 (B, 3, S, S) → (B, 1, S, S); the maps of several are averaged. Empty if the
+            detector needs no maps.
+        divisor: the number that maps are divided by; None: each map by its own maximum.
     """
 
     def __init__(
@@ -59,7 +57,11 @@ class Pipeline(nn.Module):
         self.divisor = divisor
 
     def forward(self, images: Tensor) -> Seen:
-        """images: (B, 3, S, S) uint8, sRGB, of the size that the detector was trained on."""
+        """Classify a batch.
+
+        Args:
+            images: (B, 3, S, S) uint8, sRGB, at the size that the detector was trained on.
+        """
         rgb = images / 255
         if not self.makers:
             return Seen(_probability(self.network(rgb).adn))
@@ -68,7 +70,15 @@ class Pipeline(nn.Module):
         return Seen(_probability(output.adn), maps, output.attention)
 
     def evidence_map(self, images: Tensor, maps: Tensor | None) -> Tensor | None:
-        """As `LeaNet` has it; images and maps as `forward` takes and gives them."""
+        """How much each position adds to the logit of anomalous, as `LeaNet.evidence_map`.
+
+        Args:
+            images: as for `forward`.
+            maps: as `forward` returns them.
+
+        Returns:
+            (B, 1, h, w); None if the ADN is not a frozen network.
+        """
         scaled = None if maps is None else self._scaled(maps)
         return self.network.evidence_map(images / 255, scaled)
 
@@ -77,34 +87,42 @@ class Pipeline(nn.Module):
 
 
 class Ensemble(nn.Module):
-    """Several pipelines of one kind, such as the folds of a cell, as one: the mean of all that they see."""
+    """The mean of the outputs of several pipelines with the same settings, such as the folds of a cell.
+
+    Args:
+        members: the pipelines.
+    """
 
     def __init__(self, members: Sequence[Pipeline]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
 
     def forward(self, images: Tensor) -> Seen:
-        """As `Pipeline`."""
+        """Classify a batch (B, 3, S, S) uint8, as `Pipeline.forward`."""
         probabilities, maps, attentions = zip(*(member(images) for member in self.members), strict=True)
         return Seen(torch.stack(probabilities).mean(dim=0), _mean(maps), _mean(attentions))
 
 
 def pipeline_of(folder: Path, trust: bool = False) -> Pipeline:
-    """The pipeline of the finished run or model in `folder`, in evaluation mode, on the CPU.
+    """Load the pipeline of a finished run or model.
 
     Args:
-        trust: whether its networks may be any code that its config.yaml names, and not leanet's own alone.
+        folder: of the run or model.
+        trust: whether to run networks of its config.yaml that are not part of leanet.
+
+    Returns:
+        the pipeline in evaluation mode, on the CPU.
 
     Raises:
-        LeanetError: the run is not done, lacks what new images need (its colorizer, the scale of its maps), or is not
-            what leanet writes.
+        LeanetError: the run is not finished, its colorizer or the scale of its maps is missing, or its files were not
+            written by leanet.
     """
     kept = kept_in(folder)
     settings = settings_in(folder, trust)
     if "map_divisor" not in kept.result:
         raise LeanetError(
             f"{folder}: made before runs kept the scale of their maps; remove {RESULT} there and give the training "
-            "command again: it goes on from the last checkpoint, in seconds"
+            "command again: it resumes from the last checkpoint, in seconds"
         )
     return assembled(settings, kept.result["fold"], folder, kept.colorizers, kept.result["map_divisor"])
 
@@ -112,17 +130,20 @@ def pipeline_of(folder: Path, trust: bool = False) -> Pipeline:
 def assembled(
     settings: Settings, fold: int, detector: Path, colorizers: Sequence[Path], divisor: float | None
 ) -> Pipeline:
-    """The pipeline of trained networks, in evaluation mode, on the CPU.
+    """Build a pipeline from trained networks.
 
     Args:
-        settings: those of the training.
-        fold: the fold that trained them.
+        settings: of the training.
+        fold: of the training.
         detector: the folder of the detector's checkpoint.
-        colorizers: the folders of the weights of what makes the maps; none where the detector needs no maps made here.
-        divisor: as `map_divisor` in the run's result.
+        colorizers: the folders of the map makers; empty if leanet made no maps.
+        divisor: `map_divisor` in the run's result.
+
+    Returns:
+        the pipeline in evaluation mode, on the CPU.
 
     Raises:
-        LeanetError: weights that are gone or do not fit, or maps that come from elsewhere.
+        LeanetError: weights that are gone or do not fit, or maps that were read from a folder.
     """
     with without_weights():
         task = DetectorTask(detector_of(settings, fold), settings.adn.lr)
@@ -138,7 +159,7 @@ def assembled(
 
 
 def _maker(folder: Path, settings: Settings, detector: Path) -> nn.Module:
-    """The map maker kept in `folder`."""
+    """Load a map maker; LeanetError if it is gone."""
     maker = load_maker(folder, settings)
     if maker is None:
         gone = FEATURE_WEIGHTS if settings.map.is_of_features else "colorizer"
@@ -150,7 +171,12 @@ def _maker(folder: Path, settings: Settings, detector: Path) -> nn.Module:
 
 
 def ensemble_of(folders: Sequence[Path], trust: bool = False) -> Ensemble:
-    """The finished runs in `folders` as one, in evaluation mode, on the CPU; as `pipeline_of`."""
+    """Load an ensemble of finished runs, in evaluation mode on the CPU. Errors as for `pipeline_of`.
+
+    Args:
+        folders: of the runs.
+        trust: as for `pipeline_of`.
+    """
     return Ensemble([pipeline_of(folder, trust) for folder in folders]).eval()
 
 

@@ -1,4 +1,4 @@
-"""A prediction: which files, by which networks, with which decision; done once, and gone on with if it was killed."""
+"""Predict files and write the results. A prediction is done once, and resumed if it was killed."""
 
 import os
 import platform
@@ -31,9 +31,15 @@ Facts = dict[str, Any]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is to be done. Everything that changes a row is in its identity.
+    """A prediction to make. Everything that changes a row of the results is part of its identity.
 
-    runs: paths.runs, for the folder where `out` names none.
+    Args:
+        found: the run, model or cell.
+        source: the files.
+        decision: threshold and calibration.
+        overlays: whether to draw overlays.
+        runs: `paths.runs`, for the results' folder if `out` is None.
+        out: the folder of the results.
     """
 
     found: FoundModel
@@ -45,7 +51,7 @@ class Prediction:
 
     @cached_property
     def facts(self) -> Facts:
-        """What prediction.json says."""
+        """The settings that prediction.json records."""
         results, calibration = [member.result for member in self.found.members], self.decision.calibration
         return {
             "source": str(self.source.path.resolve()),
@@ -62,24 +68,33 @@ class Prediction:
 
     @cached_property
     def id(self) -> str:
+        """12 hex digits of a hash over settings and files."""
         return identity({**self.facts, "files": self.source.digest})
 
     @cached_property
     def folder(self) -> Path:
-        """`out`, or one named after the source and the model that ends in the identity."""
+        """The folder of the results: `out`, or a folder named after source, model and identity."""
         stem = os.fsencode(self.source.path.resolve().stem)[:100].decode(errors="ignore")
         name = f"{stem}-{self.found.name.replace('@', '-point')}-{self.id}"
         return self.out or self.runs / "predictions" / name
 
 
 def done_or_do(prediction: Prediction, accelerator: str = "auto", trust: bool = False) -> Facts:
-    """What prediction.json says in the end: of what was done before, of what was left, or of all.
+    """Make a prediction; a finished one is only read, and a killed one is resumed.
+
+    Args:
+        prediction: what to predict.
+        accelerator: as for `load`.
+        trust: as for `load`.
+
+    Returns:
+        the content of prediction.json.
 
     Raises:
-        LeanetError: the folder holds another prediction, or the networks cannot be had.
+        LeanetError: the folder holds another prediction, or the networks cannot be loaded.
     """
     folder = prediction.folder
-    with lock(folder, lambda: print(f"{folder}: another process is at it; waiting")):
+    with lock(folder, lambda: print(f"{folder}: waiting for the process that is making this prediction")):
         done: Facts | None = read_json(folder / DONE)
         if done is None:
             done = _do(prediction, accelerator, trust)
@@ -88,22 +103,24 @@ def done_or_do(prediction: Prediction, accelerator: str = "auto", trust: bool = 
         elif done["id"] == prediction.id:
             print("all done before, nothing to predict")
         else:
-            raise LeanetError(f"{folder} holds a prediction by other settings or of other files; give another out=DIR")
+            raise LeanetError(
+                f"{folder} holds a prediction with other settings or of other files; give another out=DIR"
+            )
         (folder / JOURNAL).unlink(missing_ok=True)
     return done
 
 
 def _do(prediction: Prediction, accelerator: str, trust: bool) -> Facts:
-    """Ask about the files that are left, then write the results, prediction.json last."""
+    """Predict the remaining files, then write the results, prediction.json last."""
     folder, names = prediction.folder, prediction.source.names
     journal = Journal(folder / JOURNAL, prediction.id, len(names))
     try:
         if journal.done < len(names):
-            from leanet.model.load import Model  # here, since it imports torch: all mistakes are told by now
+            from leanet.model.load import Model  # here, since it imports torch: all mistakes are reported before
 
             model = Model(prediction.found, prediction.decision, accelerator, trust)
             if journal.done:
-                print(f"going on after {journal.done} of {len(names)} files")
+                print(f"resuming after {journal.done} of {len(names)} files")
             ask_about(prediction.source, model.image_size, journal, _asker(prediction, model))
     finally:
         journal.close()
@@ -119,7 +136,7 @@ def _do(prediction: Prediction, accelerator: str, trust: bool) -> Facts:
 
 
 def _asker(prediction: Prediction, model: "Model") -> Ask:
-    """What to ask the model of a batch: the probabilities, and for overlays all that it sees."""
+    """The function that predicts a batch, and draws its overlays if they are wanted."""
 
     def probabilities(images: Pixels, names: Sequence[str]) -> NDArray[np.float64]:
         return model.look(images).per_fold
@@ -140,7 +157,7 @@ def _asker(prediction: Prediction, model: "Model") -> Ask:
 
 
 def _write(prediction: Prediction, journal: Journal) -> dict[str, int]:
-    """predictions.csv, and unreadable.csv if there are such; how many images of which kind."""
+    """Write predictions.csv and, if needed, unreadable.csv; returns the number of images of each kind."""
     threshold, folds = prediction.decision.threshold, prediction.facts["folds"]
     counts = {"anomalous": 0, "normal": 0, "unreadable": 0}
 
@@ -172,6 +189,6 @@ def _write(prediction: Prediction, journal: Journal) -> dict[str, int]:
 
 
 def _unreadable(prediction: Prediction, journal: Journal) -> Iterator[tuple[str, str]]:
-    """The files that give no image, and why."""
+    """Name and reason of each file that cannot be read."""
     yield from ((as_cell(record["file"]), record["reason"]) for record in journal.records() if "reason" in record)
     yield from ((as_cell(name), why_not_read(name)) for name in prediction.source.not_read)

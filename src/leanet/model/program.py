@@ -1,4 +1,4 @@
-"""A pipeline as a program that runs with torch alone, and what is kept in an exported file beside the networks."""
+"""Export a pipeline as a program that needs only torch, with metadata."""
 
 import io
 import json
@@ -19,20 +19,21 @@ Outputs = dict[str, NDArray[np.float32]]
 Asked = Callable[[NDArray[np.uint8]], Outputs]  # images (N, S, S, 3), sRGB → outputs by name
 
 PROBABILITY, MAP, ATTENTION = "probability", "anomaly_map", "attention_map"
-CLASSES = ("normal", "anomalous")  # what a probability of 0 and of 1 mean
-FACTS_FILE = "leanet.json"  # within a .pt2 file
+CLASSES = ("normal", "anomalous")  # the classes of probability 0 and 1
+FACTS_FILE = "leanet.json"  # inside a .pt2 file
 
 
 @dataclass(frozen=True)
 class ExportFacts:
-    """What somebody who has nothing but the exported file should know.
+    """The metadata of an exported file.
 
     Args:
         name: dataset and model, for people.
         image_size: S.
-        runs: the hashes of the run, or of the folds' runs whose mean it is.
+        runs: the hash of the run, or the hashes of the runs that are averaged.
         version: of leanet.
-        classes, threshold: an image is of the second class above this probability.
+        classes: names of the two classes.
+        threshold: an image is of the second class if its probability is above it.
     """
 
     name: str
@@ -44,11 +45,10 @@ class ExportFacts:
 
 
 class Exportable(nn.Module):
-    """A pipeline as others meet it: images as Pillow and NumPy have them, (N, S, S, 3) uint8, and outputs by name.
+    """A pipeline whose input has channels last, as `numpy.asarray(image)`, and whose outputs have names.
 
-    Whoever has `numpy.asarray(image)` needs no transposing then, and whoever has tensors loses nothing: to move the
-    channels is free. The names are those of the outputs that there are: `probability` (N,), `anomaly_map`
-    (N, 1, S, S), `attention_map` (N, 1, h, w).
+    Args:
+        pipeline: the networks.
     """
 
     def __init__(self, pipeline: Pipeline | Ensemble) -> None:
@@ -56,24 +56,38 @@ class Exportable(nn.Module):
         self.pipeline = pipeline
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Classify a batch.
+
+        Args:
+            images: (N, S, S, 3) uint8, sRGB.
+
+        Returns:
+            `probability` (N,); and, if the pipeline has them, `anomaly_map` (N, 1, S, S) and `attention_map`
+            (N, 1, h, w).
+        """
         seen: Seen = self.pipeline(images.movedim(-1, 1))
         named = {PROBABILITY: seen.probability, MAP: seen.map, ATTENTION: seen.attention}
         return {name: value for name, value in named.items() if value is not None}
 
 
 def program_of(network: Exportable, image_size: int) -> ExportedProgram:
-    """Everything that `network` computes, for any number of images, without the Python that it was written in."""
-    # Two, since torch takes what is 1 in its example for what is 1 always.
+    """Export a network as a program for any number of images, which runs without leanet's source code.
+
+    Args:
+        network: the network.
+        image_size: S.
+    """
+    # Two images, since torch.export would specialise a dimension of size 1.
     example = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)
     with torch.no_grad(), warnings.catch_warnings(action="ignore"):
         program = export(network, (example,), dynamic_shapes=({0: Dim("images", min=1)},))
     for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # lines and paths of this machine
+        node.meta.pop("stack_trace", None)  # source lines with local paths
     return program
 
 
 def asked(network: Callable[[Tensor], dict[str, Tensor]]) -> Asked:
-    """The network, from and to NumPy."""
+    """Wrap a network as a function of NumPy arrays."""
 
     def ask(images: NDArray[np.uint8]) -> Outputs:
         with torch.inference_mode():
@@ -83,12 +97,12 @@ def asked(network: Callable[[Tensor], dict[str, Tensor]]) -> Asked:
 
 
 def to_bytes(program: ExportedProgram, facts: ExportFacts) -> bytes:
-    """The content of a .pt2 file, which `torch.export.load` reads."""
+    """The content of a .pt2 file with the program and its metadata, for `torch.export.load`."""
     out = io.BytesIO()
     save(program, out, extra_files={FACTS_FILE: json.dumps(asdict(facts), indent=2)})
     return out.getvalue()
 
 
 def opened(content: bytes) -> Asked:
-    """What the .pt2 file with that content does."""
+    """Open the content of a .pt2 file as a function of NumPy arrays."""
     return asked(load(io.BytesIO(content)).module())

@@ -1,4 +1,4 @@
-"""Images to try a trained detector on: its dataset's own where they are there, painted leaves where not."""
+"""Sample images for a trained detector: from its dataset if that is available, else painted leaves."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -13,25 +13,36 @@ from leanet.data.images import Dataset
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError
 
-# By `_target_`: a config.yaml that may come from anyone names them, and nothing else is made of it.
+# By `_target_`. Only these classes are built, since a config.yaml may come from an untrusted source.
 _DATASETS = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in (ImageFolder, SyntheticLeaves)}
 
 
 class Sample(NamedTuple):
-    """images: (N, S, S, 3) uint8, sRGB; name: what they are, for people."""
+    """Sample images.
+
+    Args:
+        images: (N, S, S, 3) uint8, sRGB.
+        name: what they are, for people.
+    """
 
     images: NDArray[np.uint8]
     name: str
 
 
 def sample_of(settings: Settings, runs: Path, most: int = 32) -> Sample:
-    """Up to `most` images from all over the dataset of those settings; `runs` is where its decoded ones are kept."""
+    """Choose evenly spaced images of a dataset.
+
+    Args:
+        settings: of the run, with its dataset.
+        runs: `paths.runs`, in which decoded images are kept.
+        most: the largest number of images.
+    """
     dataset = _dataset(settings)
     try:
         if dataset is not None:
             return Sample(_some(dataset, runs, most), settings.dataset_name)
     except LeanetError:
-        pass  # moved or removed since the training
+        pass  # the images were moved or removed after the training
     leaves = SyntheticLeaves(image_size=settings.image_size, negatives=most // 2, positives=most // 2)
     return Sample(_some(leaves, runs, most), "painted leaves, since its own are not there")
 

@@ -1,4 +1,4 @@
-"""Files in, rows out: any number of them, in bounded memory, and from where it was if it was killed."""
+"""Predict any number of files in bounded memory, with a journal from which a killed process resumes."""
 
 import csv
 import hashlib
@@ -24,20 +24,24 @@ from leanet.errors import LeanetError
 from leanet.storage.files import write_atomically
 
 BATCH = 32
-_AHEAD = 3  # batches that are decoded while the network is at one
+_AHEAD = 3  # batches that are decoded while the network processes one
 _SYNC_SECONDS = 5.0
 
-Record = dict[str, Any]  # of one file: "file", and either "reason" or "probabilities", of each fold
+Record = dict[str, Any]  # of one file: "file", and either "reason" or "probabilities" (one for each fold)
 Pixels = NDArray[np.uint8]
 Ask = Callable[[Pixels, Sequence[str]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Source:
-    """The image files to be asked about: `path` itself, or those below it, by their names under `root`, in order.
+    """The image files to predict: one file, or all image files below a folder.
 
-    not_read: the names of images of formats that leanet does not read.
-    left_out: how many files there are no images, in one line.
+    Args:
+        path: the file or folder that was given.
+        root: the folder that names are relative to.
+        names: of the image files, sorted.
+        not_read: names of images in formats that leanet does not read.
+        left_out: one line that counts the files that are not images, as `Files.left_out`.
     """
 
     path: Path
@@ -48,7 +52,11 @@ class Source:
 
     @classmethod
     def of(cls, path: Path) -> "Source":
-        """One file, or all image files below a folder; LeanetError where there is none."""
+        """Find the image files of a path.
+
+        Raises:
+            LeanetError: no such path, no image files in the folder, or a file of another format.
+        """
         if path.is_dir():
             files = Files.below(path)
             names, not_read = (
@@ -68,25 +76,35 @@ class Source:
 
     @cached_property
     def digest(self) -> str:
-        """Of the files' names, sizes and times, so that a changed folder is not taken for the one it was."""
+        """SHA-256 over the files' names, sizes and times, by which a changed folder is recognised."""
         digest = hashlib.sha256()
         for name in self.names:
             file = self.root / name
-            found = file.stat() if file.exists() else None  # a link to nothing is told later, with its reason
+            found = file.stat() if file.exists() else None  # a broken link is reported as unreadable later
             digest.update(repr((name, found and (found.st_size, found.st_mtime_ns))).encode())
         digest.update("".join(map(repr, self.not_read)).encode())
         return digest.hexdigest()
 
 
 class Journal:
-    """Rows as they come, in a file beside the results, whole batches of them; of a killed process, those it had.
+    """A file beside the results to which each predicted batch is appended, so that a killed process can be resumed.
 
-    Each line is one file's record as JSON, and the first says of which prediction they are: lines that were cut off can
-    be told, and nothing in a file's name can break one.
+    The first line identifies the prediction; every other line is one file's record as JSON. An incomplete batch at the
+    end of the file is cut off.
+
+    Args:
+        path: of the journal.
+        prediction: the identity of the prediction.
+        total: the number of files to predict.
+
+    Attributes:
+        done: the number of records at the start.
+
+    Raises:
+        LeanetError: `path` is the journal of another prediction.
     """
 
     def __init__(self, path: Path, prediction: str, total: int) -> None:
-        """Raises LeanetError if `path` is another prediction's."""
         self.path = path
         self._head = json.dumps({"prediction": prediction}).encode() + b"\n"
         self.done = self._taken_up(total)
@@ -94,14 +112,14 @@ class Journal:
         self._synced = time.monotonic()
 
     def _taken_up(self, total: int) -> int:
-        """How many records are there, after cutting off what is no whole batch."""
+        """Cut off an incomplete batch; returns the number of remaining records."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+b") as file:
             file.seek(0)
             head = file.readline()
             if head.endswith(b"\n") and head != self._head:
                 raise LeanetError(
-                    f"{self.path.parent} holds a prediction by other settings or of other files, which was not "
+                    f"{self.path.parent} holds a prediction with other settings or of other files, which was not "
                     "finished; give another out=DIR, or remove that folder"
                 )
             done, end = 0, len(self._head)
@@ -114,13 +132,13 @@ class Journal:
                     done, end = number, place
             if head == self._head:
                 file.truncate(end)
-            else:  # new, or cut off within its first line
+            else:  # new, or with an incomplete first line
                 file.truncate(0)
                 file.write(self._head)
             return done
 
     def add(self, records: Sequence[Record]) -> None:
-        """Append a batch in one piece; now and then it is forced to the disk."""
+        """Append a batch in one write; at most every 5 seconds it is also forced to the disk."""
         self._file.write(b"".join(json.dumps(record).encode() + b"\n" for record in records))
         self._file.flush()
         if time.monotonic() - self._synced > _SYNC_SECONDS:
@@ -131,18 +149,20 @@ class Journal:
         self._file.close()
 
     def records(self) -> Iterator[Record]:
-        """All of them, one at a time."""
+        """Iterate over all records."""
         with self.path.open("rb") as file:
             file.readline()
             yield from map(json.loads, file)
 
 
 def ask_about(source: Source, image_size: int, journal: Journal, ask: Ask) -> None:
-    """Ask about the files that are not in the journal yet, under a progress bar, and write down what is said.
+    """Predict the files that are not in the journal yet, with a progress bar.
 
     Args:
+        source: the files.
         image_size: S.
-        ask: images (B, 3, S, S) and their B names → the folds' probabilities (B, F).
+        journal: receives the records.
+        ask: function of images (B, 3, S, S) and their B names that returns probabilities of F folds, (B, F).
     """
     names = source.names[journal.done :]
     bar = tqdm(total=len(source.names), initial=journal.done, desc="predict", unit="image", disable=None)
@@ -153,7 +173,7 @@ def ask_about(source: Source, image_size: int, journal: Journal, ask: Ask) -> No
 
 
 def _records(names: Sequence[str], pixels: Sequence[Pixels | UnreadableError], ask: Ask) -> list[Record]:
-    """A batch's records, in its order."""
+    """The records of a batch, in its order."""
     readable = {
         name: image for name, image in zip(names, pixels, strict=True) if not isinstance(image, UnreadableError)
     }
@@ -170,7 +190,7 @@ def _records(names: Sequence[str], pixels: Sequence[Pixels | UnreadableError], a
 def _decoded(
     root: Path, names: Sequence[str], image_size: int
 ) -> Iterator[tuple[Sequence[str], list[Pixels | UnreadableError]]]:
-    """Batches of names with their images (3, S, S), decoded in threads a few batches ahead."""
+    """Yield batches of names and images (3, S, S); threads decode a few batches ahead."""
 
     def read(name: str) -> Pixels | UnreadableError:
         try:
@@ -196,15 +216,21 @@ def _decoded(
 
 
 def write_rows(file: Path, columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> int:
-    """Write a CSV file, whole or not at all, a row at a time; how many rows there were.
+    """Write a CSV file atomically, in UTF-8 with a byte order mark for spreadsheets.
 
-    It begins with a byte order mark, by which spreadsheets know UTF-8.
+    Args:
+        file: of the table.
+        columns: the header.
+        rows: written one at a time.
+
+    Returns:
+        the number of rows.
     """
     count = 0
 
     def write(out: BinaryIO) -> None:
         nonlocal count
-        # Names that are no Unicode are written escaped.
+        # File names that are not valid Unicode are escaped.
         text = io.TextIOWrapper(out, encoding="utf-8-sig", errors="backslashreplace", newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)

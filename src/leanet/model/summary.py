@@ -1,4 +1,4 @@
-"""What a configuration's networks are: modules, sizes, parameters and multiply-adds, by Lightning's ModelSummary."""
+"""Describe a configuration's networks: modules, sizes, parameters and multiply-adds, by Lightning's ModelSummary."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from leanet.errors import LeanetError
 Network = TypeVar("Network", bound=nn.Module)
 Shape = tuple[int, ...]
 
-MOST_ROWS = 40  # of a table of modules; a network with more is shown down to the depth at which it has fewer
+MOST_ROWS = 40  # of a table of modules; submodules are shown down to the depth at which the table has at most as many
 NOTHING = "-"
 SIZES = ("network", "trainable", "with statistics", "GMACs", "GFLOPs")
 MODULES = ("module", "type", "output", "with statistics", "MMACs", "point")
@@ -34,17 +34,17 @@ forward pass; convolutions, dense layers and matrix products are counted."""
 
 
 def without_memory(make: Callable[[], Network]) -> Network:
-    """The network that `make` returns, on the meta device: shapes without numbers."""
+    """Call `make` on the meta device, so that the network has shapes but no values."""
     try:
         with torch.device("meta"):
             return make()
-    except Exception:  # some networks read numbers while they are built; a real mistake is raised again here
+    except Exception:  # some networks read values while they are built; a real mistake is raised again here
         return make().to("meta")
 
 
 @dataclass(frozen=True)
 class Count:
-    """Numbers in a network: trainable ones, and all with frozen ones and batch norm's running means and variances."""
+    """Numbers in a network: trainable parameters; all parameters with batch norm's running means and variances."""
 
     trainable: int
     with_statistics: int
@@ -54,7 +54,7 @@ class Count:
 
 
 def count(network: object) -> Count:
-    """The numbers in `network`; none for an external network that is a function and no module."""
+    """Count the parameters of a network; 0 for an external network that is a function and not a module."""
     if not isinstance(network, nn.Module):
         return Count(0, 0)
     trainable = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
@@ -80,10 +80,10 @@ class Part:
 
     Args:
         kind: ADN, CAAN or colorizer.
-        network: as it is, in evaluation mode.
+        network: the network, which is set to evaluation mode.
         inputs: an example of its input.
         points: names of its modules at the five attention points; None where it has no such features.
-        regression: what is trained in place of a frozen network.
+        regression: the part that is trained if the network is frozen.
     """
 
     def __init__(
@@ -107,16 +107,12 @@ class Part:
         return int(self._summary.total_flops) // 2
 
     def features(self, point: int) -> Shape | None:
-        """(h, w, channels) of the features at `point`; None where the network has none, or none that are maps."""
+        """(h, w, channels) of the features at a point; None if the network has no feature maps there."""
         shape = self._shape(self.points[point - 1] or "")
         return shape if len(shape) == 3 else None
 
     def rows(self, chosen: Sequence[int] = ()) -> list[list[str]]:
-        """A row for each module, down to the depth at which they fit `MOST_ROWS`; columns as in `MODULES`.
-
-        Args:
-            chosen: points that are marked.
-        """
+        """A row for each module, at most `MOST_ROWS`; columns as in `MODULES`. The points `chosen` are marked."""
         reached = {name: _marked(point, chosen) for point, name in enumerate(self.points, start=1) if name}
         modules = dict(self.network.named_modules())
         depth = 1
@@ -135,13 +131,13 @@ class Part:
         ]
 
     def _ran(self, depth: int) -> list[str]:
-        """Names of the modules that gave one tensor, in the order in which they are defined."""
+        """Names of the modules whose output is one tensor, in the order in which they are defined."""
         modules = dict(self.network.named_modules())
         names = [name for name in modules if name and _depth(name) <= depth and self._shape(name)]
         return [name for name in names if not _is_short(modules[name.rpartition(".")[0]])]
 
     def _shape(self, name: str) -> Shape:
-        """(h, w, channels), or (features,) of a vector; empty for what is no tensor."""
+        """The output's shape (h, w, channels), or (features,) for a vector; empty if it is not a tensor."""
         found = self._shapes.get(f"network.{name}")
         if not isinstance(found, list) or not all(isinstance(side, int) for side in found):
             return ()
@@ -154,13 +150,13 @@ class Part:
 def adn_part(network: LeaNet, image_size: int) -> Part:
     """The ADN of a LEA-Net on the meta device."""
     adn = network.adn
-    channels = RGB if isinstance(adn, Frozen) else CHANNELS[network.sees]  # a frozen network itself sees no map
+    channels = RGB if isinstance(adn, Frozen) else CHANNELS[network.sees]  # a frozen backbone's input is RGB only
     regression = adn.regression if isinstance(adn, Frozen) else None
     return Part("ADN", adn.network, [_zeros(channels, image_size)], adn.points, regression)
 
 
 def caan_part(caan: ExternalNetwork | None, image_size: int) -> Part | None:
-    """The CAAN, on the meta device; None where there is none, or one without parameters."""
+    """The CAAN on the meta device; None if there is none, or it has no parameters."""
     maps = _zeros(1, image_size)
     if isinstance(caan, TimmCaan):
         return Part("CAAN", caan.network, [maps], caan.points)
@@ -172,29 +168,29 @@ def caan_part(caan: ExternalNetwork | None, image_size: int) -> Part | None:
 
 
 def colorizer_part(colorizer: Colorizer, image_size: int) -> Part:
-    """The colorizer, on the meta device."""
+    """The colorizer on the meta device."""
     return Part("colorizer", colorizer, [_zeros(len(range(3)[colorizer.sees]), image_size)])
 
 
 def describe(
     network: LeaNet, colorizer: Colorizer | None, image_size: int, names: Mapping[str, str], weights: str = ""
 ) -> str:
-    """The whole page, in Markdown.
+    """The page that `leanet.info` prints, in Markdown.
 
     Args:
         network: on the meta device.
-        colorizer: on the meta device; None where no colorizer makes the maps.
+        colorizer: on the meta device; None if maps are not made by a colorizer.
         image_size: S.
         names: of ADN, CAAN and colorizer.
         weights: a table of the pretrained weights.
 
     Raises:
-        LeanetError: the attention cannot enter at the chosen point.
+        LeanetError: the attention does not fit the features at the chosen point.
     """
     found = [adn_part(network, image_size), caan_part(network.caan, image_size)]
     found += [colorizer_part(colorizer, image_size)] if colorizer is not None else []
     parts = {f"{part.kind} {names[part.kind]}": part for part in found if part}
-    with torch.no_grad():  # a module may give something that the attention cannot act on
+    with torch.no_grad():  # raises if the output of a chosen module is not feature maps
         network.eval()(_zeros(3, image_size), _zeros(1, image_size))
     sections = [
         sizes_table(parts),
@@ -211,7 +207,7 @@ def describe(
 
 
 def sizes_table(parts: Mapping[str, Part]) -> str:
-    """Parameters and multiply-adds of the networks by their names; ADN and CAAN also together."""
+    """A table of parameters and multiply-adds of the networks, with the sum of ADN and CAAN."""
     rows = [[name, *_figures([part])] for name, part in parts.items()]
     both = [part for part in parts.values() if part.kind in ("ADN", "CAAN")]
     if len(both) == 2:
@@ -225,7 +221,7 @@ def _figures(parts: Sequence[Part]) -> list[str]:
 
 
 def points_table(network: LeaNet, image_size: int) -> str:
-    """The five attention points: the features of both networks there, and the attention map as it arrives."""
+    """A table of the five attention points: the features of both networks and the size of the attention map."""
     adn, caan = adn_part(network, image_size), caan_part(network.caan, image_size)
     rows = []
     for point in range(1, POINTS + 1):
@@ -252,7 +248,7 @@ def _regression(adn: Frozen) -> str:
 
 
 def _arriving(caan: ExternalNetwork | None, point: int, features: Shape | None, image_size: int) -> str:
-    """The size of the attention map at `point`, and the one it is resized from."""
+    """The size of the attention map at a point, and the size it is resized from."""
     if caan is None or features is None:
         return NOTHING
     try:
@@ -268,18 +264,18 @@ def _zeros(channels: int, size: int) -> Tensor:
 
 
 def _depth(name: str) -> int:
-    """How deep a module is; its place in a list of modules, which is no module itself, is not a level."""
+    """The depth of a module; an index in a list of modules is not a level."""
     return sum(not word.isdigit() for word in name.split(".")) or 1
 
 
 def _types(module: nn.Module) -> str:
-    """A module's type; of a short sequence those of its layers, as in Table 9: Conv2d – BatchNorm2d – LeakyReLU."""
+    """A module's type; for a short sequence the types of its layers, as Conv2d – BatchNorm2d – LeakyReLU (Table 9)."""
     named = module.children() if _is_short(module) else [module]
     return " – ".join(type(each).__name__.lstrip("_") for each in named)
 
 
 def _is_short(module: nn.Module) -> bool:
-    """Whether it is a few layers in sequence, which one row tells."""
+    """Whether a module is a sequence of at most 4 layers, which is shown in one row."""
     layers = list(module.children())
     is_flat = not any(True for layer in layers for _ in layer.children())
     return isinstance(module, nn.Sequential) and len(layers) <= 4 and is_flat

@@ -1,4 +1,4 @@
-"""What a model said of images that were held out when it was trained: thresholds and calibration come from these."""
+"""Predictions of validation images, on which thresholds are chosen and temperatures fitted."""
 
 import csv
 from collections.abc import Sequence
@@ -16,11 +16,12 @@ FILE = "validation.csv"
 
 @dataclass(frozen=True)
 class Validation:
-    """Answers about validation images, of one network or, pooled, of the folds' networks, each about its own images.
+    """N predictions of validation images, by one network or pooled from several folds.
 
-    probabilities: (N,) float64, P(anomalous).
-    labels: (N,) int64, 0 or 1.
-    images: N digests; equal ones are one image, which two folds' networks may have been asked about.
+    Args:
+        probabilities: (N,) float64, P(anomalous).
+        labels: (N,) int64, 0 normal and 1 anomalous.
+        images: N hashes of the images; an image may occur once for each fold.
     """
 
     probabilities: NDArray[np.float64]
@@ -32,10 +33,14 @@ class Validation:
 
 
 def validation_of(folders: Sequence[Path], purpose: str) -> Validation:
-    """The validation images of the runs in `folders`, pooled; `purpose` says to people what they are needed for.
+    """Read and pool the validation predictions of runs.
+
+    Args:
+        folders: of the runs.
+        purpose: the setting that needs them, for messages.
 
     Raises:
-        LeanetError: a run that held out none, or whose file is not as leanet writes it.
+        LeanetError: a run without validation images, images of only one class, or a damaged file.
     """
     rows = [row for folder in folders for row in _rows(folder, purpose)]
     images, labels, probabilities = zip(*rows, strict=True)

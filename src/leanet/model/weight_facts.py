@@ -1,4 +1,4 @@
-"""What is known of a run's pretrained weights without loading them: network, source, size, input, licence."""
+"""Facts about a run's pretrained weights, without loading them: network, source, size, input, licence."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,22 +21,25 @@ from leanet.maps.features.extractor import Extractor
 from leanet.model.summary import without_memory
 from leanet.runs.run import Run
 
-_DIGITS = 12  # of a SHA-256, in tables
+_DIGITS = 12  # of a SHA-256 that tables show
 
 
 class WeightFacts(TypedDict):
-    """Of one network.
+    """The pretrained weights of one network.
 
-    part: `ADN`, `CAAN` or the map, `padim` or `patchcore`.
-    model: the network's name in timm.
-    weights: `imagenet`, `bundled` or a file.
-    source: which of timm's weights, or the package with its version; None of a file.
-    sha256: of the file; None of timm's weights, and where there is no such file here.
-    parameters: how many of the network's numbers are pretrained; a new classifier is not counted.
-    points: the modules at the five attention points, None where there is none; of a map timm's numbers of its layers.
-    mean, deviation: what images in 0…1 are standardised by, for R, G and B; None of networks that see a map alone.
-    licence: of the weights; None where it is not known, as of a file.
-    origin: addresses and articles.
+    Args:
+        part: `ADN`, `CAAN`, or the map's name, `padim` or `patchcore`.
+        model: the network's name in timm.
+        weights: `imagenet`, `bundled` or a file.
+        source: timm's identifier of the weights, or the package with its version; None for a file.
+        sha256: of the file; None for timm's weights, or if the file is not on this machine.
+        parameters: number of pretrained parameters, without a new classifier.
+        points: names of the modules at the five attention points, None where there is none; for a map, timm's indices
+            of its layers.
+        mean: of R, G and B, by which images in 0…1 are standardised; None for networks whose input is a map.
+        deviation: SDs of R, G and B; None like `mean`.
+        licence: of the weights; None if it is not known, as for a file.
+        origin: addresses and articles.
     """
 
     part: str
@@ -53,7 +56,7 @@ class WeightFacts(TypedDict):
 
 
 def unloaded(run: Run) -> LeaNet:
-    """The run's detector on the meta device, without its weights: its sizes are the same, and nothing is fetched."""
+    """The run's detector on the meta device: it has shapes but no weights, and nothing is downloaded."""
     adn, caan = run.settings.adn, run.settings.caan
     settings = replace(
         run.settings,
@@ -68,7 +71,15 @@ def _new(node: Node) -> Node:
 
 
 def weight_facts(run: Run, network: LeaNet) -> list[WeightFacts]:
-    """Of each of the run's networks with pretrained weights; `network` is its detector, `unloaded` or not."""
+    """Facts about all pretrained weights of a run.
+
+    Args:
+        run: the run.
+        network: its detector, which may be on the meta device as `unloaded` returns it.
+
+    Returns:
+        one entry for each network with pretrained weights.
+    """
     settings, adn, caan = run.settings, network.adn, network.caan
     found = []
     if adn.model is not None and (weights := _weights(settings.adn)):
@@ -97,7 +108,7 @@ def _pretrained(backbone: nn.Module, model: str) -> int:
 
 def _map_facts(maps: MapSettings, weights: str, image_size: int) -> WeightFacts:
     model, layers = maps.network, maps.layers
-    assert model is not None and layers is not None  # settings_of sees to it
+    assert model is not None and layers is not None  # checked by settings_of
     network = without_memory(lambda: Extractor(model, layers, image_size, pretrained=False)).network
     size = sum(parameter.numel() for parameter in network.parameters())
     return _facts(maps.name, model, weights, size, layers, colours=True)
@@ -144,12 +155,12 @@ def _digest(weights: str) -> str | None:
         return None
     try:
         return digest_of(weights)
-    except (LeanetError, OSError):  # whoever trains with them is told
+    except (LeanetError, OSError):  # reported when they are used for training
         return None
 
 
 def weights_table(facts: Sequence[WeightFacts]) -> str:
-    """A Markdown table with a column for each network; lines that say nothing of any are left out."""
+    """A Markdown table with a column for each network; rows without any value are left out."""
     lines = {
         "network in timm": [each["model"] for each in facts],
         "weights": [": ".join(filter(None, (each["weights"], each["source"]))) for each in facts],
