@@ -1,4 +1,4 @@
-"""glibc's allocator, told to keep what training frees: getting it back costs a CPU up to a third of a step."""
+"""Make glibc keep freed memory: to allocate it again takes up to a third of a training step on a CPU."""
 
 import ctypes
 import sys
@@ -8,10 +8,10 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 
 
 def keep_freed_memory() -> None:
-    """From now on, do not return memory to the system after each step; does nothing where there is no glibc.
+    """Keep freed memory in this process instead of returning it to the system. Without glibc it does nothing.
 
-    By default tensors of more than 128 KiB are mapped and unmapped each time, and the kernel zeroes their pages anew.
-    A higher threshold would not do: glibc accepts 32 MiB at most, and at 256×256 many are larger.
+    By default, glibc maps and unmaps every tensor of more than 128 KiB, and the kernel zeroes its pages each time. A
+    higher threshold is not enough: glibc accepts at most 32 MiB, and at 256×256 pixels many tensors are larger.
     """
     if sys.platform != "linux":
         return

@@ -1,25 +1,26 @@
-"""How fast batch norm's running means and variances follow the batches."""
+"""The momentum of batch norm's running means and variances."""
 
 from typing import TypeGuard
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-# Keras gives momentum as the weight of what is kept, .99; here it is that of what is new.
+# Keras's momentum, .99, is the weight of the old statistics; PyTorch's is the weight of the new batch.
 KERAS_MOMENTUM, KERAS_EPSILON = 0.01, 1e-3
 
 
 def is_batch_norm(module: nn.Module) -> TypeGuard[_BatchNorm]:
-    """Whether it keeps running statistics of the batches that it trains on."""
+    """Whether a module is a batch norm layer, of any dimension."""
     return isinstance(module, _BatchNorm)
 
 
 def set_batch_norm(network: nn.Module, momentum: float | str | None) -> None:
-    """Give every batch norm in `network` this momentum, in PyTorch's sense: the weight of what is new.
+    """Set the momentum of all batch norm layers.
 
     Args:
-        momentum: above 0, up to 1; `keras`: momentum and ε of Keras's BatchNormalization as it is by default; None
-            leaves all as the network has it.
+        network: changed in place.
+        momentum: the weight of the new batch, above 0 and up to 1; `keras`: momentum and ε of Keras's defaults; None:
+            no change.
     """
     if momentum is None:
         return

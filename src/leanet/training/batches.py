@@ -1,4 +1,4 @@
-"""Batches by indexing: into tensors on the device where they fit, otherwise into memory-mapped files, read ahead."""
+"""Batches by indexing into tensors, which are on the device if they fit there, or else memory-mapped and read ahead."""
 
 import itertools
 from collections import deque
@@ -11,13 +11,15 @@ from torch import Tensor
 
 from leanet.training.seeds import derive
 
-Tensors = dict[str, Tensor]  # all of one length N; a batch has the same keys
+Tensors = dict[str, Tensor]  # all of the same length N; a batch has the same keys
 
 
 class SelectedRows:
-    """Some rows of a tensor (N, …), which may lie in a memory-mapped file: read when they are asked for, never before.
+    """Rows of a tensor (N, …), read only when they are indexed. It can be indexed like a tensor.
 
-    As far as indexing goes it is a tensor.
+    Args:
+        tensor: (N, …), may be memory-mapped.
+        rows: (n,) int64.
     """
 
     def __init__(self, tensor: Tensor, rows: Tensor) -> None:
@@ -40,25 +42,36 @@ class SelectedRows:
         return self.tensor[self.rows].to(device)
 
 
-Parts = Mapping[str, Tensor | SelectedRows]  # all of one length: what batches are taken of
+Parts = Mapping[str, Tensor | SelectedRows]  # all of the same length; the source of batches
 
 
 def choose(tensors: Tensors, rows: Tensor) -> dict[str, SelectedRows]:
-    """The `rows` of all tensors, of which none is read yet."""
+    """Select rows of all tensors, without reading them."""
     return {key: SelectedRows(value, rows) for key, value in tensors.items()}
 
 
 def batches(tensors: Parts, batch_size: int) -> Iterator[Tensors]:
-    """The rows in their order."""
+    """Iterate over all rows in order, in batches; the last one may be smaller."""
     for rows in _slices(len(next(iter(tensors.values()))), batch_size):
         yield {key: value[rows] for key, value in tensors.items()}
 
 
 class ShuffledBatches:
-    """One epoch's batches each time it is iterated, in an order drawn from the seed and the epoch alone.
+    """The shuffled batches of one epoch. The order depends only on seed and epoch, so that a resumed fit repeats it.
 
-    So a fit that goes on from a checkpoint sees the batches it would have seen. A last batch of one image, on
-    which batch norm cannot train, joins the batch before it. Of several processes each sees its share of every batch.
+    A last batch of one image, on which batch norm cannot train, is joined to the one before it. With several processes,
+    each gets its share of every batch.
+
+    Args:
+        tensors: the training data.
+        batch_size: of all processes together.
+        seed: of the order.
+
+    Attributes:
+        epoch: from 0; set before each iteration.
+        on_host: whether the tensors are in the CPU's memory, so that a thread reads batches ahead.
+        process: the number of this process, from 0.
+        processes: the number of processes.
     """
 
     def __init__(self, tensors: Parts, batch_size: int, seed: int) -> None:
@@ -86,9 +99,9 @@ class ShuffledBatches:
         return {key: value[chosen.to(value.device)] for key, value in self.tensors.items()}
 
     def share(self, batch: int) -> float:
-        """How much a mean over this process's part of the batch counts in the mean over the processes' means.
+        """The weight of this process's mean loss, so that the mean over processes is the mean over the whole batch.
 
-        1, unless the batch cannot be divided evenly.
+        It is 1 if the batch is divided evenly.
         """
         size = len(range(self.rows)[self._slices[batch]])
         return len(range(self.process, size, self.processes)) * self.processes / size
@@ -99,9 +112,14 @@ class ShuffledBatches:
 
 
 class DeviceData(lightning.LightningDataModule):
-    """Training tensors, moved to the trainer's device once where they take at most half of its free memory.
+    """Training data, moved to the trainer's device once if it takes at most half of the free memory there.
 
-    Otherwise each batch is moved; a thread reads the next one from the memory or the disk in the meantime.
+    Otherwise each batch is moved, while a thread reads the next one from memory or disk.
+
+    Args:
+        tensors: the training data.
+        batch_size: of all processes together.
+        seed: of the order of images.
     """
 
     def __init__(self, tensors: Parts, batch_size: int, seed: int) -> None:
@@ -121,7 +139,7 @@ class DeviceData(lightning.LightningDataModule):
 
 
 def _slices(rows: int, batch_size: int, smallest: int = 1) -> list[slice]:
-    """Slices of `batch_size` rows; a last one of fewer than `smallest` joins the one before it."""
+    """Slices of `batch_size` rows; a last one with fewer than `smallest` rows is joined to the one before it."""
     starts = list(range(0, rows, batch_size))
     if len(starts) > 1 and rows - starts[-1] < smallest:
         starts.pop()
@@ -129,14 +147,20 @@ def _slices(rows: int, batch_size: int, smallest: int = 1) -> list[slice]:
 
 
 def _room(device: torch.device) -> int:
-    """How many bytes the training tensors may take on a device of its own memory; a CPU's need not be moved."""
+    """The bytes that training tensors may take on a device; 0 for a CPU, where nothing needs to be moved."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] // 2
     return 0 if device.type == "cpu" else 2 << 30
 
 
 def read_ahead(read: Callable[[Tensor], Tensors], wanted: Sequence[Tensor], ahead: int = 2) -> Iterator[Tensors]:
-    """read(each of `wanted`) in order; a thread is always at the next ones, so that a disk's time passes beside."""
+    """Yield `read(rows)` for each entry of `wanted`, while a thread reads the next ones.
+
+    Args:
+        read: returns a batch.
+        wanted: rows of each batch.
+        ahead: number of batches to read ahead.
+    """
     with ThreadPoolExecutor(1) as thread:
         waiting = deque(thread.submit(read, each) for each in wanted[:ahead])
         for following in [*wanted[ahead:], *[None] * min(ahead, len(wanted))]:

@@ -1,4 +1,4 @@
-"""The processes of one fit: a GPU each, started by this program alone."""
+"""A fit on several GPUs of one machine, with one process for each."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +19,10 @@ from leanet.training.quiet import quiet
 
 
 class OwnProcesses(LightningEnvironment):
-    """This program starts the processes of a fit, one for each device, on this machine.
+    """Start the processes of a fit on this machine, one for each device, and ignore launchers such as Slurm.
 
-    Lightning would take the number and the ranks of its processes from the variables that Slurm, torchrun, MPI and
-    others set. Each process that they start is a command of its own here, and waits for the others' locks.
+    Lightning would take number and ranks of processes from environment variables of Slurm, torchrun, MPI and others.
+    Here, each process that such a launcher starts is a command of its own, and waits for the others' locks.
     """
 
     creates_processes_externally = False
@@ -39,26 +39,26 @@ class OwnProcesses(LightningEnvironment):
 
 
 def lead() -> None:
-    """Make this process the one that logs, whatever rank a launcher gave it."""
+    """Make this process the one that logs, independently of the rank that a launcher gave it."""
     rank_zero_only.rank = 0  # type: ignore[attr-defined]
 
 
 def trainer_arguments(settings: TrainerSettings) -> dict[str, Any]:
-    """What a Trainer of several devices is told besides."""
+    """Additional arguments of a Trainer with several devices."""
     return {
-        "strategy": "ddp_spawn",  # not `ddp`, which would start the whole command once more for each process
+        "strategy": "ddp_spawn",  # not `ddp`, which would start the whole command again for each process
         "sync_batchnorm": settings.accelerator != "cpu" and torch.cuda.is_available(),  # CPUs have none
     }
 
 
 class WeighShares(Callback):
-    """The processes' gradients are averaged: each must count by its share of the batch, which may not divide evenly."""
+    """Weigh the loss of each process by its share of the batch, since DDP averages gradients with equal weights."""
 
     def __init__(self) -> None:
         self._share = 1.0
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """A process of its own begins here, where it is given its callbacks."""
+        """Set up a new process, which receives its callbacks here."""
         self.__dict__ |= state
         quiet()
         keep_freed_memory()
@@ -74,7 +74,7 @@ class WeighShares(Callback):
 
 @contextmanager
 def errors_told() -> Iterator[None]:
-    """A LeanetError of one of the processes, which comes as a text with its traceback, is one again."""
+    """Raise a LeanetError of another process, which arrives as a text with its traceback, as a LeanetError."""
     try:
         yield
     except ProcessException as error:

@@ -1,4 +1,4 @@
-"""What happens at each epoch of a fit: its seed, the means of its losses, the curves of them, and the bar."""
+"""Callbacks for each epoch of a fit: random seed, mean losses, curves, and progress bar."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ from leanet.training.seeds import derive
 
 
 class EpochSeed(Callback):
-    """Draws whatever an epoch draws (order, dropout, augmentation) from the seed and the epoch's number."""
+    """Seeds everything random in an epoch (order, dropout, augmentation) by a seed and the epoch's number."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -30,13 +30,13 @@ class EpochSeed(Callback):
 
 
 class EpochMeans(Callback):
-    """Logs the mean over an epoch's images of everything that a training step gave, once, when the epoch is over.
+    """Logs the mean over an epoch's images of all values that training steps return, once at the end of the epoch.
 
-    Nothing waits for the device before that, and Lightning's own bookkeeping, which costs as much as all the rest of
-    its loop, runs once in an epoch in place of at each step. Comes before the callbacks that read what was logged.
+    Until then nothing waits for the device, and Lightning's logging, which takes as long as the rest of its loop, runs
+    once in an epoch and not at each step. This callback must come before callbacks that read the logged values.
 
     Args:
-        on_infinite: called with the numbers of epoch and batch (from 1) where a loss is not finite.
+        on_infinite: returns the error to raise if a loss is not finite, from the numbers of epoch and batch (from 1).
     """
 
     def __init__(self, on_infinite: Callable[[int, int], LeanetError]) -> None:
@@ -62,7 +62,11 @@ class EpochMeans(Callback):
 
 
 class Curves(Callback):
-    """Keeps what each epoch logged, in the checkpoint, so that a fit that went on has every epoch once."""
+    """Keeps the logged values of all epochs in the checkpoint, so that a resumed fit has every epoch once.
+
+    Attributes:
+        rows: for each epoch its number (from 1) and logged values.
+    """
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
@@ -72,10 +76,10 @@ class Curves(Callback):
         self.rows.append({"epoch": trainer.current_epoch + 1, **figures})
 
     def write(self, file: Path) -> None:
-        """As CSV, a row for each epoch."""
+        """Write a CSV file with a row for each epoch."""
         out = io.StringIO()
         names = list(dict.fromkeys(name for row in self.rows for name in row)) or ["epoch"]
-        # What an epoch lacks: a fit that an older version began logged less.
+        # nan for missing values: a fit that an older version started logged fewer.
         writer = csv.DictWriter(out, names, restval="nan", lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in self.rows)
@@ -89,7 +93,11 @@ class Curves(Callback):
 
 
 class EpochBar(Callback):
-    """One progress bar for the fit: which, which epoch, the loss, and the time that remains."""
+    """A progress bar for the whole fit, with epochs, losses and remaining time.
+
+    Args:
+        label: of the fit.
+    """
 
     def __init__(self, label: str) -> None:
         self.label = label
@@ -101,7 +109,7 @@ class EpochBar(Callback):
             self.bar = tqdm(desc=self.label, total=whole, initial=done, unit="epoch", disable=None)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
-        figures = _figures(trainer.callback_metrics)  # by all processes, since they gather them together
+        figures = _figures(trainer.callback_metrics)  # in all processes, since it synchronises them
         if self.bar is not None:
             self.bar.set_postfix_str(figures, refresh=False)
             self.bar.update()

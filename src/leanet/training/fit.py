@@ -1,4 +1,4 @@
-"""One fit that can be killed at any moment: Lightning's Trainer, resumed from the last whole checkpoint."""
+"""A fit by Lightning's Trainer that can be killed at any time, and resumes from its last checkpoint."""
 
 import io
 import time
@@ -33,7 +33,15 @@ CHECKPOINT = "last.ckpt"
 
 @dataclass(frozen=True)
 class FitPlan:
-    """Where and how long to fit; `label` says to people which fit it is."""
+    """How to fit.
+
+    Args:
+        folder: for the checkpoint and curves.
+        label: of the fit, in messages.
+        max_epochs: number of epochs.
+        seed: of everything random in the epochs.
+        trainer: further settings.
+    """
 
     folder: Path
     label: str
@@ -49,11 +57,24 @@ def fit(
     logger: Logger | None = None,
     callbacks: list[Callback] | None = None,
 ) -> float:
-    """Train `task`, going on from `plan.folder`'s checkpoint if there is one, and return the seconds it took in all.
+    """Train a task, or resume it from the checkpoint in `plan.folder`.
 
-    The checkpoint stays, without what only training needs, so that a process killed after the last epoch does not train
-    again. It ends with the same numbers however often it was killed: everything random in an epoch is drawn from the
-    seed and the epoch.
+    A fit that was killed and resumed gives the same numbers as one that was not: everything random in an epoch depends
+    only on the seed and the epoch. The checkpoint is kept, without optimiser states, so that a finished fit is not
+    repeated.
+
+    Args:
+        task: is trained in place, and is on the CPU at the end.
+        data: the training data.
+        plan: how to fit.
+        logger: receives losses; None: no logger.
+        callbacks: further callbacks, whose states are kept in the checkpoint.
+
+    Returns:
+        the seconds of all sessions together.
+
+    Raises:
+        LeanetError: a loss that is not finite, or a device or precision that this machine does not have.
     """
     quiet()
     keep_freed_memory()
@@ -78,19 +99,19 @@ def _train(
         with distributed.errors_told():
             trainer.fit(task, datamodule=data, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
     except SystemExit:
-        if trainer.interrupted:  # Lightning turns Ctrl-C into an exit without a word
+        if trainer.interrupted:  # Lightning turns Ctrl-C into a silent exit
             raise KeyboardInterrupt from None
         raise
     task.cpu()
 
 
 def _is_over(checkpoint: Path) -> bool:
-    """Whether it is of a fit that has come to its end."""
+    """Whether a checkpoint is of a finished fit."""
     return checkpoint.exists() and "optimizer_states" not in read_weights(checkpoint)
 
 
 def _leave_off_training(checkpoint: Path) -> None:
-    """Keep of a checkpoint the weights, and what callbacks have: a third of it, and of use to others."""
+    """Reduce a checkpoint to weights and callbacks' states, a third of its size."""
     kept = read_weights(checkpoint)
     for name in ("optimizer_states", "lr_schedulers", "loops"):
         kept.pop(name, None)
@@ -98,7 +119,7 @@ def _leave_off_training(checkpoint: Path) -> None:
 
 
 def _take_back(checkpoint: Path, task: lightning.LightningModule, callbacks: Iterable[Callback]) -> None:
-    """Give this process what the fit ended with, weights and what callbacks keep, whichever process that was in."""
+    """Load the final weights and callbacks' states into this process, since the fit may have run in another one."""
     kept = read_weights(checkpoint)
     task.load_state_dict(kept["state_dict"])
     for callback in callbacks:
@@ -107,16 +128,24 @@ def _take_back(checkpoint: Path, task: lightning.LightningModule, callbacks: Ite
 
 
 def load_weights(folder: Path, task: lightning.LightningModule) -> None:
-    """Give `task` the weights that the fit in `folder` ended with; LeanetError where they are gone or do not fit."""
+    """Load the final weights of a fit.
+
+    Args:
+        folder: of the fit.
+        task: changed in place.
+
+    Raises:
+        LeanetError: the checkpoint is gone or does not fit the task.
+    """
     checkpoint = folder / CHECKPOINT
     if not checkpoint.exists():
-        raise LeanetError(f"{checkpoint} is gone: remove {RESULT} beside it, and the run can be done again")
+        raise LeanetError(f"{checkpoint} is gone: remove {RESULT} beside it, and repeat the training")
     give_weights(task, read_weights(checkpoint).get("state_dict"), checkpoint)
 
 
 def _trainer(plan: FitPlan, logger: Logger | None, callbacks: list[Callback]) -> lightning.Trainer:
     accelerator, devices = plan.trainer.accelerator, plan.trainer.devices
-    precision: Any = plan.trainer.precision  # one of those that Lightning knows, see settings.py
+    precision: Any = plan.trainer.precision  # one of Lightning's values, checked in settings.py
     several = distributed.trainer_arguments(plan.trainer) if devices > 1 else {}
     try:
         return lightning.Trainer(
@@ -141,7 +170,7 @@ def _trainer(plan: FitPlan, logger: Logger | None, callbacks: list[Callback]) ->
 
 
 def save_tensors(file: Path, value: Any) -> None:
-    """torch.save to a file that is whole or absent; through memory, so that a full disk is an ordinary OSError."""
+    """`torch.save` atomically, by way of memory, so that a full disk raises an ordinary OSError."""
     buffer = io.BytesIO()
     torch.save(value, buffer)
     write_atomically(file, lambda out: out.write(buffer.getbuffer()))
@@ -157,7 +186,7 @@ def _not_finite(plan: FitPlan, epoch: int, batch: int) -> LeanetError:
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Checkpoints that are never seen half-written, and are read without pickle's powers."""
+    """Writes checkpoints atomically, and reads them with `weights_only=True`, so that no code is executed."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         save_tensors(Path(path), checkpoint)
@@ -170,7 +199,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class Resumable(Checkpoint):
-    """Keeps a checkpoint after an epoch: at most every so many seconds, and at the end."""
+    """Saves a checkpoint after an epoch, at most every `trainer.checkpoint_seconds`, and at the end of the fit.
+
+    Attributes:
+        stopped: whether the fit was ended early.
+        seconds: the time of all sessions together.
+    """
 
     def __init__(self, plan: FitPlan) -> None:
         self.plan = plan
@@ -180,11 +214,11 @@ class Resumable(Checkpoint):
 
     def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         self._saved = self._clock = time.monotonic()
-        # A fit that early stopping had ended must not begin another epoch.
+        # A fit that early stopping ended must not start another epoch.
         trainer.should_stop = self.stopped
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
-        ensure_held(self.plan.folder)  # more often than at a checkpoint: loggers write here too
+        ensure_held(self.plan.folder)  # at every epoch and not only at checkpoints, since loggers write here too
         now = time.monotonic()
         self.seconds += now - self._clock
         self._clock = now

@@ -1,15 +1,19 @@
-"""What loggers are told, by name; known to reports without anything heavy."""
+"""Names of logged values. Imports no torch, since reports use them too."""
 
 from collections.abc import Mapping
 from typing import Any
 
-FOLD, COLORIZER = "fold", "colorizer"  # what is logged: {job} in a logger's configuration
+FOLD, COLORIZER = "fold", "colorizer"  # the values of {job} in a logger's configuration
 
 
 def figures(result: Mapping[str, Any]) -> dict[str, float]:
-    """The test fold's figures under the names that loggers are told: test/adn_f1, test/combined_auroc, test/floor…
+    """The scores of a result by the names that loggers receive, such as test/adn_f1, test/combined_auroc, test/floor.
 
-    `validation/adn_…` where images were held out, and nothing of a test fold where there was none.
+    Args:
+        result: the content of result.json.
+
+    Returns:
+        `test/…` if there was a test fold, and `validation/adn_…` if there were validation images.
     """
     tested = result if "f1" in result else None
     heads = {f"test/{head}": result.get(head) for head in ("caan", "combined", "weighted")}

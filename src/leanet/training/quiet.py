@@ -1,11 +1,11 @@
-"""What libraries print at every start, and a user has no need of."""
+"""Silence messages of libraries that users do not need."""
 
 import logging
 import warnings
 
 
 def quiet() -> None:
-    """Lightning tells about devices, tips and deprecations, torch about gradients' layout and whom it stops."""
+    """Silence Lightning's messages on devices, tips and deprecations, and torch's on gradient strides and processes."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning", "torch.multiprocessing.spawn"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.ERROR)
