@@ -1,1 +1,1 @@
-"""Files that are whole or absent, locks, and weights on disk."""
+"""Atomic files, locks, and weights on disk."""

@@ -1,4 +1,4 @@
-"""Where results live: identities, and files that are whole or absent."""
+"""Identities of results, and files that are written atomically."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from leanet.errors import LeanetError
 from leanet.storage.locks import ensure_held
 
-PREDICTION, JOURNAL = "prediction.json", "predictions.part.jsonl"  # in a prediction's folder: when done, and before
+PREDICTION, JOURNAL = "prediction.json", "predictions.part.jsonl"  # in the folder of a finished, unfinished prediction
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _BLOCK = 1 << 20
@@ -24,9 +24,15 @@ _SCALARS = frozenset({str, int, bool, type(None)})
 
 
 def identity(facts: Mapping[str, Any]) -> str:
-    """A name for everything that changes a result: 12 hex digits of the SHA-256 of `facts` as sorted JSON.
+    """Hash the settings that change a result.
 
-    Equal numbers count as one, however they are written: 1 and 1.0.
+    Equal numbers give the same hash, such as 1 and 1.0.
+
+    Args:
+        facts: settings, as plain values.
+
+    Returns:
+        12 hex digits of the SHA-256 of `facts` as sorted JSON.
     """
     text = json.dumps(_plain(facts), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -34,7 +40,7 @@ def identity(facts: Mapping[str, Any]) -> str:
 
 def _plain(value: Any) -> Any:
     kind = type(value)
-    if kind in _SCALARS:  # first, since the check for a Mapping is slow, and a grid has thousands of runs
+    if kind in _SCALARS:  # first, since the check for a Mapping is slow and a grid has thousands of runs
         return value
     if kind is dict or isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
@@ -44,10 +50,14 @@ def _plain(value: Any) -> Any:
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it: a reader sees the old file, the new, or none.
+    """Write a temporary file beside `path`, then rename it, so that readers never see an incomplete file.
+
+    Args:
+        path: of the file; folders are created.
+        write: writes the content to an open file.
 
     Raises:
-        LeanetError: this process locked a folder around `path`, and another host has taken it over.
+        LeanetError: this process locked a folder around `path`, and another host has taken over the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
@@ -58,25 +68,32 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.chmod(0o666 & ~_umask())
-        ensure_held(path)  # who loses the lock only now has lost the part too: the next holder sweeps before it reads
+        ensure_held(path)  # if the lock is lost after this, the next holder has removed `part`, and the rename fails
         part.replace(path)
     except BaseException as error:
         part.unlink(missing_ok=True)
         if isinstance(error, FileNotFoundError):
-            ensure_held(path)  # the next holder may have swept the part
+            ensure_held(path)  # the next holder of the lock may have removed `part`
         if isinstance(error, OSError) and not error.filename:
-            error.filename = str(path)  # a full disk does not say what was being written
+            error.filename = str(path)  # the error of a full disk has no file name
         raise
 
 
 def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically."""
     write_atomically(path, lambda file: file.write(content))
 
 
 def write_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike, fill: Callable[[NDArray[Any]], object]) -> None:
-    """Let `fill` write an array of `shape` into a memory-mapped .npy file, which may be larger than the memory.
+    """Write a .npy file atomically through a memory map, so that it may be larger than the memory.
 
-    Its room on the disk is taken first: a full disk is an OSError, and not a signal while it is being filled.
+    Disk space is allocated first, so that a full disk raises an OSError and not a signal (SIGBUS) later.
+
+    Args:
+        path: of the file.
+        shape: of the array.
+        dtype: of the array.
+        fill: fills the array that it receives.
     """
     numbers = np.dtype(dtype)
 
@@ -96,7 +113,7 @@ def write_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike, fill: Call
 
 
 def _take_room(file: BinaryIO, start: int, size: int) -> None:
-    """Take `size` bytes of the disk from `start` on. Only Linux does so without writing them."""
+    """Allocate `size` bytes of disk space from `start` on. Only Linux can do so without writing them."""
     if sys.platform == "linux":
         os.posix_fallocate(file.fileno(), start, size)
         return
@@ -106,48 +123,57 @@ def _take_room(file: BinaryIO, start: int, size: int) -> None:
 
 
 def read_array(path: Path) -> NDArray[Any]:
-    """The array in a .npy file, memory-mapped: what is never asked for is never read. Writing to it changes no file."""
+    """Open a .npy file as a memory-mapped array. Changes to the array do not change the file (copy on write).
+
+    Raises:
+        LeanetError: the file is damaged.
+    """
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
-    except (ValueError, EOFError):  # cut off, or no array
+    except (ValueError, EOFError):  # incomplete, or not an array
         raise damaged(path) from None
     return array
 
 
 def damaged(path: Path) -> LeanetError:
-    """What to say of a file that leanet made and cannot read."""
+    """The error for a file that leanet wrote and cannot read."""
     return LeanetError(f"{path}: damaged; remove it, and give the command that made it once more")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8; names of files that are no Unicode are written escaped."""
+    """Write a UTF-8 file atomically; file names that are not valid Unicode are escaped."""
     write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def as_cell(name: str) -> str:
-    """A file's name for a CSV: `./` goes before one that a spreadsheet would take for a formula."""
+    """A file name for a CSV file, with `./` in front if a spreadsheet would interpret it as a formula."""
     return f"./{name}" if name.startswith(_FORMULA) else name
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file atomically; ValueError for NaN and infinity."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any | None:
-    """The value in `path`; None where there is no such file, and LeanetError where it is damaged."""
+    """Read a JSON file; None if there is no such file.
+
+    Raises:
+        LeanetError: it is damaged.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except ValueError:  # JSON and UTF-8 have errors of this kind
+    except ValueError:  # of JSON or UTF-8
         raise damaged(path) from None
-    if value is None:  # which is never written
+    if value is None:  # leanet never writes null
         raise damaged(path)
     return value
 
 
 def _umask() -> int:
-    """The process's umask, which can only be read by setting it."""
+    """The umask of this process, which can be read only by setting it."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""Arrays on disk that one process computes and all others share."""
+"""Arrays on disk that one process computes and all others read."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ def kept_array(
     on_wait: Callable[[], object],
     dtype: DTypeLike = np.float16,
 ) -> Tensor:
-    """The array in `file`, memory-mapped. If there is no such file, one process makes it and the others wait.
+    """Open an array on disk, memory-mapped. If there is no such file, one process makes it and the others wait.
 
     The seconds that `make` took are written to a file beside it.
 
@@ -44,7 +44,7 @@ def kept_array(
 
             def fill(array: NDArray[np.generic]) -> None:
                 _fill(array, batches)
-                # Written before the array gets its name, so that a kill in between leaves no array without it.
+                # Written before the array is renamed, so that no array is without it.
                 write_json(file.with_suffix(MAKING), {"seconds": round(time.monotonic() - begun, 3)})
 
             write_array(file, shape, dtype, fill)

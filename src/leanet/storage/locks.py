@@ -1,21 +1,21 @@
-"""Locks on folders: held by one process of all hosts that share a file system, and never for long by a dead one.
+"""Locks on folders, for all processes of all hosts that share a file system. A dead holder is replaced soon.
 
-Processes of one host queue at a kernel lock (flock) outside of the folder, which ends with its holder. Whether other
-hosts would see such a lock depends on the file system, so the one that has it also needs the folder's lease, made of
-nothing but directory operations, which are atomic everywhere:
+Processes of one host wait for a kernel lock (flock) outside of the folder, which the kernel releases when its holder
+ends. Other hosts may not see such a lock, which depends on the file system. So the process that has it also needs the
+folder's lease, which uses only directory operations, since these are atomic on all file systems:
 
     .lease/HOST-PID-TOKEN.BEAT      held by that process
     .lease/ empty, or absent        free
 
-- To take it, a directory with one's claim in it is renamed to `.lease`, which the kernel (or the file server) allows
-  only where `.lease` is absent or empty. So of many only one gets it, and a lease is never seen half made.
-- Its holder counts BEAT up, by renaming its claim, every few seconds.
-- Others remove a claim that stands still, and try to take the lease as if it had been given back. A claim's name never
-  comes again, so whoever is late, by whatever time, removes nothing: neither a holder that has moved on nor the next.
-- A holder that finds its claim gone has lost the lease. It looks before each file that it puts in place.
+- To take the lease, a process renames a directory that contains its claim to `.lease`. The kernel (or the file server)
+  allows this only if `.lease` is absent or empty, so that only one process succeeds.
+- The holder increases BEAT every few seconds by renaming its claim.
+- Other processes remove a claim that does not change, and try to take the lease as if it were free. A claim's name is
+  never used again, so a process that is late removes neither a holder whose BEAT has changed nor the next holder.
+- A holder whose claim is gone has lost the lease. It checks this before each file that it renames into place.
 
-No clocks are compared: what counts is how often one has looked and seen no change. To be stopped oneself, or to wait
-for a frozen file server, is to look once.
+Clocks of different machines are not compared: a waiting process counts how often it saw the same claim. If it was
+suspended, or waited for a file server, that counts as once.
 """
 
 import errno
@@ -37,7 +37,7 @@ from leanet.storage.private_folder import private_folder
 
 BEAT_SECONDS = 10.0
 LOOK_SECONDS = 1.0
-SILENT_LOOKS = 60  # a claim that has not changed for so many is a dead one's
+SILENT_LOOKS = 60  # after as many looks without a change, the holder of a claim is considered dead
 
 _LEASE = ".lease"
 _OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST}
@@ -46,19 +46,22 @@ Wait = Callable[[], object]
 
 
 def host() -> str:
-    """What tells this machine from others: its name, and for machines of one name when it was started."""
+    """An identifier of this machine: its name and, since names are not unique, its boot ID."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     return f"{platform.node()}-{boot.read_text()[:8] if boot.exists() else ''}"
 
 
 @contextmanager
 def lock(folder: Path, on_wait: Wait = lambda: None) -> Iterator[None]:
-    """Hold `folder` alone among all processes of all hosts; call `on_wait` once if another has it.
+    """A context in which this process alone, of all processes of all hosts, holds a folder.
 
-    A holder that dies is replaced at once by a process of its host, and within a minute or so by those of others.
-    One that stood still for as long, so that another host took it for dead, is told by `ensure_held`.
-    What a killed holder was still writing is swept away before the block runs. A lock is its process's alone: a forked
-    child does not have it.
+    If the holder dies, a process of its host replaces it at once, one of another host after about a minute. A holder
+    that was suspended for so long that another host took over gets an error from `ensure_held`. Temporary files of a
+    killed holder are removed before the block runs. A forked child does not inherit the lock.
+
+    Args:
+        folder: is created if needed.
+        on_wait: called once if another process holds the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     wait_once = functools.cache(on_wait)
@@ -75,9 +78,9 @@ def lock(folder: Path, on_wait: Wait = lambda: None) -> Iterator[None]:
 
 
 def tidy(folder: Path) -> None:
-    """Clear away what a process of this host left in `folder` when it died, if there is any and nobody else is at it.
+    """Remove what a killed process of this host left in a folder, unless another process holds it.
 
-    For those who find what they want, and so need no lock.
+    For processes that only read the folder and so do not lock it.
     """
 
     def leave() -> None:
@@ -89,7 +92,7 @@ def tidy(folder: Path) -> None:
 
 
 def ensure_held(path: Path) -> None:
-    """Raise LeanetError if this process locked a folder around `path` and has lost it to another host."""
+    """Raise LeanetError if this process locked a folder around `path` and another host has taken over the lock."""
     path = path.absolute()
     for lease in [lease for lease in _leases if path.is_relative_to(lease.folder)]:
         lease.ensure()
@@ -103,9 +106,9 @@ def _sweep(folder: Path) -> None:
 
 
 def _discard(stage: Path) -> None:
-    """Remove a directory that was to become a lease, of a killed process or of one that is about to rename it.
+    """Remove a directory that was prepared as a lease, of a killed process or of one that is about to rename it.
 
-    Path by path: through the open directory, the lease that it has become meanwhile could be hit.
+    Entries are removed by path: an open directory handle could already refer to the lease.
     """
     with suppress(OSError):
         for claim in list(stage.iterdir()):
@@ -114,13 +117,14 @@ def _discard(stage: Path) -> None:
 
 
 class _Queue:
-    """The kernel's lock for the processes of this host.
+    """The kernel lock for the processes of this host.
 
-    Its file is the host's own, so that a host that cannot be reached blocks no one, and file systems without such locks
-    do no harm. Containers or batch jobs may not see each other's files; they then wait for each other's leases, as if
-    they were hosts.
+    Its file is in a local folder, so that an unreachable host blocks no one, and shared file systems without such locks
+    work too. Containers or batch jobs that do not see each other's local files wait for each other's leases, like
+    separate hosts.
 
-    name: the same for two processes only if they cannot have the lock at the same time.
+    Attributes:
+        name: equal for two processes only if they cannot hold the lock at the same time.
     """
 
     def __init__(self, folder: Path, on_wait: Wait) -> None:
@@ -131,7 +135,7 @@ class _Queue:
             self.name = self._locked(on_wait)
             if os.fstat(self._file.fileno()).st_nlink:
                 break
-            self._file.close()  # the holder we waited for has removed it
+            self._file.close()  # the previous holder has removed the file
         _queues.append(self)
 
     def _locked(self, on_wait: Wait) -> str:
@@ -140,7 +144,7 @@ class _Queue:
         except BlockingIOError:
             on_wait()
             fcntl.flock(self._file, fcntl.LOCK_EX)
-        except OSError:  # no such locks, not even here: each process is as good as a host
+        except OSError:  # the local file system has no locks: treat each process as a host
             return f"{host()}-{secrets.token_hex(8)}"
         found = os.fstat(self._file.fileno())
         return f"{host()}-{found.st_dev:x}-{found.st_ino:x}"
@@ -156,7 +160,7 @@ class _Queue:
 
 
 class _Lease:
-    """A folder's lease, held from its making to `release`."""
+    """A folder's lease, held from construction to `release`."""
 
     def __init__(self, folder: Path, queue: str, on_wait: Wait) -> None:
         self.folder = folder.absolute()
@@ -173,8 +177,8 @@ class _Lease:
     def ensure(self) -> None:
         if not self._beat():
             raise LeanetError(
-                f"{self.folder}: another host has taken this over, since this process stood still for too long; "
-                "nothing more is written here, and the same command waits for the other"
+                f"{self.folder}: another host has taken this over, since this process was suspended for too long; "
+                "nothing more is written here; give the same command again to wait for the other process"
             )
 
     def release(self) -> None:
@@ -183,7 +187,7 @@ class _Lease:
         _leases.remove(self)
         self._released.set()
         self._thread.join()
-        # What cannot be removed has fallen silent; what another host holds by now is not empty.
+        # Errors do no harm: a claim that cannot be removed no longer changes, and another host's lease is not empty.
         with suppress(OSError):
             self._claim(self._beats).unlink(missing_ok=True)
             self._place.rmdir()
@@ -201,7 +205,7 @@ class _Lease:
             claim = self._claim_seen()
             looks = looks + 1 if claim == seen else 0
             seen = claim
-            # We have the queue, so a claim of the same queue was its dead holder's.
+            # This process has the kernel lock, so another claim with the same lock is a dead process's.
             if claim and (claim.startswith(self._queue) or looks >= SILENT_LOOKS):
                 (self._place / claim).unlink(missing_ok=True)
                 claim = None
@@ -211,44 +215,44 @@ class _Lease:
             time.sleep(LOOK_SECONDS)
 
     def _claim_seen(self) -> str | None:
-        """By listing, and not by a file's times, which network file systems remember for up to a minute."""
+        """The current claim, by listing: network file systems cache a file's times for up to a minute."""
         try:
             return max((claim.name for claim in self._place.iterdir()), default=None)
         except FileNotFoundError:
             return None
 
     def _take(self) -> bool:
-        """Take the lease if it is free; another may be quicker."""
+        """Try to take the lease; False if another process was faster."""
         stage = self.folder / f"{_LEASE}-{secrets.token_hex(8)}"
         stage.mkdir()
         try:
             (stage / self._claim(0).name).touch()
-            with suppress(OSError):  # not all network file systems rename over a directory, even an empty one
+            with suppress(OSError):  # some network file systems do not rename over an empty directory
                 self._place.rmdir()
             stage.rename(self._place)
         except OSError as error:
-            # Missing: swept by another, which therefore has the lease, or had it a moment ago.
+            # If `stage` is missing, another process removed it, which has or had the lease.
             if error.errno in _OCCUPIED or isinstance(error, FileNotFoundError):
                 return False
             raise
         finally:
             _discard(stage)
-        return self._beat()  # False if it was being swept while it was renamed, and came to be empty
+        return self._beat()  # False if another process emptied it during the rename
 
     def _beat(self) -> bool:
-        """Show that we live, and see whether we still have the lease."""
+        """Rename the claim to show that this process is alive; False if the lease is lost."""
         with self._beating:
             try:
                 self._claim(self._beats).rename(self._claim(self._beats + 1))
             except FileNotFoundError:
-                if not self._claim(self._beats + 1).exists():  # where only the server's answer was lost
+                if not self._claim(self._beats + 1).exists():  # else only the server's answer was lost
                     return False
             self._beats += 1
             return True
 
     def _keep_alive(self) -> None:
         while not self._released.wait(BEAT_SECONDS):
-            with suppress(OSError):  # a server that is away for a moment: the next beat may reach it
+            with suppress(OSError):  # a server that is unreachable for a moment may be back at the next beat
                 if not self._beat():
                     return
 
@@ -258,7 +262,7 @@ _leases: list[_Lease] = []
 
 
 def _forget() -> None:
-    """In a forked child: else the kernel's lock would outlive its holder with it."""
+    """Close locks in a forked child, which would otherwise keep the kernel lock after its holder has ended."""
     for queue in _queues:
         queue.forget()
     _queues.clear()

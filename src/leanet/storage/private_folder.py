@@ -1,4 +1,4 @@
-"""A folder that is this user's alone, for what the processes of one host share."""
+"""A private folder of this user, shared by the processes of one host."""
 
 import os
 import stat
@@ -10,10 +10,12 @@ from leanet.errors import LeanetError
 
 
 def private_folder(name: str) -> Path:
-    """The folder `name`, the same in all processes of this user on this host: within the temporary folder, and private.
+    """The folder `name` inside the temporary folder, the same for all processes of this user on this host.
+
+    Only the user can write to it.
 
     Raises:
-        LeanetError: something else has its place, which another user may have put there.
+        LeanetError: the path is not a folder of this user, or others can write to it.
     """
     home = Path(tempfile.gettempdir()) / f"leanet-{os.getuid()}"
     with suppress(FileExistsError):

@@ -1,11 +1,11 @@
-"""The names of the files that runs, colorizers and models leave."""
+"""Names of the files that runs, colorizers and models write."""
 
-DETECTORS, MODELS = "detectors", "models"  # where runs lie: those of a fold, and those of all images
+DETECTORS, MODELS = "detectors", "models"  # folders of runs on one fold, and of models on all images
 RESULT = "result.json"
-ABLATION = "ablation.json"  # in a run's folder once leanet.ablate was there
-CURVES = "curves.csv"  # of a fit: epoch (from 1), and the losses of each
+ABLATION = "ablation.json"  # in a run's folder, written by leanet.ablate
+CURVES = "curves.csv"  # of a fit: epoch (from 1) and losses
 CARD = "card.json"  # of a fitted model, written last
-COLORIZER_WEIGHTS = "colorizer.pt"  # in its folder, and in a fitted model's
-COLORIZER_FACTS = "colorizer.json"  # what its training took, in its folder
-FEATURE_WEIGHTS = "features.pt"  # the same of maps by features: the network, and what normals look like to it
-MAKING = ".seconds.json"  # beside an array of maps or features: what its making took
+COLORIZER_WEIGHTS = "colorizer.pt"  # in the colorizer's folder, and in a fitted model's
+COLORIZER_FACTS = "colorizer.json"  # in the colorizer's folder: epochs and seconds of its training
+FEATURE_WEIGHTS = "features.pt"  # of maps from features: the network and the model of normal features
+MAKING = ".seconds.json"  # beside an array of maps or features: the seconds that its computation took

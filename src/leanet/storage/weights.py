@@ -1,4 +1,4 @@
-"""Weights on disk, which may come from anyone: nothing but numbers and plain containers is read from them."""
+"""Read weights from disk safely: only numbers and plain containers are read, and no code is executed."""
 
 from pathlib import Path
 from pickle import UnpicklingError
@@ -13,20 +13,20 @@ from leanet.storage.files import damaged
 
 
 def read_weights(file: Path) -> dict[str, Any]:
-    """What `torch.save` put into `file`, on the CPU; tensors are read from disk only when they are used.
+    """Read a file that `torch.save` wrote, to the CPU. Tensors are read from disk only when they are used.
 
     Raises:
-        LeanetError: it is damaged, or holds something that would have to be executed.
+        LeanetError: the file is damaged, or holds objects other than numbers and plain containers.
     """
     try:
-        kept = torch.load(file, map_location="cpu", mmap=is_zipfile(file), weights_only=True)  # older files are no zip
+        kept = torch.load(file, map_location="cpu", mmap=is_zipfile(file), weights_only=True)  # older files are not zip
     except OSError:
         raise
     except UnpicklingError as error:
         raise LeanetError(
             f"{file}: damaged, or not written by leanet: it holds more than numbers, and nothing in it was executed"
         ) from error
-    except Exception as error:  # damaged files raise nearly anything
+    except Exception as error:  # damaged files raise many exception classes
         raise damaged(file) from error
     if not isinstance(kept, dict):
         raise LeanetError(f"{file}: not written by leanet: it holds no weights by name")
@@ -34,7 +34,16 @@ def read_weights(file: Path) -> dict[str, Any]:
 
 
 def give_weights(network: nn.Module, weights: Any, file: Path) -> None:
-    """Give `network` the `weights` by name that came from `file`; LeanetError where they are not this network's."""
+    """Load a state dict into a network.
+
+    Args:
+        network: changed in place.
+        weights: tensors by name.
+        file: that they were read from, for the message.
+
+    Raises:
+        LeanetError: they are the weights of another network.
+    """
     try:
         network.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
