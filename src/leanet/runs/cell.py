@@ -1,4 +1,4 @@
-"""From settings to a cell: the dataset, its checks, and the runs, before an image is decoded."""
+"""A cell: its dataset and its runs, checked before any image is decoded."""
 
 import json
 from dataclasses import dataclass, field
@@ -19,7 +19,14 @@ from leanet.runs.run import Run
 
 @dataclass(frozen=True)
 class Cell:
-    """The runs, one for each fold that is asked for, that differ in nothing but the fold; and their images."""
+    """Runs that differ only in the fold, one for each selected fold, and their dataset.
+
+    Args:
+        dataset: the source of the images.
+        images: the number of images.
+        normals: the number of normal images.
+        runs: in the order of folds.
+    """
 
     dataset: Dataset
     images: int
@@ -28,24 +35,25 @@ class Cell:
 
     @property
     def settings(self) -> Settings:
+        """The settings of all runs."""
         return self.runs[0].settings
 
 
 @dataclass
 class Cells:
-    """Makes cells, and looks at each dataset once."""
+    """Creates cells, and indexes each dataset only once."""
 
     _indexed: dict[str, tuple[Dataset, Index]] = field(default_factory=dict)
 
     def of(self, settings: Settings, dataset: Dataset | None = None) -> Cell:
-        """The cell of `settings`.
+        """Create a cell.
 
         Args:
-            settings: checked ones.
-            dataset: in place of the configured one, for images that a Python program gives.
+            settings: as `settings_of` returns them.
+            dataset: used in place of the configured one, for images from a Python program.
 
         Raises:
-            LeanetError: whatever is wrong and can be found without decoding an image.
+            LeanetError: a mistake in dataset, folds file or map folder that can be found without decoding images.
         """
         key = json.dumps(settings.dataset, sort_keys=True)
         if key not in self._indexed:
@@ -58,7 +66,11 @@ class Cells:
 
 
 def dataset_of(settings: Settings) -> Dataset:
-    """The configured source of images."""
+    """Create the configured dataset.
+
+    Raises:
+        MissingDatasetError: it is one of the paper's and has not been prepared.
+    """
     check_made(settings.dataset)
     node = {key: value for key, value in settings.dataset.items() if key not in ("folds_file", "origin")}
     dataset: Dataset = instantiate(node)
@@ -66,14 +78,33 @@ def dataset_of(settings: Settings) -> Dataset:
 
 
 def load(cell: Cell) -> tuple[ImageSet, NDArray[np.int64]]:
-    """The images of a cell, and the fold of each."""
+    """Load the images of a cell and the fold of each image.
+
+    Returns:
+        the images, and (N,) folds from 1.
+
+    Raises:
+        LeanetError: images that cannot be decoded, or folds that do not fit them.
+    """
     home = Path(cell.settings.paths.runs)
     images = cell.dataset.load(home / "images")
     return images, folds_of(cell.settings, images, home)
 
 
 def folds_of(settings: Settings, images: ImageSet, home: Path) -> NDArray[np.int64]:
-    """The fold of each image, from the folds file or by the split seed; kept as CSV under `home`/folds."""
+    """Assign a fold to each image: from the folds file, or by the split seed.
+
+    Args:
+        settings: of the cell.
+        images: all N images.
+        home: `paths.runs`; folds by the split seed are written to a CSV file in `home`/folds.
+
+    Returns:
+        (N,), from 1.
+
+    Raises:
+        LeanetError: folds that do not fit the images.
+    """
     file = settings.dataset.get("folds_file")
     if file:
         fold_of = read_folds(Path(file), images.index)

@@ -1,10 +1,10 @@
-"""A run's logger, whichever it is: made for the run, told its settings and its figures, and ended.
+"""A run's logger: it is created for the run, receives settings and scores, and is closed.
 
-Some loggers can be told more, and are if they have the methods for it (report/wandb/logger.py has all):
+Loggers may have further methods, which are called if they exist (report/wandb/logger.py has all):
 
-    log_epochs(rows)    the epochs before the one that a fit goes on with, {"epoch": 1, "loss": …} each
-    log_folder(folder)  what a run or a colorizer left in its folder; the last that is told of it
-    log_cell(run)       that a fold of the run's cell was finished
+    log_epochs(rows)    the epochs before a fit was resumed, each as {"epoch": 1, "loss": …}
+    log_folder(folder)  the files of a run or a colorizer; the last call for it
+    log_cell(run)       a fold of the run's cell is finished
 """
 
 from collections.abc import Mapping
@@ -24,13 +24,18 @@ from leanet.training.log_names import COLORIZER, FOLD, figures
 
 
 def logger_of(run: Run) -> Logger:
-    """The configured logger, with the names in braces replaced by the run's."""
+    """Create the configured logger; names in braces in its settings are replaced by the run's."""
     cell = f"{run.settings.dataset_name} {run.model} {run.cell}"
     return _logger(run, run.folder, {"cell": cell, "id": run.id, "name": run.name, "job": FOLD})
 
 
 def colorizer_logger_of(run: Run, folder: Path) -> Logger:
-    """The same for the colorizer in `folder`, whose maps the run uses."""
+    """Create the logger of a colorizer.
+
+    Args:
+        run: a run that uses the colorizer's maps.
+        folder: of the colorizer.
+    """
     dataset = run.settings.dataset_name
     name, _, identity = folder.name.rpartition("-")
     names = {"cell": f"{dataset} {COLORIZER}s", "id": identity, "name": f"{name}-{COLORIZER}", "job": COLORIZER}
@@ -46,7 +51,11 @@ def _logger(run: Run, folder: Path, names: Mapping[str, str]) -> Logger:
 
 
 class LogSettings(Callback):
-    """Tells the logger the settings, and what a fit that goes on had logged, in the process that logs."""
+    """At the start of a fit, logs the settings and, for a resumed fit, the earlier epochs.
+
+    Args:
+        settings: of the run.
+    """
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.settings = settings
@@ -59,15 +68,21 @@ class LogSettings(Callback):
         _tell(trainer.logger, "log_epochs", *curves)
 
     def teardown(self, trainer: lightning.Trainer, task: lightning.LightningModule, stage: str) -> None:
-        """Of several processes this one ends, and with it what it has of the logger."""
+        """With several processes, close the logger here, since this process ends after the fit."""
         if trainer.world_size > 1 and trainer.is_global_zero and trainer.logger is not None:
             _finish(trainer.logger)
 
 
 def close(logger: Logger, folder: Path, result: Mapping[str, Any]) -> None:
-    """Log the test fold's figures and what lies in the run's folder, and end the logger's run."""
+    """Log the scores and files of a finished run, and close the logger.
+
+    Args:
+        logger: of the run.
+        folder: of the run.
+        result: the content of result.json.
+    """
     logger.log_metrics(figures(result))
-    sheet = folder / "sheet.png"  # of test images, where there are any
+    sheet = folder / "sheet.png"  # exists if there are test images
     if isinstance(logger, TensorBoardLogger) and sheet.exists():
         pixels = np.asarray(Image.open(sheet).convert("RGB"))
         logger.experiment.add_image("sheet", pixels, dataformats="HWC")
@@ -77,12 +92,12 @@ def close(logger: Logger, folder: Path, result: Mapping[str, Any]) -> None:
 
 
 def log_folder(logger: Logger | None, folder: Path) -> bool:
-    """Tell a logger that can take it what lies in a run's or colorizer's folder, its last; whether it could be told."""
+    """Log the files of a run or colorizer, as the last call for it; returns whether the logger supports this."""
     return _tell(logger, "log_folder", folder)
 
 
 def log_cell(logger: Logger, run: Run) -> None:
-    """Tell a logger that can take it that `run` is done."""
+    """Log that a run is finished, if the logger supports this."""
     _tell(logger, "log_cell", run)
 
 
@@ -94,7 +109,7 @@ def _tell(logger: Logger | None, what: str, *words: Any) -> bool:
 
 
 def _finish(logger: Logger) -> None:
-    """Lightning's own W&B run would go on otherwise; others have none to finish."""
+    """Close the logger's experiment if it has such a method, as Lightning's W&B logger does."""
     finish = getattr(getattr(logger, "experiment", None), "finish", None)
     if finish is not None:
         finish()

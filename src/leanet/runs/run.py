@@ -1,7 +1,7 @@
-"""One run and one cell, known before anything heavy is imported: identity, folder, and whether it is done.
+"""A run and its cell: identity, folders, and whether it is finished. Imports no torch.
 
-A run is one fit of one detector on one fold; a cell is the runs that differ in nothing but the fold. A fit on all
-images, to be used and not to be judged, is a run of fold 0.
+A run is one fit of one detector on one fold; a cell is the set of runs that differ only in the fold. A model, which is
+trained on all images and has no test images, is a run of fold 0.
 """
 
 import hashlib
@@ -23,17 +23,19 @@ from leanet.storage.run_files import DETECTORS, MODELS, RESULT
 
 ALL = 0  # the fold of a run that trains on all images and tests on none
 _NEEDED = {"run", "cell", "dataset", "model", "fold", "folds", "image_size"}  # in every result.json
-SCHEMA = 2  # raised by hand when the program's own changes make earlier numbers incomparable
+SCHEMA = 2  # part of all identities; increase it when changes of the program make earlier results incomparable
 
 
 @dataclass(frozen=True)
 class Run:
-    """What identifies a run, and where it lives.
+    """The identity and the folders of a run.
 
-    Nothing that leaves the numbers as they are (paths, logger, device, names) is part of its identity.
+    Settings that do not change results (paths, logger, device, names) are not part of the identity.
 
     Args:
-        fold: 1…folds, whose images are tested on; or `ALL`.
+        settings: of the run.
+        fingerprint: of the dataset, as `Index.fingerprint`.
+        fold: the test fold, 1…folds; or `ALL`.
     """
 
     settings: Settings
@@ -42,33 +44,37 @@ class Run:
 
     @cached_property
     def id(self) -> str:
+        """12 hex digits, a hash of everything that changes the run's results."""
         return identity({**self.cell_facts, "fold": self.fold})
 
     @cached_property
     def cell(self) -> str:
+        """12 hex digits, the hash of the cell."""
         return identity(self.cell_facts)
 
     @cached_property
     def model(self) -> str:
-        """For people, as `model_name` has it: resnet18, resnet18+mobilenet@4."""
+        """The model's name for people, as `model_name` returns it: resnet18, resnet18+mobilenet@4."""
         return model_name(self.settings)
 
     @property
     def name(self) -> str:
+        """The run's name for people, from dataset, model and fold; not unique."""
         fold = "" if self.fold == ALL else f"-fold{self.fold}"
         return f"{self.settings.dataset_name}-{self.model.replace('@', '-point')}{fold}"
 
     @property
     def part(self) -> str:
-        """For people: which images it trains on and which it leaves."""
+        """The run's fold for people: `fold 1/5`, or `all images`."""
         return "all images" if self.fold == ALL else f"fold {self.fold}/{self.settings.folds}"
 
     @cached_property
     def folder(self) -> Path:
+        """The folder of the run's files."""
         return self._place(MODELS if self.fold == ALL else DETECTORS, self.name, self.id)
 
     def _place(self, kind: str, name: str, identity: str) -> Path:
-        """paths.runs/kind/name-identity; or what was made there when every `dataset=folder` was called `folder`."""
+        """paths.runs/kind/name-identity; or a folder of older versions, which named every `dataset=folder` `folder`."""
         home = Path(self.settings.paths.runs) / kind
         place = home / f"{name}-{identity}"
         older = home / f"folder{name.removeprefix(self.settings.dataset_name)}-{identity}"
@@ -76,18 +82,19 @@ class Run:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """The finished run's result.json; None for a run that is not done, LeanetError where it is damaged."""
+        """The content of result.json; None if the run is not finished, LeanetError if the file is damaged."""
         return read_result(self.folder / RESULT)
 
     @property
     def is_done(self) -> bool:
+        """Whether the run is finished."""
         return (self.folder / RESULT).exists()
 
     @property
     def plain(self) -> "Run":
-        """The same ADN that sees the image alone, without attention: what the run is to be compared with.
+        """The run of the same ADN alone, with RGB input and without attention or maps, for comparison.
 
-        A baseline has none beside it.
+        For a baseline it is the run itself.
         """
         if not self.settings.has_epochs and not self.settings.adn.is_frozen:
             return self
@@ -97,16 +104,15 @@ class Run:
 
     @cached_property
     def maps_folder(self) -> Path:
-        """Of the colorizer whose maps this run uses, and of its maps; shared with every run that agrees on its facts.
+        """The folder of the run's maps and of their map maker, shared by all runs with the same map settings.
 
-        Where maps are cross-fitted, of the maps alone. Maps by features lie likewise, with what was learnt of normals
-        in the colorizer's place.
+        With cross-fitting it has only the maps; the map makers have their own folders.
         """
         return self._maker_folder("")
 
     @cached_property
     def maker_folders(self) -> list[Path]:
-        """Of each colorizer, or what stands in its place, that has a share in the maps."""
+        """The folders of the map makers: one; K with cross-fitting; none if maps are not made here."""
         if not self.settings.makes_maps:
             return []
         if self.settings.cross_fit is None:
@@ -124,9 +130,9 @@ class Run:
 
     @cached_property
     def features_folder(self) -> Path:
-        """Of the pooled features that a frozen ADN sees of all images, whatever the labels and the regression.
+        """The folder of a frozen ADN's pooled features of all images, which do not depend on labels or regression.
 
-        Where maps have a say in them, of this fold; otherwise of all folds.
+        It is shared by all folds, unless the features depend on maps.
         """
         adn, fold = self.settings.adn, ""
         network = {name: value for name, value in adn.network.items() if name != "strength"}
@@ -135,13 +141,13 @@ class Run:
             fold = f"-{self._fold_word}"
             facts |= {"pooling": adn.pooling, "map": self._map_facts, **self._attention_facts}
             facts |= {"split": self._fold_facts["split"], "fold": self.fold}
-            if self.settings.map.scaling == "fold":  # by what the maps of the training images are
+            if self.settings.map.scaling == "fold":  # which depends on the maps of the training images
                 facts["positive_rate"] = self.settings.positive_rate
         return self._place("features", f"{self.settings.dataset_name}-{adn.network['model']}{fold}", identity(facts))
 
     @cached_property
     def layers_folder(self) -> Path:
-        """Of the layers' features of all images that maps by features model, whatever the fold and the kind of map."""
+        """The folder of the features behind maps from features, shared by all folds and kinds of maps."""
         maps = self.settings.map
         network: dict[str, Any] = {
             "network": maps.network,
@@ -157,12 +163,12 @@ class Run:
 
     @property
     def maps_file(self) -> Path:
-        """Where the maps (N, 1, S, S) that this run uses are kept."""
+        """The file of the maps (N, 1, S, S) that this run uses."""
         return self.maps_folder / f"maps-{self.settings.map.name}.npy"
 
     @cached_property
     def folds_file(self) -> str | None:
-        """SHA-256 of the file that says which image is in which fold; None where the split seed says so."""
+        """SHA-256 of the folds file; None if folds come from the split seed."""
         file = self.settings.dataset.get("folds_file")
         return _digest(file) if file else None
 
@@ -184,7 +190,7 @@ class Run:
 
     @property
     def _maker(self) -> dict[str, Any]:
-        """What changes a colorizer, or what stands in its place."""
+        """The settings that change a map maker."""
         maps = self.settings.map
         return {"features": feature_facts(maps)} if maps.is_of_features else {"colorizer": self._colorizer_training}
 
@@ -210,17 +216,17 @@ class Run:
     def _training_facts(self) -> dict[str, Any]:
         trainer = self.settings.trainer
         given = {key: getattr(trainer, key) for key in ("max_epochs", "batch_size", "precision")}
-        return given | changed(replace(trainer, compile=False))  # which gives the same numbers, sooner
+        return given | changed(replace(trainer, compile=False))  # compiling does not change results
 
     @cached_property
     def cell_facts(self) -> dict[str, Any]:
-        """Everything that changes its numbers but the fold."""
+        """Everything that changes the run's results, without the fold."""
         settings = self.settings
         facts = {**self._fold_facts, "positive_rate": settings.positive_rate, "adn": facts_of(settings.adn)}
         if settings.has_epochs:
             facts |= {"seed": settings.seed, "training": self._training_facts}
         if settings.dataset.get("folds_file") and settings.positive_rate != 1:
-            facts["thinned_by"] = settings.split_seed  # which has no other say there
+            facts["thinned_by"] = settings.split_seed  # which has no other effect with a folds file
         if self.settings.needs_maps:
             facts |= {"input": settings.input.name, "map": self._map_facts}
         return facts | self._attention_facts
@@ -236,7 +242,7 @@ class Run:
 
 
 def read_result(file: Path) -> dict[str, Any] | None:
-    """A result.json; None where there is none, and LeanetError where it is damaged."""
+    """Read a result.json; None if there is none, LeanetError if it is damaged."""
     found: dict[str, Any] | None = read_json(file)
     if found is None:
         return None
