@@ -1,1 +1,1 @@
-"""One run from images to result.json."""
+"""One run, from images to result.json."""

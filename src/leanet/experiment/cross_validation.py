@@ -1,11 +1,15 @@
-"""The runs of a cell: those that are missing are trained."""
+"""Cross-validation: train the unfinished runs of a cell."""
 
 from leanet.runs.cell import Cell, load
 from leanet.storage.locks import tidy
 
 
 def cross_validate(cell: Cell) -> None:
-    """Train a detector on each fold of `cell` that has no result yet, and print a line for each fold."""
+    """Train a detector on each fold of a cell that is not finished, and print a line for each fold.
+
+    Raises:
+        LeanetError: settings, images or maps that do not fit.
+    """
     for run in cell.runs:
         tidy(run.folder)
     if all(run.result for run in cell.runs):

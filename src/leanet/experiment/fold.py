@@ -45,9 +45,9 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
     Args:
         run: which detector, on which fold.
         images: all images of the dataset.
-        fold_of: (N,) the fold of each, 1…folds. Images of `run.fold` are tested, all others are trained on. A run on
-            all images has none to test, and so neither scores nor predictions.
-        say: receives messages for a person who waits.
+        fold_of: (N,) the fold of each image, 1…folds. Images of `run.fold` are tested, all others are trained on. A run
+            on all images has no test images, and so neither scores nor predictions.
+        say: receives messages.
 
     Returns:
         the content of result.json.
@@ -62,7 +62,7 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         write_text(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(_config(run))))
         made = made_by(run)
         logger = logger_of(run)
-        # Mistakes are found before maps and training, which may take hours.
+        # Find mistakes before making maps and training, which may take hours.
         network = detector_of(run.settings, run.fold)
         if run.settings.has_epochs or run.settings.has_attention:
             _try_out(network, run.settings.image_size)
@@ -72,7 +72,7 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
             tensors["features"] = features_of(run, network, tensors, run.part, say)
         divisor = divisor_of(run, tensors["maps"], rows) if run.settings.needs_maps else None
         found = _trained(run, images, rows, network, tensors, logger)
-        if run.settings.trainer.devices > 1:  # the processes that trained have closed it
+        if run.settings.trainer.devices > 1:  # the training processes have closed the logger
             logger = logger_of(run)
         result = {**found, **made, "map_divisor": divisor, "parameters": trainable(network)}
         close(logger, run.folder, result)
@@ -85,7 +85,7 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
 def _trained(
     run: Run, images: ImageSet, rows: Split, network: LeaNet, tensors: Tensors, logger: Logger
 ) -> dict[str, Any]:
-    """Train `network`, write what it predicts, and return its scores by result.json's names."""
+    """Train `network`, write its predictions, and return its scores by the names of result.json."""
     parts = (rows.train, rows.test, rows.validation)
     train, test, validation = (choose(tensors, torch.from_numpy(part)) for part in parts)
     settings = run.settings.trainer
@@ -103,7 +103,7 @@ def _trained(
 
 
 def _try_out(network: LeaNet, image_size: int) -> None:
-    """Let the network look at one image: attention points that do not fit raise a LeanetError now."""
+    """Run the network on one image, so that attention points that do not fit raise a LeanetError now."""
     network.eval()
     with torch.no_grad():
         network(torch.zeros(1, 3, image_size, image_size), torch.zeros(1, 1, image_size, image_size))
@@ -111,10 +111,10 @@ def _try_out(network: LeaNet, image_size: int) -> None:
 
 
 def load_task(run: Run) -> DetectorTask:
-    """The detector that the finished `run` ended with, ready to be asked, on the CPU.
+    """Load the trained detector of a finished run, in evaluation mode on the CPU.
 
     Raises:
-        LeanetError: its checkpoint is gone, or of other networks than its settings name.
+        LeanetError: its checkpoint is gone, or is of other networks than its settings.
     """
     with without_weights():
         task = DetectorTask(detector_of(run.settings, run.fold), run.settings.adn.lr)
@@ -127,12 +127,12 @@ def _config(run: Run) -> dict[str, Any]:
 
 
 def _logged(run: Run) -> dict[str, Any]:
-    """The settings as loggers are told, with what identifies the images."""
+    """The settings for loggers, with the dataset's fingerprint."""
     return {**_config(run), "fingerprint": run.fingerprint}
 
 
 def _asked(tensors: Parts) -> Parts:
-    """What a network is asked with: no labels, and no images whose features are there."""
+    """The tensors for prediction: without labels, and without images if their features are known."""
     left = {"labels", "images"} if "features" in tensors else {"labels"}
     return {key: value for key, value in tensors.items() if key not in left}
 
@@ -143,15 +143,15 @@ def _fit(run: Run, task: DetectorTask, train: Parts, last_epochs: LastEpochs, lo
     plan = FitPlan(run.folder, f"{label} · {run.model}", settings.max_epochs, seed, settings)
     data = DeviceData(train, settings.batch_size, seed)
     if settings.compile and torch.cuda.is_available():
-        task.network.compile(mode="reduce-overhead")  # with CUDA graphs
-    first = [callback for callback in (last_epochs.average, last_epochs.best) if callback]  # which it asks
+        task.network.compile(mode="reduce-overhead")  # uses CUDA graphs
+    first = [callback for callback in (last_epochs.average, last_epochs.best) if callback]  # `last_epochs` reads them
     return fit(task, data, plan, logger, [*first, last_epochs, LogSettings(_logged(run))])
 
 
 def _fit_at_once(
     run: Run, task: DetectorTask, train: Parts, last_epochs: LastEpochs, logger: Logger, label: str
 ) -> float:
-    """In place of `_fit` for an ADN that fits itself. Nothing in it is drawn: one that was killed begins again."""
+    """`_fit` for an ADN without epochs. It is deterministic and quick, so a killed fit starts again."""
     begun = time.monotonic()
     logger.log_hyperparams(_logged(run))
     fit_itself(task, train)
@@ -162,7 +162,7 @@ def _fit_at_once(
 
 
 def _write_found(run: Run, images: ImageSet, rows: Split, last_epochs: LastEpochs) -> None:
-    """predictions.csv and validation.csv, and the test images' attention maps in attention.npy."""
+    """Write predictions.csv, validation.csv, and the test images' attention maps, attention.npy."""
     if len(rows.test):
         _write_predictions(run.folder / "predictions.csv", images, rows.test, last_epochs.tested)
     if len(rows.validation):
@@ -173,7 +173,7 @@ def _write_found(run: Run, images: ImageSet, rows: Split, last_epochs: LastEpoch
 
 
 def _write_predictions(file: Path, images: ImageSet, rows: Rows, found: Tensors) -> None:
-    """P(anomalous) of each image by the ADN and by CAAN's own head, to the last bit."""
+    """Write P(anomalous) of each image by the ADN and by the CAAN's own head, with all digits of float32."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["file", "sha256", "label", *found])
@@ -184,7 +184,7 @@ def _write_predictions(file: Path, images: ImageSet, rows: Rows, found: Tensors)
 
 
 def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, tensors: Parts, found: Tensor) -> None:
-    """sheet.png: some test images with everything that was made of them."""
+    """Write sheet.png: some test images with maps, attention and predictions."""
     chosen = choose_rows(images.labels[test], found.numpy(), rows=8)
     batch = {key: value[chosen] for key, value in tensors.items()}
     task.eval()

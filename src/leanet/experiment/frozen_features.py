@@ -1,4 +1,4 @@
-"""The features that a frozen ADN has of all images: computed once for all folds, or where maps matter for each fold."""
+"""The features of all images from a frozen ADN, computed once for all folds, or for each fold if maps change them."""
 
 from collections.abc import Callable, Iterator
 
@@ -21,13 +21,20 @@ BATCH = 16
 def features_of(
     run: Run, network: LeaNet, tensors: Tensors, label: str = "", say: Callable[[str], object] = print
 ) -> Tensor:
-    """The features (N, F) float32 of all images, of which `run.features_folder` keeps all but the map's statistics.
+    """Compute the features of all images, or read them if they are already kept.
 
-    Of several processes that ask together, one computes them and the others wait for it.
+    All but the map's statistics are kept in `run.features_folder`. If several processes need the same features, one
+    computes them and the others wait.
 
     Args:
+        run: whose features they are.
         network: with a frozen ADN.
-        tensors: all images, with maps and scales where the network needs such.
+        tensors: all images, with maps and scales if the network needs them.
+        label: of the run, in messages.
+        say: receives messages.
+
+    Returns:
+        (N, F) float32.
     """
     adn = network.adn
     assert isinstance(adn, Frozen)

@@ -23,7 +23,7 @@ from leanet.training.device import device_of
 
 
 def maps_of(run: Run, images: ImageSet, normals: Rows, label: str = "", say: Callable[[str], object] = print) -> Tensor:
-    """The maps (N, 1, S, S) of all images: read from a folder, or made from the training `normals` alone.
+    """Read the maps of all images from a folder, or make them with map makers that are fitted on `normals` alone.
 
     Args:
         run: whose maps they are.
@@ -31,6 +31,12 @@ def maps_of(run: Run, images: ImageSet, normals: Rows, label: str = "", say: Cal
         normals: rows of the fold's training normals.
         label: of the run, in messages.
         say: receives messages.
+
+    Returns:
+        (N, 1, S, S), in ΔE00 or another unit, not scaled.
+
+    Raises:
+        LeanetError: maps that cannot be read or made.
     """
     settings = run.settings
     if not settings.makes_maps:
@@ -53,10 +59,10 @@ def _recipe_of(run: Run, images: NDArray[np.uint8], say: Callable[[str], object]
 
 @torch.inference_mode()
 def recolored_of(run: Run, images: Tensor) -> NDArray[np.uint8]:
-    """The images as the run's trained colorizer recolours them; with several colorizers, the mean in L*a*b*.
+    """Recolour images with the run's trained colorizer; with cross-fitting, the mean of all colorizers in L*a*b*.
 
     Args:
-        run: whose maps a colorizer makes.
+        run: its maps are made by a colorizer.
         images: (B, 3, S, S) uint8.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What result.json says of a run that is done."""
+"""The content of result.json."""
 
 import platform
 import statistics
@@ -27,11 +27,14 @@ PACKAGES = ("leanet", "torch", "lightning", "timm", "kornia", "torchmetrics", "n
 def result_of(
     run: Run, last_epochs: LastEpochs, labels: NDArray[np.int64], rows: Split, seconds: float
 ) -> dict[str, Any]:
-    """Scores and counts, by result.json's names; without scores where `rows` has no test images.
+    """Scores, counts and settings by the names of result.json; without test scores if there are no test images.
 
     Args:
-        labels: (N,) of all the dataset's images.
-        seconds: that the training took.
+        run: the run.
+        last_epochs: its predictions.
+        labels: (N,) of all images of the dataset, 0 normal and 1 anomalous.
+        rows: of training, validation and test images.
+        seconds: of the training.
     """
     return {
         **(_tested(last_epochs, torch.from_numpy(labels[rows.test])) if len(rows.test) else {}),
@@ -61,7 +64,7 @@ def result_of(
 
 
 def made_by(run: Run) -> dict[str, Any]:
-    """The device, the precision in use there, and the versions: what may move the last digits of a result."""
+    """Device, precision and versions, which may change the last digits of a result."""
     trainer = run.settings.trainer
     device = device_of(trainer.accelerator)
     return {
@@ -72,7 +75,7 @@ def made_by(run: Run) -> dict[str, Any]:
 
 
 def version_of(package: str) -> str:
-    """As it is installed; of a package without metadata, such as a checkout of leanet, what it says itself."""
+    """The installed version of a package; without metadata, as for a checkout of leanet, its `__version__`."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -80,7 +83,7 @@ def version_of(package: str) -> str:
 
 
 def _colorizer(run: Run) -> str | list[str] | None:
-    """The name of its colorizer's folder, or the names where it is cross-fitted."""
+    """The name of the map maker's folder; a list of names if there are several or maps are from features."""
     names = [folder.name for folder in run.maker_folders]
     return names[0] if run.settings.has_colorizer and run.settings.cross_fit is None else names or None
 
@@ -93,7 +96,7 @@ def _tested(last_epochs: LastEpochs, labels: Tensor) -> dict[str, Any]:
 
 
 def _together(evidence: dict[str, Tensors], test: Tensor, validation: Tensor) -> dict[str, Any]:
-    """Scores on the test images by both heads' evidence: its mean, and weighed as the validation images say."""
+    """Scores on the test images by both heads: their mean, and a weighting fitted on the validation images."""
     found = {
         "combined": combined(evidence["test"]),
         "weighted": weighted(evidence["test"], evidence["validation"], validation),
@@ -102,12 +105,12 @@ def _together(evidence: dict[str, Tensors], test: Tensor, validation: Tensor) ->
 
 
 def _validated(last_epochs: LastEpochs, labels: NDArray[np.int64]) -> dict[str, Any] | None:
-    """Scores on the validation images, if some were held out."""
+    """Scores on the validation images; None if there are none."""
     return scores(last_epochs.validated["adn"], torch.from_numpy(labels)) if len(labels) else None
 
 
 def _thresholded(last_epochs: LastEpochs, labels: NDArray[np.int64], rows: Split) -> dict[str, float]:
-    """The threshold of the largest F1 on the validation images, and F1 above it on the test images."""
+    """The threshold with the largest F1 on the validation images, and F1 on the test images at this threshold."""
     found = {part: getattr(last_epochs, part)["adn"].double().numpy() for part in ("validated", "tested")}
     threshold = best_f1(found["validated"], labels[rows.validation]).value
     return {"threshold": threshold, "f1": f1_above(threshold, found["tested"], labels[rows.test])}
@@ -118,17 +121,17 @@ def _counts(labels: NDArray[np.int64]) -> dict[str, int]:
 
 
 def _positives_of_all(labels: NDArray[np.int64], rows: Split) -> float:
-    """Share of positives as on Figure 4's axis: those that are left, of all training images before the thinning."""
+    """The share of positives as in Fig. 4: positives after thinning, divided by all training images before it."""
     return _counts(labels[rows.train])["positive"] / len(rows.all_train)
 
 
 def _head_result(tested: Tensor, epochs: list[Tensor], labels: Tensor) -> dict[str, Any]:
-    """The scores, and the mean and SD of F1 over the last epochs."""
+    """Scores, with mean and SD of F1 over the last epochs."""
     f1 = [scores(found, labels)["f1"] for found in epochs]
     sd = statistics.stdev(f1) if len(f1) > 1 else 0.0
     return {**scores(tested, labels), "last_epochs": {"f1": f1, "mean": statistics.mean(f1), "sd": sd}}
 
 
 def trainable(network: torch.nn.Module) -> int:
-    """How many numbers it learns."""
+    """The number of trainable parameters."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)

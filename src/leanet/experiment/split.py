@@ -1,4 +1,4 @@
-"""One run's images: which of them train, validate and test, with their maps."""
+"""The training, validation and test images of a run, with their maps."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -19,13 +19,13 @@ Rows = NDArray[np.int64]
 
 
 class Split(NamedTuple):
-    """Rows of a fold's images.
+    """Rows of a run's images, (n,) each.
 
     Args:
-        train: those that train the detector.
-        all_train: those that could; their normals train the colorizer.
-        validation: those of the training folds that nothing trains on.
-        test: those of the test fold.
+        train: images on which the detector is trained.
+        all_train: training images before thinning; map makers are fitted on their normals.
+        validation: images of the training folds that are held out.
+        test: images of the test fold.
     """
 
     train: Rows
@@ -35,7 +35,16 @@ class Split(NamedTuple):
 
 
 def split_of(run: Run, images: ImageSet, fold_of: Rows) -> Split:
-    """The run's rows among all `images`, whose folds are `fold_of` (N,)."""
+    """Divide images into training, validation and test images.
+
+    Args:
+        run: whose images they are.
+        images: all N images of the dataset.
+        fold_of: (N,) the fold of each image, from 1.
+
+    Raises:
+        LeanetError: no image of a class is left to train on.
+    """
     settings, known = run.settings, (images.labels, images.pixels)
     rows, validation = held_out(np.flatnonzero(fold_of != run.fold), *known, settings.validation, settings.split_seed)
     train = thinned(rows, *known, settings.positive_rate, settings.split_seed)
@@ -47,7 +56,18 @@ def split_of(run: Run, images: ImageSet, fold_of: Rows) -> Split:
 def tensors_of(
     run: Run, images: ImageSet, rows: Split, label: str = "", say: Callable[[str], object] = print
 ) -> Tensors:
-    """Images, labels and, where there is a use for them, maps and their scales, of all rows."""
+    """The tensors of all images of the dataset.
+
+    Args:
+        run: whose images they are.
+        images: all N images of the dataset.
+        rows: of the run.
+        label: of the run, in messages.
+        say: receives messages.
+
+    Returns:
+        `images` (N, 3, S, S) uint8, `labels` (N,); and, if the run needs them, `maps` (N, 1, S, S) and `scales` (N,).
+    """
     tensors = {"images": torch.from_numpy(images.images), "labels": torch.from_numpy(images.labels)}
     if run.settings.needs_maps:
         normals = rows.all_train[images.labels[rows.all_train] == NEGATIVE]
@@ -57,5 +77,5 @@ def tensors_of(
 
 
 def divisor_of(run: Run, maps: Tensor, rows: Split) -> float | None:
-    """What the run's `maps` (N, 1, H, W) are divided by, as in `map.scaling`; None: each by its own."""
+    """The number by which the run's maps (N, 1, S, S) are divided; None: each map by its own maximum."""
     return map_divisor(maps, run.settings.map.scaling, torch.from_numpy(rows.train))
