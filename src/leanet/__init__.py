@@ -32,7 +32,7 @@ if sys.platform == "win32":
 
 __all__ = ["ExternalAttention", "Model", "Predictions", "ciede2000", "crossvalidate", "fit", "load", "results"]
 
-# Where each is: imported when it is first asked for, so that `import leanet` does without torch.
+# The module of each name, which is imported at first use, so that `import leanet` does not import torch.
 _HOMES = {
     "ExternalAttention": "leanet.detector.attention",
     "Model": "leanet.model.load",

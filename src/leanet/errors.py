@@ -1,9 +1,9 @@
-"""The exceptions that are meant for the person at the keyboard."""
+"""The exceptions whose messages are shown to users."""
 
 
 class LeanetError(Exception):
-    """Something the user can mend, said in one line: what is wrong, and what to do."""
+    """A mistake that the user can correct. The message is one line: what is wrong, and what to do."""
 
 
 class MissingDatasetError(LeanetError):
-    """The folder of a dataset is not there; a grid can be planned all the same."""
+    """The folder of a dataset does not exist. A grid can still be planned."""

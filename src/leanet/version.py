@@ -1,3 +1,3 @@
-"""The version of the program: hatchling reads it here, and results record it."""
+"""The version of leanet, which hatchling reads here and results record."""
 
 __version__ = "0.1.0"

@@ -40,7 +40,7 @@ MISTAKES: dict[str, list[str]] = {
     "dataset.root=x": ["dataset.root is no setting of the chosen dataset"],
     "experiment=compare": ["experiment=compare is a grid of several cells: give -m as well"],
     "adn=frozen adn.stages=[5,3]": ["adn.stages=[5, 3]: must be points of 1 to 5, from shallow to deep"],
-    "adn=frozen adn.stages=[3] caan=direct": ["point=4: it is behind the last of adn.stages=[3]"],
+    "adn=frozen adn.stages=[3] caan=direct": ["point=4: it is deeper than adn.stages=[3]"],
     "adn=frozen caan=direct attention=gain": ["adn=frozen: it is not trained, and so neither are"],
     "adn=frozen adn.freeze=3": ["adn.freeze is no setting of the chosen adn"],
     "+foo=1": ["foo is no setting"],

@@ -277,4 +277,4 @@ def test_ctrl_c_stops_and_says_how_to_go_on(tiny: tuple[str, ...], tmp_path: Pat
     out, err = process.communicate()
     assert process.returncode == 130
     assert re.search(r"6 runs: 0 done before, \d done now, 0 failed, \d not started", out)
-    assert err == "leanet: stopped; the same command goes on from here\n"
+    assert err == "leanet: stopped; the same command resumes from here\n"

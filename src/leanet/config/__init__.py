@@ -1,1 +1,1 @@
-"""Settings, the rules that check them, and the command line."""
+"""The settings, their checks, and the command line."""

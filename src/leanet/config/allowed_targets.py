@@ -1,4 +1,4 @@
-"""config.yaml of a finished run or model, read back: it may come from anyone, so what it may build is on a list."""
+"""Read the config.yaml of a finished run or model. It may be untrusted, so only listed classes may be built from it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,8 +13,8 @@ from leanet.errors import LeanetError
 
 CONFIG = "config.yaml"
 
-# Everything that conf/adn, conf/caan, conf/colorizer and conf/dataset name. No prefixes: from most modules there is a
-# dotted way to anything that Python has.
+# All targets in conf/adn, conf/caan, conf/colorizer and conf/dataset. Prefixes such as `leanet.` would not be safe,
+# since modules give access to everything that they import.
 TARGETS = frozenset(
     {
         "leanet.colorizer.autoencoder.Autoencoder",
@@ -34,12 +34,15 @@ TARGETS = frozenset(
         "leanet.detector.frozen.frozen",
     }
 )
-# What timm would take for files to read, or addresses to read from.
+# Arguments that timm would use as files or addresses to read from.
 _SOURCES = frozenset({"checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"})
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.yaml of the run or model in `folder` as plain values; nothing in it is built.
+    """Read config.yaml as plain values, without building anything.
+
+    Args:
+        folder: of the run or model.
 
     Raises:
         LeanetError: there is no such file, or it is damaged.
@@ -57,15 +60,16 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def settings_in(folder: Path, trust: bool = False, data: Path | None = None) -> Settings:
-    """The checked settings in config.yaml of the run or model in `folder`.
+    """Read and check the settings of a finished run or model.
 
     Args:
-        trust: whether its networks and its dataset may be any code that Python finds, such as your own.
-        data: for those who need its images: the folder of datasets on this machine (`paths.data`), in which the dataset
-            is looked for as well. Without it the dataset is not checked, and must not be built.
+        folder: of the run or model.
+        trust: whether networks and dataset may be code that is not part of leanet.
+        data: `paths.data` on this machine, where the dataset is also looked for. None if its images are not needed; the
+            dataset is then not checked and must not be built.
 
     Raises:
-        LeanetError: no such file, settings that do not fit, or code that is not leanet's own.
+        LeanetError: no such file, settings that do not fit, or code that is not part of leanet.
     """
     file = folder / CONFIG
     try:
@@ -77,15 +81,15 @@ def settings_in(folder: Path, trust: bool = False, data: Path | None = None) -> 
     if not trust:
         groups = {name: getattr(settings, name).network for name in ("adn", "caan", "colorizer")}
         _check(file, groups if data is None else {**groups, "dataset": settings.dataset})
-    settings = replace(settings, logger={"_target_": ""})  # nothing is logged of what is read back
+    settings = replace(settings, logger={"_target_": ""})  # a finished run logs nothing
     return settings if data is None else _found_again(settings, data, folder)
 
 
 def _found_again(settings: Settings, data: Path, folder: Path) -> Settings:
-    """The settings with the dataset's root where it is on this machine: the run in `folder` may come from another one.
+    """The settings with the dataset's root on this machine, since the run may come from another one.
 
-    A root under the run's own `paths.data` is looked for under `data` first, any other root where it was. A relative
-    one is also looked for beside the folder `runs` that the run is in.
+    A root inside the run's own `paths.data` is looked for inside `data` first, any other root at its own path. A
+    relative root is also looked for beside the folder `runs` that contains the run.
     """
     root, relative = settings.dataset.get("root"), settings.root
     if not root or not relative:
@@ -107,12 +111,12 @@ def _check(file: Path, nodes: dict[str, Any]) -> None:
             )
         if _SOURCES.intersection(parts) or (
             isinstance(value, str) and "${" in value
-        ):  # interpolations can make nodes of text
+        ):  # interpolations can turn text into nodes
             raise LeanetError(f"{file}: {path}={value} does not belong into a finished run; trust=true lets it pass")
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that is no container, with its place."""
+    """Dotted path and value of everything that is not a container."""
     if isinstance(value, dict):
         for key, part in value.items():
             yield from _leaves(part, f"{path}.{key}" if path else str(key))

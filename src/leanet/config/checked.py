@@ -1,4 +1,4 @@
-"""Dataclasses filled from a configuration, each value checked against the rule of its field."""
+"""Fill dataclasses from a configuration, and check each value by the rule of its field."""
 
 import types
 from collections.abc import Mapping
@@ -12,10 +12,15 @@ from leanet.errors import LeanetError
 
 
 def read_settings(schema: type, config: Mapping[str, Any], prefix: str = "") -> Any:
-    """An instance of the dataclass `schema` from the values in `config`; Annotated[type, rule] says what each must be.
+    """Create an instance of a dataclass from a configuration.
+
+    Args:
+        schema: a dataclass whose fields are dataclasses or `Annotated[type, rule]`.
+        config: values by name.
+        prefix: of names in messages.
 
     Raises:
-        LeanetError: naming the first value that does not fit, under `prefix`.
+        LeanetError: a value that does not fit, a missing one, or a name that is not a field.
     """
     hints = _hints(schema)
     rest = {name: value for name, value in config.items() if name not in hints}
@@ -34,7 +39,7 @@ def _hints(schema: type) -> dict[str, Any]:
 
 
 def _value(path: str, hint: Any, value: Any) -> Any:
-    """`value` if it fits the field's type: a dataclass, or Annotated[type, rule]."""
+    """`value`, checked by the field's type: a dataclass, or Annotated[type, rule]."""
     if value is MISSING:
         raise LeanetError(f"{path} is missing from the configuration")
     if is_dataclass(hint):
@@ -54,5 +59,6 @@ def _value(path: str, hint: Any, value: Any) -> Any:
 
 
 def check(path: str, value: Any, expected: Rule) -> None:
+    """Raise LeanetError, which names `path`, unless the value satisfies the rule."""
     if not expected.holds(value):
         raise LeanetError(f"{path}={'' if value is None else value}: must be {expected.words}")

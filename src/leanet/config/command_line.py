@@ -1,4 +1,4 @@
-"""What the commands share: Hydra's configuration, and mistakes told in one line."""
+"""Shared by all commands: the configuration by Hydra, and error messages of one line."""
 
 import difflib
 import functools
@@ -29,17 +29,21 @@ CONF = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[3] / "conf"
 
 Task = Callable[[dict[str, Any]], object]
 
-TOLD = (LeanetError, HydraException, OmegaConfBaseException, OSError)  # told in one line; others are our mistakes
+TOLD = (LeanetError, HydraException, OmegaConfBaseException, OSError)  # shown in one line; others are leanet's bugs
 
 
 def run_command(task: Task, config_name: str, schema: type = Settings) -> None:
-    """Compose conf/`config_name`.yaml with the command line, and call `task` with the resolved configuration.
+    """Compose the configuration from the command line, and call `task` with it.
 
-    `schema` has the names of its settings, to find the one that was meant.
-    With HYDRA_FULL_ERROR=1 in the environment, errors keep their traceback.
+    Errors are shown in one line; with HYDRA_FULL_ERROR=1 in the environment, with a traceback.
+
+    Args:
+        task: receives the resolved configuration.
+        config_name: of the file conf/NAME.yaml.
+        schema: dataclass of the settings, whose names are suggested for a misspelt one.
     """
     with_traceback = bool(os.environ.get("HYDRA_FULL_ERROR"))
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # have Hydra raise its errors, so that they can be told here
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # makes Hydra raise its errors, so that they can be shown here
     _print_any_text()
     try:
         expand_variables()
@@ -52,22 +56,29 @@ def run_command(task: Task, config_name: str, schema: type = Settings) -> None:
             raise
         sys.exit(f"leanet: {in_one_line(error, schema)}")
     except KeyboardInterrupt:
-        print("leanet: stopped; the same command goes on from here", file=sys.stderr)
+        print("leanet: stopped; the same command resumes from here", file=sys.stderr)
         sys.exit(130)
 
 
 def _print_any_text() -> None:
-    """Escape what a terminal cannot show: letters outside its encoding, and file names that are no Unicode."""
+    """Escape what a terminal cannot show: characters outside its encoding, and file names that are not Unicode."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def composed(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
-    """The resolved configuration of conf/`config_name`.yaml with `overrides`, as the command line composes it.
+    """Compose a configuration as the command line does.
+
+    Args:
+        config_name: of the file conf/NAME.yaml.
+        overrides: as they are typed, such as `adn=vgg16`.
+
+    Returns:
+        the resolved configuration.
 
     Raises:
-        LeanetError: an override that does not exist, or a choice that is not one of its group's.
+        LeanetError: a setting or a choice that does not exist.
     """
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
@@ -78,8 +89,8 @@ def composed(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def _main(job: Callable[[DictConfig], object], config_name: str) -> None:
-    """Hydra's main; group=4 or group=true, and a launcher that is not installed, become a LeanetError."""
-    # conf/hydra/launcher/ray.yaml has the name that the plugin gave its own, and is meant to take its place.
+    """Call Hydra's main; raise LeanetError for group=4 or group=true, and for a launcher that is not installed."""
+    # conf/hydra/launcher/ray.yaml replaces the plugin's file of the same name, about which Hydra warns.
     warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/ray' is validated against")
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
@@ -94,7 +105,7 @@ def _main(job: Callable[[DictConfig], object], config_name: str) -> None:
 
 
 def _wrong_choice(arguments: list[str]) -> str:
-    """What to say of the first `group=choice` among the arguments that names no file of the group."""
+    """The message for the first `group=choice` whose choice does not exist."""
     for argument in arguments:
         group, _, choice = argument.lstrip("+").partition("=")
         choices = sorted(file.stem for file in (CONF / group).glob("*.yaml"))
@@ -120,7 +131,7 @@ def _job(task: Task, with_traceback: bool, schema: type) -> Callable[[DictConfig
         except BrokenPipeError:
             _end_unread()
         except TOLD as error:
-            # In a single run Hydra would add a line of its own; in a sweep a SystemExit would end the other jobs.
+            # Hydra would add a line to the error of a single run; in a sweep, SystemExit would end the other jobs.
             if with_traceback or HydraConfig.get().mode != RunMode.RUN:
                 raise
             sys.exit(f"leanet: {in_one_line(error, schema)}")
@@ -129,23 +140,28 @@ def _job(task: Task, with_traceback: bool, schema: type) -> Callable[[DictConfig
 
 
 def _check_mode(hydra: Any) -> None:
-    """LeanetError for an experiment that is a grid, without Hydra's -m: it would be something else."""
+    """Raise LeanetError for an experiment that is a grid but was started without -m."""
     if hydra.mode == RunMode.RUN and hydra.sweeper.get("products"):
         experiment = hydra.runtime.choices.get("experiment")
         raise LeanetError(f"experiment={experiment} is a grid of several cells: give -m as well")
 
 
 def _end_unread() -> NoReturn:
-    """End without a word: whoever read our output has seen enough."""
+    """Exit silently, since the reader of the output has closed the pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(1)
 
 
 def in_one_line(error: Exception, schema: type = Settings) -> str:
-    """What is wrong and what to do, for the errors of Hydra, OmegaConf and the system as for our own."""
+    """The message of an error in one line, with advice; also for errors of Hydra, OmegaConf and the system.
+
+    Args:
+        error: the error.
+        schema: dataclass of the settings, whose names are suggested for a misspelt one.
+    """
     if isinstance(error, LeanetError):
         return str(error)
-    if isinstance(error.__cause__, LeanetError):  # which Hydra's instantiate wraps
+    if isinstance(error.__cause__, LeanetError):  # wrapped by Hydra's instantiate
         return str(error.__cause__)
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
@@ -158,7 +174,7 @@ def in_one_line(error: Exception, schema: type = Settings) -> str:
         return f"{unknown[1]} is no setting{_similar(unknown[1], schema)}; see --help for those there are"
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}; mend that, and the same command goes on from the last checkpoint"
+        return f"{where}{error.strerror or error}; fix this, then the same command resumes from the last checkpoint"
     return re.sub(r"\s*\n\s*", "; ", re.sub(r":\s*\n\s*", ": ", text.strip()))
 
 

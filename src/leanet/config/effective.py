@@ -1,4 +1,4 @@
-"""The settings that a configuration amounts to: checked, and without what has no say."""
+"""Check a configuration as a whole, and drop settings that have no effect."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -15,7 +15,14 @@ Trainable = TypeVar("Trainable", AdnSettings, CaanSettings)
 
 
 def settings_of(config: Mapping[str, Any]) -> Settings:
-    """The checked settings of a resolved configuration; LeanetError names the first value that does not fit."""
+    """Check a resolved configuration, and drop settings that have no effect.
+
+    Args:
+        config: as `composed` or Hydra returns it.
+
+    Raises:
+        LeanetError: a value that does not fit; the message names it.
+    """
     settings = _without_idle(_with_weights(_with_name(read_settings(Settings, config))))
     if settings.has_epochs and settings.adn.lr is None:
         check("adn.lr", None, POSITIVE)
@@ -25,25 +32,32 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
         raise LeanetError(f"adn.freeze={settings.adn.freeze} keeps pretrained weights: give adn.weights=… as well")
     check("dataset.image_size", settings.dataset.get("image_size"), IMAGE_SIZE)
     check("dataset.name", settings.dataset["name"], NAME)
-    for key in ("root", "negative", "positive", "folds_file"):  # where there are such
+    for key in ("root", "negative", "positive", "folds_file"):  # optional
         check(f"dataset.{key}", settings.dataset.get(key), DATASET_TEXT)
     settings = replace(settings, dataset={**settings.dataset, **_expanded(settings.dataset)})
     if settings.fold is not None and settings.fold > settings.folds:
         raise LeanetError(f"fold={settings.fold}: there are folds 1 to {settings.folds}; leave it empty for all")
     if settings.trainer.select != "last" and not settings.validation:
         raise LeanetError(
-            f"trainer.select={settings.trainer.select} needs images that are held out: validation=0.2, say"
+            f"trainer.select={settings.trainer.select} needs validation images: give validation=0.2, for example"
         )
     if settings.map.name == "folder" and settings.map.root is None:
         raise LeanetError("map=folder needs map.root=DIR, the folder that holds a map for each image")
     for key in FEATURE_MAPS.get(settings.map.name, {}):
         if getattr(settings.map, key) is None:
-            raise LeanetError(f"map.{key} is missing; map={settings.map.name} brings it")
+            raise LeanetError(f"map.{key} is missing; map={settings.map.name} sets it")
     return settings
 
 
 def kept_settings(config: Mapping[str, Any]) -> Settings:
-    """The checked settings of a run's config.yaml, which has each network under a name of its own."""
+    """Check the settings in a run's config.yaml, in which networks are under the key `network`.
+
+    Args:
+        config: as `read_config` returns it.
+
+    Raises:
+        LeanetError: as for `settings_of`.
+    """
     known = {entry.name: config[entry.name] for entry in fields(Settings) if entry.name in config}
     for group in ("adn", "caan", "colorizer"):
         known[group] = {**known[group], **(known[group]["network"] or {})}
@@ -52,7 +66,7 @@ def kept_settings(config: Mapping[str, Any]) -> Settings:
 
 
 def _with_weights(settings: Settings) -> Settings:
-    """`weights=none` and `imagenet` as the `pretrained` of their networks, which they are another word for."""
+    """Replace `weights=none` and `weights=imagenet` by `pretrained` of the networks, which means the same."""
     maps = settings.map
     if maps.weights in (NONE, IMAGENET):
         maps = replace(maps, weights=None, pretrained=maps.weights == IMAGENET)
@@ -75,19 +89,19 @@ def _as_pretrained(path: str, group: Trainable) -> Trainable:
 
 
 def _with_name(settings: Settings) -> Settings:
-    """A folder of images without a name gets its own."""
+    """Name a dataset without a name after its folder."""
     if settings.dataset.get("name") is not None or "root" not in settings.dataset:
         return settings
     return replace(settings, dataset={**settings.dataset, "name": name_of(settings.dataset.get("root"))})
 
 
 def _expanded(dataset: Node) -> Node:
-    """Its paths, where it has such, with the home folder for ~."""
+    """The dataset's paths with ~ replaced by the home folder."""
     return {key: expanded(f"dataset.{key}", path) for key in ("root", "folds_file") if (path := dataset.get(key))}
 
 
 def _without_idle(settings: Settings) -> Settings:
-    """What has no say in an ADN that fits itself, dropped as `point` is without attention."""
+    """Drop settings that have no effect on an ADN without epochs, so that they are not part of its identity."""
     adn = settings.adn
     if adn.fitted_to is None:
         return settings
@@ -97,7 +111,7 @@ def _without_idle(settings: Settings) -> Settings:
         trainer=replace(settings.trainer, averaging="none", select="last", balance="none"),
     )
     no_attention = CaanSettings("none", None)
-    if not adn.is_frozen:  # nothing in it has a place; and a regression scales its maps itself
+    if not adn.is_frozen:  # a baseline has no attention points, and its regression standardises maps
         maps = replace(settings.map, scaling="fixed")
         return replace(settings, caan=no_attention, input=InputSettings(adn.fitted_to), map=maps)
     caan = no_attention if settings.caan.is_trained else settings.caan
@@ -108,5 +122,5 @@ def _without_idle(settings: Settings) -> Settings:
         check("adn.stages", stages, STAGES)
         deepest = settings.points[-1]
         if caan.network is not None and deepest > stages[-1]:
-            raise LeanetError(f"point={deepest}: it is behind the last of adn.stages={stages}, which would not see it")
+            raise LeanetError(f"point={deepest}: it is deeper than adn.stages={stages}, and would have no effect")
     return replace(settings, caan=caan, input=InputSettings("rgb_map" if adn.uses_maps else "rgb"))

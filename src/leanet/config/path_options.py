@@ -1,4 +1,4 @@
-"""Paths on the command line: any path is taken as it is typed, whatever Hydra would make of its characters."""
+"""Paths on the command line: they are used as typed, although Hydra gives some characters a meaning."""
 
 import os
 import re
@@ -16,14 +16,18 @@ NAMES = frozenset(
 TEXTS = NAMES | {"dataset.name"}
 VARIABLES = ("LEANET_DATA", "LEANET_RUNS")
 _SWEEPS = ("-m", "--multirun")
-_FUNCTION = re.compile(r"(choice|shuffle|sort|glob)\(.*\)")  # of Hydra's, in sweeps
+_FUNCTION = re.compile(r"(choice|shuffle|sort|glob)\(.*\)")  # Hydra's functions for sweeps
 
 
 def as_texts(arguments: Sequence[str], names: frozenset[str] = TEXTS) -> list[str]:
-    """The arguments of a command with the values of `names` quoted for Hydra, and with ~ replaced by the home folder.
+    """Quote the paths in a command's arguments for Hydra, and replace ~ by the home folder.
 
-    Without quotes, Hydra would take hashes of twelve digits for numbers and refuse =, [, ] and many other characters.
-    In a sweep (-m) a comma separates paths; a path that has one is quoted by the user: "dataset.root='a,b',c".
+    Without quotes, Hydra would parse hashes of twelve digits as numbers, and reject =, [, ] and many other characters.
+    In a sweep (-m), commas separate paths; users quote a path that contains one: "dataset.root='a,b',c".
+
+    Args:
+        arguments: as they are typed.
+        names: the settings whose values are quoted.
 
     Raises:
         LeanetError: a path begins with ~ and the name of a user that does not exist.
@@ -33,7 +37,7 @@ def as_texts(arguments: Sequence[str], names: frozenset[str] = TEXTS) -> list[st
 
 
 def list_as_texts(argument: str, names: frozenset[str]) -> str:
-    """A list of names, as in datasets=[a (root=b),c], with each quoted for Hydra."""
+    """Quote each name of a list for Hydra, as in datasets=[a (root=b),c]."""
     name, _, value = argument.partition("=")
     if name not in names or not re.fullmatch(r"\[.*\]", value):
         return argument
@@ -41,14 +45,19 @@ def list_as_texts(argument: str, names: frozenset[str]) -> str:
 
 
 def expand_variables() -> None:
-    """Replace ~ in the environment variables that hold paths, for Hydra's folders as for ours."""
+    """Replace ~ in LEANET_DATA and LEANET_RUNS by the home folder."""
     for name in VARIABLES:
         if name in os.environ:
             os.environ[name] = expanded(name, os.environ[name])
 
 
 def expanded(name: str, path: str) -> str:
-    """`path` with ~ or ~user in front replaced by the home folder; LeanetError, naming the option, if there is none."""
+    """Replace ~ or ~user at the beginning of a path by the home folder; LeanetError if there is no such user.
+
+    Args:
+        name: of the setting, for the message.
+        path: the path.
+    """
     try:
         return str(Path(path).expanduser()) if path.startswith("~") else path
     except RuntimeError:
@@ -57,7 +66,7 @@ def expanded(name: str, path: str) -> str:
 
 
 def name_of(root: str | None) -> str:
-    """The last part of a dataset's root, with _ for whatever would be trouble in the name of a folder."""
+    """The name of a dataset from the last part of its root, with _ for characters that folder names should not have."""
     name = Path(root).expanduser().resolve().name if root else ""
     return re.sub(r"[^\w.+-]+", "_", name).lstrip(".")[:50] or "folder"
 
@@ -70,14 +79,14 @@ def _as_text(argument: str, names: frozenset[str], parts: Sequence[str]) -> str:
 
 
 def _parts(value: str) -> list[str]:
-    """The values that commas separate, except where a value is in quotes."""
+    """Split at commas outside of quotes."""
     return re.findall(r"""(?:^|(?<=,))(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^,]*)(?=,|$)""", value)
 
 
 def _quoted(name: str, value: str) -> str:
     if not value or value[0] in "'\"" or value == "null" or _FUNCTION.fullmatch(value):
         return value
-    # Hydra takes backslashes for themselves but before a quote, and OmegaConf ${…} unless it has one.
+    # Hydra unescapes backslashes only before a quote; OmegaConf interpolates ${…} unless a backslash precedes it.
     path = expanded(name, value) if name.lstrip("+") in NAMES else value
     text = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + (found[2] and "\\'"), path)
     return f"'{text}'".replace("${", "\\${")

@@ -1,4 +1,4 @@
-"""What a single value of the configuration must be, and the words for it."""
+"""Rules for single values of the configuration."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,22 +9,30 @@ SIZE_STEP = 32  # both CAANs and the paper's ADNs halve an image five times
 
 @dataclass(frozen=True)
 class Rule:
-    """What a value must be: a test, and the words for it."""
+    """A condition on a value.
+
+    Args:
+        holds: whether a value satisfies it.
+        words: the condition in words, for "must be …".
+    """
 
     holds: Callable[[Any], bool]
     words: str
 
 
 def whole(low: int, high: int | None = None) -> Rule:
+    """A rule for whole numbers from `low` to `high`, both included."""
     words = f"a whole number from {low}" + (f" to {high}" if high is not None else "")
     return Rule(lambda v: type(v) is int and v >= low and (high is None or v <= high), words)
 
 
 def number(low: float, high: float) -> Rule:
+    """A rule for numbers from `low` to `high`, both included."""
     return Rule(lambda v: type(v) in (int, float) and low <= v <= high, f"a number from {low:g} to {high:g}")
 
 
 def one_of(*choices: str) -> Rule:
+    """A rule for one of several texts."""
     return Rule(lambda v: v in choices, " or ".join(filter(None, [", ".join(choices[:-1]), choices[-1]])))
 
 
@@ -62,7 +70,7 @@ NAME = Rule(
     "a name of up to 100 letters that can be part of a folder's name: without / or \\, and not with a dot in front",
 )
 NODE = Rule(lambda v: isinstance(v, dict) and "_target_" in v, "a group with a _target_")
-REST = Rule(lambda v: NODE.holds(v), NODE.words)  # for what else is in a group: _target_ and its arguments
+REST = Rule(lambda v: NODE.holds(v), NODE.words)  # for all other values of a group: _target_ and its arguments
 IMAGE_SIZE = Rule(
     lambda v: type(v) is int and v >= SIZE_STEP and v % SIZE_STEP == 0,
     f"a multiple of {SIZE_STEP}, since the networks halve an image five times",

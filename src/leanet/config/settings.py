@@ -1,4 +1,4 @@
-"""The configuration's schema and its checks. Imports neither torch nor lightning, so that mistakes show at once."""
+"""All settings as dataclasses. Imports neither torch nor lightning, so that mistakes are reported at once."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,26 +21,29 @@ from leanet.config.rules import (
     whole,
 )
 
-Node = dict[str, Any]  # a free part of the configuration: what `_target_` names, with its arguments
+Node = dict[str, Any]  # a part of the configuration without a schema: `_target_` and its arguments
 
 
 @dataclass(frozen=True)
 class AdnSettings:
-    """`network` is called with `channels` and `image_size` as well, and gives an `Adn`.
+    """The ADN.
 
-    lr: None for one that fits itself.
-    bn_momentum: of batch norm in ADN and CAAN, as `set_batch_norm` has it.
-    weights: pretrained ones, `bundled` or a file; None: as `pretrained` in `network` says (imagenet or none).
-    freeze: how many of the five points' stages keep their pretrained weights; None: all stages train.
-    fitted_to: of an ADN that fits itself, without epochs, what it sees: the images or their anomaly maps; None for
-        networks that are trained.
-    pooling, map_statistics: of a frozen ADN, as `leanet.detector.frozen.Frozen` has them.
+    Args:
+        name: of the choice `adn=`.
+        lr: learning rate; None for an ADN without epochs.
+        network: `_target_` and arguments of a function that returns an `Adn`; `channels` and `image_size` are added.
+        bn_momentum: of batch norm in ADN and CAAN, as for `set_batch_norm`.
+        fitted_to: for an ADN without epochs (`FitsItself`), its input: rgb or map; None for trained networks.
+        weights: `bundled` or a weight file; None: `pretrained` in `network` decides between imagenet and none.
+        freeze: the number of stages that keep their pretrained weights, 1…5; None: all stages are trained.
+        pooling: of a frozen ADN, as for `leanet.detector.frozen.Frozen`.
+        map_statistics: of a frozen ADN, as for `leanet.detector.frozen.Frozen`.
     """
 
     name: Annotated[str, TEXT]
     lr: Annotated[float | None, POSITIVE]
     network: Annotated[Node, REST]
-    bn_momentum: Annotated[float | str | None, MOMENTUM] = None  # like every default here: not in older config.yaml
+    bn_momentum: Annotated[float | str | None, MOMENTUM] = None  # defaults: older config.yaml lack these
     fitted_to: Annotated[str | None, one_of("rgb", "map")] = None
     weights: Annotated[str | None, PATH] = None
     freeze: Annotated[int | None, whole(1, 5)] = None
@@ -49,34 +52,40 @@ class AdnSettings:
 
     @property
     def is_frozen(self) -> bool:
-        """Whether it is a regression of a frozen network's features: the one that fits itself and has points."""
+        """Whether the ADN is a logistic regression on features of a frozen network."""
         return self.network.get("_target_") == "leanet.detector.frozen.frozen"
 
     @property
     def uses_maps(self) -> bool:
-        """Whether anomaly maps are among what a frozen ADN sees; attention is another matter."""
+        """Whether a frozen ADN has anomaly maps in its input, apart from attention."""
         return self.pooling == "map" or self.map_statistics
 
 
 @dataclass(frozen=True)
 class CaanSettings:
-    """`network` gives an `ExternalNetwork`; without it there is no attention."""
+    """The external network.
+
+    Args:
+        name: of the choice `caan=`.
+        network: `_target_` and arguments of an `ExternalNetwork`; None: no attention.
+        weights: as for `AdnSettings`.
+    """
 
     name: Annotated[str, TEXT]
     network: Annotated[Node | None, REST]
-    weights: Annotated[str | None, PATH] = None  # as an ADN's
+    weights: Annotated[str | None, PATH] = None
 
     @property
     def is_trained(self) -> bool:
-        """Whether it has parameters: all but direct attention, and none at all."""
+        """Whether there is an external network with parameters, which direct attention has not."""
         return self.network is not None and self.network.get("_target_") != "leanet.detector.caan.DirectAttention"
 
 
 @dataclass(frozen=True)
 class AttentionSettings:
-    """How the external network's features become the attention (`leanet.detector.attention.Attention`).
+    """How features of the external network become the attention, as for `leanet.detector.attention.Attention`.
 
-    The defaults are the paper's, and what older runs had.
+    The defaults are the paper's. `points` are several attention points; None: the one of `point`.
     """
 
     reduce: Annotated[str, one_of("mean", "max", "conv")] = "mean"
@@ -90,12 +99,12 @@ class AttentionSettings:
 
 @dataclass(frozen=True)
 class InputSettings:
-    """What the ADN sees."""
+    """The input of the ADN."""
 
     name: Annotated[str, one_of("rgb", "map", "rgb_map", "attentioned")]
 
 
-# Maps by features of a frozen network: what each has to say of them, and what its article takes.
+# Maps from features of a frozen network: the settings of each kind, with the values of its article.
 FEATURE_MAPS: dict[str, Node] = {
     "padim": {"network": "resnet18", "layers": [1, 2, 3], "channels": 100},
     "patchcore": {"network": "resnet18", "layers": [2, 3], "coreset": 0.1},
@@ -104,11 +113,20 @@ FEATURE_MAPS: dict[str, Node] = {
 
 @dataclass(frozen=True)
 class MapSettings:
-    """`root` is for maps made elsewhere; {fold} in it stands for the fold's number.
+    """The anomaly maps.
 
-    cross_fit: into how many parts the normals are dealt, as `cross_fitted_maps` has it; None for one colorizer of all.
-    network, layers, pretrained, seed, weights: of maps by features, as `leanet.features.Extractor` has them.
-    channels, coreset: of `padim` and of `patchcore`.
+    Args:
+        name: the kind of map.
+        scaling: as for `leanet.maps.scaling.map_divisor`.
+        root: for `folder`, the folder of the maps; `{fold}` in it is replaced by the fold's number.
+        cross_fit: the number of parts for cross-fitting (see `leanet.maps.recipe`); None: one map maker.
+        network: for maps from features, as for `leanet.maps.features.extractor.Extractor`.
+        layers: like `network`.
+        pretrained: like `network`.
+        channels: of `padim`.
+        coreset: of `patchcore`.
+        seed: for maps from features, of everything random.
+        weights: like `network`.
     """
 
     name: Annotated[str, one_of("ciede2000", "legacy", "ab", "folder", *FEATURE_MAPS)]
@@ -125,21 +143,21 @@ class MapSettings:
 
     @property
     def unit(self) -> str:
-        """For people."""
+        """The unit of the maps for people; empty for maps from a folder."""
         colours = {"ciede2000": "ΔE00", "legacy": "ΔE00 (legacy)", "ab": "ΔE in a*b*"}
         return colours.get(self.name, "distance" if self.is_of_features else "")
 
     @property
     def is_of_features(self) -> bool:
-        """Whether a frozen network's features make the maps, and no colorizer."""
+        """Whether maps are made from features of a frozen network and not by a colorizer."""
         return self.name in FEATURE_MAPS
 
 
 @dataclass(frozen=True)
 class ColorizerSettings:
-    """Everything that changes a colorizer, its seed included: runs that agree on it share their maps.
+    """The colorizer and its training. Runs with the same values, seed included, share their maps.
 
-    `network` is called with `image_size` as well, and gives a `Colorizer`.
+    `network` has `_target_` and arguments of a function that returns a `Colorizer`; `image_size` is added.
     """
 
     name: Annotated[str, TEXT]
@@ -157,6 +175,8 @@ class ColorizerSettings:
 
 @dataclass(frozen=True)
 class TrainerSettings:
+    """The training of the detector."""
+
     max_epochs: Annotated[int, whole(1)]
     batch_size: Annotated[int, whole(2)]
     accelerator: Annotated[str, one_of("auto", "cpu", "gpu", "mps")]
@@ -171,20 +191,22 @@ class TrainerSettings:
 
 @dataclass(frozen=True)
 class RunPaths:
-    """Of commands that read no dataset."""
+    """The paths of commands that read no dataset."""
 
     runs: Annotated[str, PATH]
 
 
 @dataclass(frozen=True)
 class PathSettings:
+    """The folders of datasets and of all output."""
+
     data: Annotated[str, PATH]
     runs: Annotated[str, PATH]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The whole of conf/train.yaml. `point` is 1…5 and `fold` 1…folds, as the paper counts them."""
+    """All settings of conf/train.yaml. `point` is 1…5 and `fold` 1…folds, as in the paper; no fold means all."""
 
     point: Annotated[int, whole(1, 5)]
     folds: Annotated[int, whole(2)]
@@ -215,36 +237,38 @@ class Settings:
 
     @property
     def root(self) -> str | None:
-        """The folder of the images, relative to `paths.data` where it is in there; None for a dataset without one."""
+        """The folder of the images, relative to `paths.data` if it is inside; None for a dataset without a folder."""
         root, home = self.dataset.get("root"), Path(self.paths.data)
         return str(Path(root).relative_to(home)) if root and Path(root).is_relative_to(home) else root
 
     @property
     def points(self) -> list[int]:
-        """Where the attention enters: the one point, or the several that take its place."""
+        """The attention points: `attention.points`, or else the one of `point`."""
         return self.attention.points or [self.point]
 
     @property
     def has_epochs(self) -> bool:
-        """Whether its detector is trained in epochs; one that fits itself is not."""
+        """Whether the detector is trained in epochs, and not by fitting a regression."""
         return self.adn.fitted_to is None
 
     @property
     def has_attention(self) -> bool:
+        """Whether there is an external network."""
         return self.caan.network is not None
 
     @property
     def needs_maps(self) -> bool:
+        """Whether the detector uses anomaly maps, as attention or as input."""
         return self.has_attention or self.input.name != "rgb"
 
     @property
     def makes_maps(self) -> bool:
-        """Whether its maps are made here, and not read from a folder."""
+        """Whether anomaly maps are made by leanet and not read from a folder."""
         return self.needs_maps and self.map.name != "folder"
 
     @property
     def has_colorizer(self) -> bool:
-        """Whether a colorizer makes its maps."""
+        """Whether anomaly maps are made by a colorizer."""
         return self.makes_maps and not self.map.is_of_features
 
     @property
@@ -254,4 +278,5 @@ class Settings:
 
     @property
     def selected_folds(self) -> list[int]:
+        """The folds to train: the one of `fold`, or all."""
         return list(range(1, self.folds + 1)) if self.fold is None else [self.fold]

