@@ -75,14 +75,18 @@ class Dataset(Protocol):
     """A source of images. `index` is quick and decodes nothing; `load` decodes images, or reads them from the cache."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The dataset's name, in names of runs and in reports."""
 
     @property
-    def image_size(self) -> int: ...
+    def image_size(self) -> int:
+        """S, to which images are resized."""
 
-    def index(self) -> Index: ...
+    def index(self) -> Index:
+        """Names, labels and hashes of the images."""
 
-    def load(self, cache: Path) -> ImageSet: ...
+    def load(self, cache: Path) -> ImageSet:
+        """The images at (S, S). The folder `cache` may be used to keep decoded images."""
 
 
 DECODER = 4  # version of the decoding; increase it when pixels change, so that no older cache is read
