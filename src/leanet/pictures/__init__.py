@@ -1,1 +1,1 @@
-"""Pictures of text and images."""
+"""Drawing of sheets and maps."""

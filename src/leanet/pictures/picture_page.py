@@ -1,4 +1,4 @@
-"""A page for pictures: placed in inches, names as they stand, maps in colours of a scale that is shown beside them."""
+"""A page on which images, maps with colour scales, and text are placed by inches."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,13 +17,20 @@ from matplotlib.transforms import Bbox, TransformedBbox
 from numpy.typing import NDArray
 
 INK, FAINT = "#222222", "#6b6b6b"
-ADDED = "added to 1"  # what attention maps show
-FONT = "DejaVu Sans"  # comes with matplotlib, so a page is the same on every machine
+ADDED = "added to 1"  # the unit of attention maps
+FONT = "DejaVu Sans"  # is part of matplotlib, so that pages are the same on every machine
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How a map's values become colours. `ends`: where values may lie beyond the scale, as matplotlib's `extend`."""
+    """How a map's values become colours.
+
+    Args:
+        colormap: of matplotlib.
+        norm: the range of values.
+        ends: the ends beyond which values may be, as matplotlib's `extend`.
+        unit: of the values.
+    """
 
     colormap: str | Colormap
     norm: Normalize
@@ -32,16 +39,16 @@ class Scale:
 
 
 def difference_scale(maps: Iterable[NDArray[np.floating]], unit: str = "ΔE00") -> Scale:
-    """Of anomaly maps in `unit`, from 0 to nearly the largest value."""
-    # A few wild pixels must not darken all other maps; and where nothing differs, noise must not look like much.
+    """The scale of anomaly maps (h, w): from 0 to almost the largest value, at least to 2."""
+    # Not the largest, so that a few outliers do not darken all maps; at least 2, so that noise does not look strong.
     most = max((float(np.percentile(values, 99.8)) for values in maps), default=0.0)
     return Scale("magma", Normalize(0, max(most, 2.0)), "max", unit)
 
 
 def attention_scale(maps: Iterable[NDArray[np.floating]]) -> Scale:
-    """Of what is added to one, from the least value to the largest: the paper's maps hardly vary in space.
+    """The scale of attention maps (h, w), the A of 1 + A: from the smallest to the largest value.
 
-    Where some of it is taken away, the scale has two colours that meet at 0.
+    With negative values, the colormap is diverging around 0.
     """
     every = list(maps)
     least = min((float(values.min()) for values in every), default=0.0)
@@ -53,14 +60,20 @@ def attention_scale(maps: Iterable[NDArray[np.floating]]) -> Scale:
 
 
 def evidence_scale(maps: Iterable[NDArray[np.floating]]) -> Scale:
-    """Of a logit's parts: two colours that meet at 0, which speaks for neither class; a few wild parts are cut off."""
+    """The scale of evidence maps (h, w): diverging around 0, with a few outliers clipped."""
     every = np.concatenate([np.abs(values).ravel() for values in maps])
     reach = max(float(np.quantile(every, 0.998)), 1e-9)
     return Scale("PuOr_r", Normalize(-reach, reach), unit="of the logit")
 
 
 class Page:
-    """A figure measured in inches from its upper left corner; it needs neither pyplot nor a display."""
+    """A figure with positions in inches from its upper left corner. It needs neither pyplot nor a display.
+
+    Args:
+        width: in inches.
+        height: in inches.
+        dpi: pixels per inch.
+    """
 
     def __init__(self, width: float, height: float, dpi: int) -> None:
         self.width, self.height = width, height
@@ -68,36 +81,37 @@ class Page:
         FigureCanvasAgg(self.figure)
 
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Add axes in a box, in inches."""
         return self.figure.add_axes(self._box(left, top, width, height).bounds)
 
     def _box(self, left: float, top: float, width: float, height: float) -> Bbox:
-        """In fractions of the figure, from its lower left corner."""
+        """The box in fractions of the figure, from its lower left corner."""
         bottom = self.height - top - height
         return Bbox.from_bounds(left / self.width, bottom / self.height, width / self.width, height / self.height)
 
     def text(self, left: float, top: float, text: str, size: float = 11, color: str = INK, **style: Any) -> None:
-        """`text` as it stands: nothing in it is taken for mathematics."""
+        """Add text at a position in inches; $ does not start mathematics. `style`: further arguments of matplotlib."""
         place = (left / self.width, 1 - top / self.height)
         self.figure.text(*place, text, fontsize=size, color=color, family=FONT, parse_math=False, **style)
 
     def picture(
         self, picture: NDArray[Any], left: float, top: float, width: float, height: float, scale: Scale | None
     ) -> None:
-        """An image (3, h, w) uint8, or with a scale a map (h, w)."""
+        """Add an image (3, h, w) uint8 or, with a scale, a map (h, w), in a box in inches."""
         box = TransformedBbox(self._box(left, top, width, height), self.figure.transFigure)
         if scale is None:
-            smooth = picture.shape[2] > width * self.figure.dpi / 2  # pixels enlarged more are better seen as they are
+            smooth = picture.shape[2] > width * self.figure.dpi / 2  # larger pixels are shown as squares
             image = BboxImage(box, interpolation="hanning" if smooth else "nearest", origin="upper")
             image.set_data(picture.transpose(1, 2, 0))
         else:
             image = BboxImage(box, cmap=scale.colormap, norm=scale.norm, interpolation="nearest", origin="upper")
             image.set_data(picture.astype(np.float32))
-        self.figure.add_artist(image)  # no axes, which take ten times as long
+        self.figure.add_artist(image)  # without axes, which take ten times as long
 
     def colorbar(
         self, scale: Scale, left: float, top: float, width: float, height: float, size: float = 9, ticks: int = 4
     ) -> None:
-        """The colours of `scale` with its numbers; upright if it is higher than wide."""
+        """Add a colour bar with numbers in a box in inches; it is vertical if it is higher than wide."""
         bar = self.axes(left, top, width, height)
         upright = height > width
         shades = ScalarMappable(scale.norm, scale.colormap)
@@ -109,7 +123,7 @@ class Page:
 
 
 def printable(text: str, length: int) -> str:
-    """`text` on one line of at most `length` characters, cut in the middle, with □ for what the font cannot show."""
+    """`text` with at most `length` characters, cut in the middle, and □ for characters that the font does not have."""
     known = _characters()
     text = "".join(sign if ord(sign) in known and sign.isprintable() else "□" for sign in text)
     if len(text) <= length:

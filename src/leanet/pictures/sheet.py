@@ -1,4 +1,4 @@
-"""The picture of a finished run: test images, where their colours surprised, and what was made of them."""
+"""The sheet of a finished run: some test images with their maps and predictions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,23 +23,26 @@ from leanet.storage.files import write_atomically
 
 _GROUPS = ((POSITIVE, "anomalous"), (NEGATIVE, "normal"))
 _TRACK = "#e9e9e9"
-_RIGHT, _WRONG = "#0072b2", "#d55e00"  # of Okabe & Ito's palette, told apart by colour-blind people
+_RIGHT, _WRONG = "#0072b2", "#d55e00"  # of Okabe & Ito's palette, which colour-blind people can distinguish
 _DPI = 100
-# Inches; a picture's side is 192 pixels, three times 64 and three quarters of 256.
+# Inches; the side of an image is 192 pixels, three times 64 and three quarters of 256.
 _SIDE, _GAP, _MARGIN, _VERDICT, _TOP, _HEAD, _GROUP = 1.92, 0.14, 0.36, 4.9, 1.0, 0.78, 0.44
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One test image and what the run made of it.
+    """One test image with its maps and prediction.
 
-    label: true class, 0 normal or 1 anomalous.
-    probability: of being anomalous, 0…1.
-    image, recoloured: (3, S, S) uint8, sRGB.
-    difference: (S, S), ΔE00 between the two, or another anomaly map.
-    attention: (h, w), what is added to one: the attention map M in 0…1 as in the paper.
-    evidence: (h, w), what each position adds to the logit of anomalous, of a frozen network.
-    unit: of `difference`.
+    Args:
+        name: of the image.
+        label: 0 normal or 1 anomalous.
+        probability: P(anomalous), 0…1.
+        image: (3, S, S) uint8, sRGB.
+        recoloured: the same, recoloured by the colorizer.
+        difference: (S, S), the anomaly map, as ΔE00 between the two.
+        attention: (h, w), the A of 1 + A, in 0…1 as in the paper.
+        evidence: (h, w), for a frozen network, how much each position adds to the logit of anomalous.
+        unit: of `difference`.
     """
 
     name: str
@@ -55,7 +58,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class _Column:
-    """A column of pictures: how to get a panel's, and for maps their colour scale."""
+    """A column of the sheet: its title, the function that returns a panel's picture, and the scale of maps."""
 
     title: str
     picture: Callable[[Panel], NDArray[Any] | None]
@@ -63,14 +66,17 @@ class _Column:
 
 
 def choose_rows(labels: ArrayLike, probabilities: ArrayLike, rows: int) -> list[int]:
-    """Which test images to show: up to `rows` indices, positives first, each class from its worst to its best.
+    """Choose test images to show: half of each class, evenly spaced from the worst to the best prediction.
 
-    Half are of each class, unless one has too few. Of a class, the worst mistake comes first and the surest right
-    one last, with the others at even steps along the ranking between them. Equal probabilities keep their order.
+    If one class has too few images, the other has more. Equal probabilities keep their order.
 
     Args:
-        labels: (N,), 0 or 1.
-        probabilities: (N,), of being anomalous.
+        labels: (N,), 0 normal and 1 anomalous.
+        probabilities: (N,), P(anomalous).
+        rows: the largest number of images.
+
+    Returns:
+        indices: positives first; of each class, the worst prediction first and the best last.
     """
     truth, chance = np.asarray(labels), np.asarray(probabilities)
     positives, negatives = np.flatnonzero(truth == POSITIVE), np.flatnonzero(truth == NEGATIVE)
@@ -83,15 +89,23 @@ def choose_rows(labels: ArrayLike, probabilities: ArrayLike, rows: int) -> list[
 
 
 def _spread(ranking: NDArray[np.intp], count: int) -> list[int]:
-    """`count` ≤ len entries of `ranking` at even steps, the first and the last among them."""
+    """`count` evenly spaced entries of `ranking`, with the first and the last."""
     return [int(ranking[place]) for place in np.rint(np.linspace(0, len(ranking) - 1, count)).astype(int)]
 
 
 def draw_sheet(panels: Sequence[Panel], title: str, file: Path) -> None:
-    """Write the sheet of `panels`, a row each, as a PNG: anomalous images above, normal ones below.
+    """Write a sheet to a PNG file: a row for each panel, anomalous images first.
 
-    Columns for which no panel has a picture are left out; colour scales are shared by all rows. Neither pyplot nor
-    a display is needed, so it may be called from any thread.
+    Columns without any picture are left out; all rows share the colour scales. It can be called from any thread, since
+    it needs neither pyplot nor a display.
+
+    Args:
+        panels: the test images.
+        title: of the sheet.
+        file: of the sheet.
+
+    Raises:
+        ValueError: no panels.
     """
     if not panels:
         raise ValueError("a sheet needs at least one panel")
@@ -153,7 +167,7 @@ def _draw_row(page: Page, columns: Sequence[_Column], panel: Panel, top: float) 
 
 
 def _draw_verdict(page: Page, panel: Panel, left: float, top: float) -> None:
-    """Right or wrong, thrice over: as a sign and a word, as a hatched bar, and in colour."""
+    """Draw the prediction; right and wrong differ by sign, words, hatching and colour."""
     right = (panel.probability > THRESHOLD) == (panel.label == POSITIVE)
     color, sign = (_RIGHT, "✓") if right else (_WRONG, "✗")
     called = "anomalous" if panel.probability > THRESHOLD else "normal"

@@ -1,4 +1,4 @@
-"""The files of folders and archives, one by one: what is damaged, hostile or too large is told in one line."""
+"""Iterate over the files of folders and archives. Damaged, unsafe or too large archives raise a LeanetError."""
 
 import bz2
 import gzip
@@ -21,7 +21,7 @@ from leanet.data.files import is_system
 from leanet.errors import LeanetError
 
 BLOCK = 1 << 20
-_HEADER_MOST = 1 << 26  # bytes; no tar header is near that, and tarfile would read it at once into memory
+_HEADER_MOST = 1 << 26  # bytes; real tar headers are much smaller, and tarfile reads them into memory
 ARCHIVE = re.compile(r"\.(zip|tar|tgz|txz|tbz2?|tar\.(gz|xz|bz2))$", re.IGNORECASE)
 NOT_READ = re.compile(r"\.(rar|7z)$", re.IGNORECASE)
 _STARTS = {
@@ -43,7 +43,14 @@ _OPEN: dict[str, Callable[[Path], Any]] = {
 
 @dataclass
 class Budget:
-    """What archives may unpack to, counted as it is unpacked, whatever they declare."""
+    """Limits for unpacking archives. Bytes are counted during unpacking, since declared sizes may be wrong.
+
+    Args:
+        max_gb: the largest unpacked size in GB.
+        max_members: the largest number of members.
+        bytes: unpacked so far.
+        members: seen so far.
+    """
 
     max_gb: float
     max_members: int
@@ -51,11 +58,13 @@ class Budget:
     members: int = 0
 
     def spend(self, count: int) -> None:
+        """Count unpacked bytes; LeanetError if they are too many."""
         self.bytes += count
         if self.bytes > self.max_gb * 1e9:
             raise LeanetError(f"max_gb={self.max_gb:g}: the archive unpacks to more; if you trust it, allow more")
 
     def member(self) -> None:
+        """Count a member; LeanetError if there are too many."""
         self.members += 1
         if self.members > self.max_members:
             raise LeanetError(f"max_members={self.max_members}: the archive has more; if you trust it, allow more")
@@ -63,7 +72,15 @@ class Budget:
 
 @dataclass(frozen=True)
 class Member:
-    """A file of a folder or an archive. `special` says what it is if it is none that can be read."""
+    """A file of a folder or an archive.
+
+    Args:
+        name: POSIX path relative to the folder or archive.
+        open: returns an open file.
+        special: what it is, if it is not a regular file that can be read, such as "a link".
+        size: declared size in bytes; None if unknown.
+        path: of a file on disk.
+    """
 
     name: str
     open: Callable[[], Any]
@@ -73,20 +90,31 @@ class Member:
 
 
 def of_folder(root: Path) -> Iterator[Member]:
+    """Iterate over the files below a folder, sorted in each folder; hidden folders are left out."""
     entered: set[str] = set()
     for top, folders, files in os.walk(root, followlinks=True, onerror=_raise):
         real = os.path.realpath(top)
-        # A link to a folder above would be walked for ever.
+        # A link to a parent folder would never end.
         folders[:] = [] if real in entered else sorted(name for name in folders if not is_hidden(name))
         for name in sorted(files) if real not in entered else []:
             path = Path(top, name)
-            special = "" if path.is_file() else "not a regular file"  # opening a pipe would wait for ever
+            special = "" if path.is_file() else "not a regular file"  # opening a pipe would block
             relative = os.path.relpath(path, root).replace(os.sep, "/")
             yield Member(_printable(relative), partial(path.open, "rb"), special, path=path)
         entered.add(real)
 
 
 def of_archive(archive: Path, shown: str, budget: Budget) -> Iterator[Member]:
+    """Iterate over the files of a zip or tar archive, without unpacking it to disk.
+
+    Args:
+        archive: the file; its content decides on the format, not its suffix.
+        shown: its name in messages.
+        budget: limits, in which members and bytes are counted.
+
+    Raises:
+        LeanetError: another format, a member outside of its folder, or too many members or bytes.
+    """
     with archive.open("rb") as file:
         start = file.read(tarfile.BLOCKSIZE)
     kind = next((kind for magic, kind in _STARTS.items() if start.startswith(magic)), None)
@@ -124,12 +152,12 @@ def _of_tar(archive: Path, shown: str, kind: str, budget: Budget) -> Iterator[Me
                 if not info.isdir():
                     special = "" if info.isreg() else "a link" if info.issym() or info.islnk() else "a device"
                     yield Member(name, partial(tar.extractfile, info), special)
-        while data.read(BLOCK):  # what follows a tar's end is nothing, but gzip's checksum comes after it
+        while data.read(BLOCK):  # nothing follows the end of a tar, but reading on verifies gzip's checksum
             pass
 
 
 class _Counted:
-    """The bytes of a tar as tarfile asks for them: read forwards, and counted, skipped ones too."""
+    """The stream that tarfile reads. It reads forwards and counts all bytes, skipped ones too."""
 
     def __init__(self, data: BinaryIO, budget: Budget) -> None:
         self.data, self.budget = data, budget
@@ -152,7 +180,7 @@ class _Counted:
 
 
 class _StrictInfo(tarfile.TarInfo):
-    """Headers that are damaged or missing count as damage; tarfile takes them for the archive's end."""
+    """Raises an error for damaged or missing headers, which tarfile would treat as the end of the archive."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_StrictInfo":
@@ -173,7 +201,7 @@ def _is_tar(start: bytes) -> bool:
 
 
 def _inside(name: str, archive: str) -> str:
-    """The member's name as a relative POSIX path; LeanetError if it leads out of the folder it is unpacked into."""
+    """The name of a member as a relative POSIX path; LeanetError if it points outside of the archive's folder."""
     path = name.replace("\\", "/")
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if path.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", path) or "\0" in path:
@@ -182,30 +210,34 @@ def _inside(name: str, archive: str) -> str:
 
 
 def _printable(name: str) -> str:
-    """The name with `?` for line breaks and for bytes that are no text."""
+    """The name with `?` for line breaks and for bytes that are not text."""
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def is_hidden(name: str) -> bool:
-    """Whether the file or a folder around it is one that systems leave behind."""
+    """Whether a file or one of its folders is hidden or was created by a system, as `is_system`."""
     return any(is_system(part) for part in name.split("/"))
 
 
 def unpacked(path: str) -> str:
-    """The folder an archive would be unpacked into: its path without .zip or .tar.gz."""
+    """The folder into which an archive would be unpacked: its path without .zip, .tar.gz etc."""
     return ARCHIVE.sub("", path)
 
 
 @contextmanager
 def told(archive: str) -> Iterator[None]:
-    """Have what the libraries raise on damaged archives become one line."""
+    """A context that raises LeanetError for the exceptions of libraries on damaged archives.
+
+    Args:
+        archive: its name in the message.
+    """
     try:
         yield
     except (
         *(EOFError, struct.error, zlib.error, lzma.LZMAError, ValueError, RuntimeError),
         *(zipfile.BadZipFile, tarfile.TarError, OSError),
     ) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # of the system; gzip and bz2 give none
+        if isinstance(error, OSError) and error.errno is not None:  # the system's; gzip and bz2 set none
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise LeanetError(f"{archive}: damaged or cut off ({reason}); download it again") from error

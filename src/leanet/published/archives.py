@@ -1,4 +1,4 @@
-"""Folders and archives from anywhere, read for the files that are wanted; no name in them becomes a path on disk."""
+"""Find the wanted files in folders and archives. Names from archives are never used as paths on disk."""
 
 import hashlib
 import os
@@ -25,16 +25,26 @@ from leanet.published.archive_files import (
 
 
 class Choice(Protocol):
-    """Which files are wanted, by POSIX paths that begin with the folders the source lies in."""
+    """Decides which files are wanted, by their POSIX paths, which begin with the folders that contain the source."""
 
-    def label(self, path: str) -> int | None: ...
+    def label(self, path: str) -> int | None:
+        """The class of a file, 0 or 1; None if it is not wanted."""
 
-    def excluded(self, path: str) -> bool: ...
+    def excluded(self, path: str) -> bool:
+        """Whether a file or an archive is never read."""
 
 
 @dataclass(frozen=True)
 class WantedFile:
-    """A wanted file: its class, its path in the source for people, and where its bytes lie."""
+    """A wanted file.
+
+    Args:
+        label: 0 normal or 1 anomalous.
+        source: its path in the source, for people.
+        path: of its content on disk.
+        sha256: of its content.
+        bytes: its size.
+    """
 
     label: int
     source: str
@@ -44,26 +54,38 @@ class WantedFile:
 
 
 class Reader:
-    """Finds the wanted files of a source, hashes them, and puts those of archives into the folder `spool`.
+    """Finds and hashes the wanted files of a source.
 
-    Archives in the source are read too, if without them a class has no files.
+    Archives inside the source are read only if otherwise a class has no files.
+
+    Args:
+        choice: decides which files are wanted.
+        spool: a folder on the same file system, into which files of archives are unpacked.
+        budget: limits for unpacking.
+        progress: called for each wanted file.
+
+    Attributes:
+        found: the wanted files.
+        empty: names of wanted files without content, which are left out.
+        folders: some folders of files that are not wanted, for messages.
+        not_read: archives inside the source in formats that are not read.
     """
 
     def __init__(self, choice: Choice, spool: Path, budget: Budget, progress: Callable[[], object] = lambda: None):
         self.choice, self.spool, self.budget, self.progress = choice, spool, budget, progress
         self.found: list[WantedFile] = []
         self.empty: list[str] = []
-        self.folders: set[str] = set()  # of images that are not wanted, for messages
-        self.not_read: set[str] = set()  # archives within the source, of kinds that are not read
+        self.folders: set[str] = set()
+        self.not_read: set[str] = set()
         self._archives_within = False
 
     def read(self, source: Path) -> list[WantedFile]:
-        """The wanted files of a folder or an archive, in no order to be relied on.
+        """Find the wanted files of a folder or an archive; their order is not defined.
 
         Raises:
-            LeanetError: an archive of an unknown kind, damaged, encrypted, hostile, or larger than the budget.
+            LeanetError: an archive that has an unknown format, is damaged, encrypted or unsafe, or exceeds the budget.
         """
-        source = Path(os.path.abspath(source))  # noqa: PTH100  # resolve() would undo names that people gave by links
+        source = Path(os.path.abspath(source))  # noqa: PTH100  # resolve() would replace the names of links
         for within in (False, True):
             if source.is_dir():
                 self._members(of_folder(source), source.as_posix(), "", within)
@@ -71,7 +93,7 @@ class Reader:
                 self._archive(source, unpacked(source.as_posix()), "", within)
             if not self._archives_within or {found.label for found in self.found} == {NEGATIVE, POSITIVE}:
                 break
-            self.budget = replace(self.budget, bytes=0, members=0)  # what is passed over now was counted before
+            self.budget = replace(self.budget, bytes=0, members=0)  # the first pass counted the same members
         return self.found
 
     def _archive(self, archive: Path, prefix: str, shown: str, within: bool) -> None:
@@ -80,7 +102,7 @@ class Reader:
             self._members(of_archive(archive, name, self.budget), prefix, shown, within)
 
     def _members(self, members: Iterator[Member], prefix: str, shown: str, within: bool) -> None:
-        """Take the wanted members, or, if `within`, those of the archives among them."""
+        """Take the wanted members or, if `within`, the wanted members of inner archives."""
         for member in members:
             name = f"{shown}/{member.name}" if shown else member.name
             path = f"{prefix}/{member.name}"
@@ -95,7 +117,7 @@ class Reader:
         return readable and not self.choice.excluded(path)
 
     def _note(self, member: Member, path: str, name: str) -> None:
-        """Remember what may matter of a file that is not wanted."""
+        """Record facts about a file that is not wanted, for messages and for the second pass."""
         if len(self.folders) < 100:
             self.folders.add(str(PurePosixPath(name).parent))
         if NOT_READ.search(path):
@@ -127,11 +149,11 @@ class Reader:
         return member.path, digest.hexdigest(), size
 
     def _unpack(self, member: Member) -> tuple[Path, str, int]:
-        """The member's bytes in a file of the spool, with their SHA-256 and number."""
+        """Unpack a member to a file in the spool; returns the file, its SHA-256 and its size."""
         part, digest, size = self.spool / "part", hashlib.sha256(), 0
         with member.open() as data, part.open("wb") as out:
             while block := data.read(BLOCK):
-                self.budget.spend(0 if member.size is None else len(block))  # of a tar every byte is counted anyway
+                self.budget.spend(0 if member.size is None else len(block))  # a tar counts all bytes itself
                 out.write(block)
                 digest.update(block)
                 size += len(block)

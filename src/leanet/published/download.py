@@ -1,4 +1,4 @@
-"""Files from the web, resumed where they broke off, and kept only if they are what was expected."""
+"""Download files: interrupted downloads are resumed, and files are kept only if size and SHA-256 are right."""
 
 import hashlib
 import time
@@ -17,27 +17,30 @@ if TYPE_CHECKING:
     from requests import Response
 
 _TRIES = 5  # without progress
-_PROGRESS = 1 << 20  # bytes that count as such
+_PROGRESS = 1 << 20  # bytes that count as progress
 _BLOCK = 1 << 18
 _TIMEOUT = (15, 60)  # seconds to connect, and between two reads
-_FOR_NOW = {408, 425, 429}  # and all from 500: another try may help
+_FOR_NOW = {408, 425, 429}  # HTTP codes after which, as after 500 and above, another attempt may succeed
 
 
 class _BrokenError(Exception):
-    """The attempt ended early; another may do better."""
+    """The attempt ended early; another one may succeed."""
 
 
 class _RestartError(_BrokenError):
-    """What is there of the file cannot be continued."""
+    """The partial file cannot be continued."""
 
 
 @dataclass(frozen=True)
 class Download:
-    """A file of the web.
+    """A file to download.
 
-    bytes, sha256: checked where they are known.
-    most: how many bytes are fetched at most.
-    advice: what to do where it cannot be had, for messages.
+    Args:
+        url: its address.
+        bytes: its size, which is checked; None if unknown.
+        sha256: its hash, which is checked; None if unknown.
+        most: the largest number of bytes to download.
+        advice: what to do if it cannot be downloaded, for messages.
     """
 
     url: str
@@ -47,14 +50,17 @@ class Download:
     advice: str = "get it from its publisher"
 
     def fetch(self, target: Path, on_wait: Callable[[], object] = lambda: None, pause: float = 1.0) -> None:
-        """Have the file at `target`: whole and checked, or not there.
+        """Download the file to `target`, unless it is there already.
 
-        A part is kept as `target`.part, and continued if the server still has the same file. Between attempts that
-        bring nothing, `pause` seconds pass, then twice as many, and so on. `on_wait` is called if another process
-        fetches into the same folder.
+        A partial file is kept as `target`.part, and continued if the server still has the same file.
+
+        Args:
+            target: of the complete and checked file.
+            on_wait: called if another process downloads into the same folder.
+            pause: seconds to wait after an attempt without progress; doubled after each further one.
 
         Raises:
-            LeanetError: the server does not have the file, breaks off again and again, or has another one.
+            LeanetError: the server does not have the file, interrupts it repeatedly, or has another one.
         """
         with lock(target.parent, on_wait):
             if target.exists() and self._is_right(target):
@@ -87,7 +93,7 @@ class Download:
             if tries == _TRIES:
                 raise LeanetError(
                     f"{self.url}: given up after {_TRIES} attempts ({problem}); "
-                    f"the same command goes on from {part.size / 1e6:.1f} MB"
+                    f"the same command resumes from {part.size / 1e6:.1f} MB"
                 )
             if tries and not self._is_complete(part):
                 time.sleep(min(60.0, pause * 2 ** (tries - 1)))
@@ -98,7 +104,7 @@ class Download:
         return self.sha256 is not None and part.size > 0 and _sha256(part.path) == self.sha256
 
     def _attempt(self, part: "_Part") -> bool:
-        """Continue or start anew; whether the server sent all it had, as far as it can be told."""
+        """Continue or restart the download; returns whether the server sent the whole file, as far as it is known."""
         import requests
         import urllib3
 
@@ -113,7 +119,7 @@ class Download:
             raise LeanetError(f"{self.url}: cannot be fetched ({_reason(error)})") from error
 
     def _begin(self, part: "_Part", response: "Response") -> int | None:
-        """Check the answer, and make room if it is the whole file; the size the server promises, if any."""
+        """Check the response, and empty the part if it is the whole file; returns the size that the server promises."""
         status, headers = response.status_code, response.headers
         if status == 206:
             first, _, total = headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
@@ -139,7 +145,7 @@ class Download:
             part.path.open("ab") as file,
             tqdm(None, name, self.bytes, False, initial=part.size, unit="B", unit_scale=True, disable=None) as bar,
         ):
-            # Not decoded: some servers call an archive's own compression one of the transfer.
+            # Not decoded, since some servers declare an archive's own compression as a transfer encoding.
             for block in response.raw.stream(_BLOCK, decode_content=False):
                 ensure_held(part.path)
                 file.write(block)
@@ -149,7 +155,7 @@ class Download:
                     if self.bytes is None:
                         part.remove()
                         raise LeanetError(f"{self.url}: sends more than max_gb allows; if you trust it, allow more")
-                    return  # too long for the file that is expected, which the check will say
+                    return  # longer than expected, which the check will report
 
     def _is_right(self, path: Path) -> bool:
         if self.bytes is not None and path.stat().st_size != self.bytes:
@@ -159,7 +165,7 @@ class Download:
 
 @dataclass(frozen=True)
 class _Part:
-    """A file that is not all there, with the server's mark of which file it is a part of beside it."""
+    """A partial file, and beside it the server's mark (ETag or Last-Modified) of the complete file."""
 
     path: Path
 
@@ -172,7 +178,7 @@ class _Part:
         return self.path.with_name(f"{self.path.name}.json")
 
     def headers(self) -> dict[str, str]:
-        """What to ask the server for: the rest, if it still has the same file, or all of it."""
+        """Request headers: for the rest of the file if the server still has the same one, else for all of it."""
         headers = {"Accept-Encoding": "identity"}
         mark = read_json(self._mark) if self.size else None
         if mark:
@@ -180,21 +186,21 @@ class _Part:
         return headers
 
     def other(self, headers: Any) -> bool:
-        """Whether the answer is of another file than the part."""
+        """Whether the response is of another file than the part."""
         mark = read_json(self._mark) or {}
         return bool(mark) and headers.get(mark["header"], mark["value"]) != mark["value"]
 
     def start(self, headers: Any) -> None:
-        """Empty the part, and note the server's mark of the file that is to come."""
+        """Remove the part, and record the server's mark of the new file."""
         self.remove()
         for header in ("ETag", "Last-Modified"):
             value = headers.get(header)
-            if value and not value.startswith("W/"):  # a weak mark does not promise the same bytes
+            if value and not value.startswith("W/"):  # a weak ETag does not guarantee the same bytes
                 write_json(self._mark, {"header": header, "value": value})
                 break
 
     def remove(self) -> None:
-        """The part first: a mark without a part does no harm, a part with another file's mark would."""
+        """Remove part and mark, the part first, so that no part remains without its mark."""
         ensure_held(self.path)
         self.path.unlink(missing_ok=True)
         self._mark.unlink(missing_ok=True)
@@ -206,7 +212,7 @@ def _sha256(path: Path) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """What the innermost of the errors that the libraries wrap into each other says."""
+    """The message of the innermost of nested errors."""
     while isinstance(inner := getattr(error, "reason", None) or next(iter(error.args), None), Exception):
         error = inner
     return " ".join(str(error).split())[:200] or type(error).__name__

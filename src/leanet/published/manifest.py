@@ -1,4 +1,4 @@
-"""A dataset's folder with a list of what belongs in it: it appears whole or not at all, and can be checked."""
+"""Write a dataset's folder atomically with a manifest of its files, and check it later."""
 
 import csv
 import hashlib
@@ -18,15 +18,19 @@ from leanet.published.archives import WantedFile
 from leanet.storage.files import as_cell, read_json, write_json, write_text
 from leanet.storage.locks import ensure_held
 
-FOLDERS = {NEGATIVE: "Negative", POSITIVE: "Positive"}  # as ImageFolder looks for them
+FOLDERS = {NEGATIVE: "Negative", POSITIVE: "Positive"}  # the defaults of ImageFolder
 _COLUMNS = ("class", "file", "source", "sha256", "bytes")
 _MANIFEST, _ORIGIN = "MANIFEST.csv", "ORIGIN.json"
 
 
 def write_dataset(folder: Path, staging: Path, drawn: dict[int, tuple[WantedFile, ...]], facts: dict[str, Any]) -> None:
-    """Copy the drawn images to `staging`, list them, and rename that to `folder`, which must be absent or empty.
+    """Copy images to a temporary folder with a manifest, then rename it.
 
-    `facts` say where the images come from; they are kept beside them.
+    Args:
+        folder: of the dataset; must be absent or empty.
+        staging: an empty folder on the same file system.
+        drawn: images by label.
+        facts: the origin of the images, written to ORIGIN.json.
 
     Raises:
         LeanetError: a file of the source changed since it was drawn.
@@ -50,10 +54,17 @@ def write_dataset(folder: Path, staging: Path, drawn: dict[int, tuple[WantedFile
 
 
 def check_dataset(folder: Path, facts: dict[str, Any]) -> dict[int, int]:
-    """The number of images of each class in a folder that `write_dataset` made.
+    """Check a folder that `write_dataset` made.
+
+    Args:
+        folder: of the dataset.
+        facts: `dataset` and `draw_seed` that it must have been made with.
+
+    Returns:
+        the number of images by label.
 
     Raises:
-        LeanetError: naming what differs: `folder` is not such a folder, was drawn otherwise, or was changed since.
+        LeanetError: the folder was not made by `write_dataset`, was made with other facts, or was changed.
     """
     mend = "move that folder away and give the command again"
     if not (folder / _MANIFEST).exists():
@@ -91,7 +102,7 @@ def _listed(manifest: Path) -> dict[str, str]:
 
 
 def _name(image: WantedFile, nth: int) -> str:
-    """A name for people that no other image of the class has, whatever the file system makes of case."""
+    """A readable name that is unique in its class, also on file systems that ignore case."""
     path = PurePosixPath(image.source)
     stem = re.sub(r"[^A-Za-z0-9._()-]+", "_", f"{path.parent.name}_{path.stem}")[-80:].strip("._-") or "image"
     copy = f"-{nth + 1}" if nth else ""

@@ -1,4 +1,4 @@
-"""What the paper's datasets are made of: which files of a published archive are which class, and the draw."""
+"""The sources of the paper's datasets: the classes of files in a published archive, and the random draw."""
 
 import csv
 import hashlib
@@ -29,11 +29,22 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a dataset of the paper comes from, and how many images of each class the paper has.
+    """The origin of one of the paper's datasets, and its numbers of images.
 
-    A pattern is matched, whatever the case, with the end of a file's path, folder by folder: `cloud/*` is every file
-    that lies directly in a folder named cloud, wherever that is. `negative` goes before `positive`, and `exclude`,
-    which holds for archives within the source too, before both.
+    A pattern is compared with the end of a file's path, folder by folder and ignoring case: `cloud/*` matches every
+    file directly in any folder named cloud. `exclude` takes precedence over `negative`, and `negative` over `positive`.
+
+    Args:
+        negatives: the paper's number of normal images.
+        positives: the paper's number of anomalous images.
+        licence: of the images.
+        citation: of the dataset.
+        page: address of the publisher's page.
+        get: what to download there, for messages.
+        negative: patterns of normal images.
+        positive: patterns of anomalous images.
+        exclude: patterns of files and inner archives that are never read.
+        download: url and name of the archive, with bytes and sha256 if they are known; None: no direct address.
     """
 
     negatives: Annotated[int, whole(1)]
@@ -49,10 +60,11 @@ class Origin:
 
     @property
     def counts(self) -> dict[int, int]:
+        """The paper's number of images by label."""
         return {NEGATIVE: self.negatives, POSITIVE: self.positives}
 
     def label(self, path: str) -> int | None:
-        """The class of the image at `path`; None for a file that is no image or not wanted."""
+        """The class of a file, 0 or 1; None if it is not an image or not wanted."""
         if not is_image(PurePosixPath(path).name) or self.excluded(path):
             return None
         if _fits(path, self.negative):
@@ -60,19 +72,29 @@ class Origin:
         return POSITIVE if _fits(path, self.positive) else None
 
     def excluded(self, path: str) -> bool:
+        """Whether a file or archive is never read."""
         return _fits(path, self.exclude)
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Classes from a table in place of an origin's patterns."""
+    """Classes from a table, used in place of an origin's patterns.
+
+    Args:
+        origin: of the dataset.
+        labels: 0 or 1, by name or path without suffix, in lower case.
+    """
 
     origin: Origin
-    labels: dict[str, int]  # by name or path without suffix, in lower case
+    labels: dict[str, int]
 
     @classmethod
     def read(cls, file: Path, origin: Origin) -> "Labels":
-        """From CSV or TSV with the columns image (a name or the end of a path) and label.
+        """Read a CSV or TSV file with the columns image (a name or the end of a path) and label.
+
+        Args:
+            file: the table.
+            origin: of the dataset.
 
         Raises:
             LeanetError: no such file, a column missing, an unknown label, or two labels for one image.
@@ -87,6 +109,7 @@ class Labels:
         return cls(origin, labels)
 
     def label(self, path: str) -> int | None:
+        """The class of a file, 0 or 1; None if it is not an image or not in the table."""
         if not is_image(PurePosixPath(path).name) or self.excluded(path):
             return None
         parts = _key(path).split("/")
@@ -94,11 +117,12 @@ class Labels:
         return next((self.labels[end] for end in ends if end in self.labels), None)
 
     def excluded(self, path: str) -> bool:
+        """Whether a file or archive is never read."""
         return self.origin.excluded(path)
 
 
 def check_made(dataset: Node) -> None:
-    """Raise MissingDatasetError if the dataset is one of the paper's whose folder is still to be made."""
+    """Raise MissingDatasetError if the dataset is one of the paper's and has not been prepared."""
     root = dataset.get("root")
     if "origin" in dataset and root and not _has_anything(Path(root)):
         made_by = f"python -m leanet.prepare dataset={dataset['name']} source=DIR_OR_ARCHIVE"
@@ -111,12 +135,20 @@ def _has_anything(folder: Path) -> bool:
 
 
 def choice_of(origin: Origin, labels: str | None) -> Choice:
+    """The classes of files: from a table if one is given, else from the origin's patterns."""
     return Labels.read(Path(labels), origin) if labels else origin
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """The draw of one class. `copies` and `contradictory` count images taken for want of better ones."""
+    """The draw of one class.
+
+    Args:
+        images: the drawn images.
+        found: the number of images in the source.
+        copies: how many drawn images have the same content as another one.
+        contradictory: how many drawn images are in the other class too.
+    """
 
     images: tuple[WantedFile, ...]
     found: int
@@ -125,10 +157,18 @@ class Drawn:
 
 
 def draw(found: Sequence[WantedFile], counts: dict[int, int], seed: int) -> dict[int, Drawn]:
-    """`counts` images of each class, the same on every machine and for every order and naming of the files.
+    """Draw images of each class, independently of machine, file names and order of files.
 
-    Images are ranked by a hash of seed and content. Contents that stand in the other class as well come after all
-    others, and further copies of a content come last. Fewer are drawn where there are fewer.
+    Images are ranked by a hash of seed and content. Images that are in the other class too come after all others, and
+    further copies of an image come last.
+
+    Args:
+        found: the images in the source.
+        counts: the number of images to draw by label; fewer are drawn if there are fewer.
+        seed: of the hash.
+
+    Returns:
+        the draw by label.
     """
     classes: dict[str, set[int]] = defaultdict(set)
     for image in found:
@@ -163,14 +203,14 @@ def _fits(path: str, patterns: list[str]) -> bool:
 
 
 def _key(path: str) -> str:
-    """A path to compare: in lower case, with slashes, without an image's suffix."""
+    """A path for comparison: in lower case, with slashes, without an image's suffix."""
     path = path.replace("\\", "/").lower().strip("/")
     suffix = PurePosixPath(path).suffix
     return path.removesuffix(suffix) if suffix in image_suffixes() else path
 
 
 def _rows(file: Path) -> list[tuple[int, str, str]]:
-    """(line, image, label) of every row of a CSV or TSV file."""
+    """(line, image, label) of each row of a CSV or TSV file."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
