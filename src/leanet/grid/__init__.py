@@ -1,1 +1,1 @@
-"""Grids: many cells at once, planned, done in processes of their own, and gone on with after whatever happens."""
+"""Grids: many cells at once, planned, run in separate processes, and resumed after any interruption."""

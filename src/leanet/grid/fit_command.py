@@ -1,4 +1,4 @@
-"""The command that fits a grid's cell on all images."""
+"""The command that trains the model of a grid's cell on all images."""
 
 import shlex
 from collections.abc import Callable
@@ -15,12 +15,13 @@ from leanet.grid.products import Words
 
 
 def fit_command(job: Job, configuration: Callable[[Words], dict[str, Any]]) -> str:
-    """`python -m leanet.fit` with the job's words, quoted for the shell.
+    """The command `python -m leanet.fit` with the overrides of a job, quoted for the shell.
 
-    An experiment that only lists products is left out; one that sets values as well stays.
+    The experiment is left out if it sets no values that change the settings.
 
     Args:
-        configuration: the resolved configuration of words.
+        job: a run of the cell.
+        configuration: returns the resolved configuration of overrides.
     """
     words = tuple(word for word in job.words if _key(word) != "fold")
     short = tuple(word for word in words if _key(word) != "experiment")
@@ -33,7 +34,7 @@ def _key(word: str) -> str:
 
 
 def _typed(word: str) -> str:
-    """A word as people type it: Hydra's quotes around a path are left out where `as_texts` puts them back."""
+    """An override as people type it, without Hydra's quotes around a path if `as_texts` adds them again."""
     if _key(word) not in TEXTS:
         return word
     parser = OverridesParser.create()

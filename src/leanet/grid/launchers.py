@@ -1,4 +1,4 @@
-"""Hydra's launchers as a grid needs them: what their settings leave open filled in, and lost jobs told one by one."""
+"""Hydra's launchers with settings that fit this machine, and with an outcome for each lost job."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -16,7 +16,14 @@ Launch = Callable[..., Sequence[Any]]
 
 
 def launch_of(hydra_context: HydraContext, config: DictConfig, task: TaskFunction, jobs_per_gpu: int) -> Launch:
-    """`launch` of the launcher that `config` names, for jobs that are done by `task`."""
+    """The `launch` method of the configured launcher.
+
+    Args:
+        hydra_context: of the sweep.
+        config: of the sweep; open settings of the launcher are filled in.
+        task: runs one job.
+        jobs_per_gpu: the number of runs that share a GPU.
+    """
     with open_dict(config):
         _fill_in(config.hydra.launcher, jobs_per_gpu)
     launcher = Plugins.instance().instantiate_launcher(hydra_context, task, config)
@@ -24,8 +31,8 @@ def launch_of(hydra_context: HydraContext, config: DictConfig, task: TaskFunctio
 
 
 def _fill_in(launcher: DictConfig, jobs_per_gpu: int) -> None:
-    """How many jobs at once, and how much of a GPU for each."""
-    if launcher.get("n_jobs") == -1:  # joblib's default: all that the machine has
+    """Set the number of parallel jobs, and the share of a GPU for each."""
+    if launcher.get("n_jobs") == -1:  # joblib's default: all cores
         launcher.n_jobs = jobs_at_once(jobs_per_gpu)
     remote = launcher.get("ray", {}).get("remote", {})
     if remote.get("num_gpus", 0) is None:
@@ -33,15 +40,15 @@ def _fill_in(launcher: DictConfig, jobs_per_gpu: int) -> None:
 
 
 def _hearing_all(launch: Launch) -> Launch:
-    """submitit's `launch`, with what became of every job.
+    """submitit's `launch`, changed to return an outcome for every job.
 
-    Alone it raises at the first job that is lost, while the others go on in the cluster, unheard. Doing what is left
-    again would put them there twice.
+    By itself it raises at the first lost job while the others still run in the cluster. If the remaining jobs were then
+    launched again, they would run twice.
     """
     from submitit.core.core import Job
     from submitit.core.utils import UncompletedJobError
 
-    submitted: Any = Job  # whose method is replaced while the launcher waits
+    submitted: Any = Job  # its method `results` is replaced while the launcher waits
     results = submitted.results
 
     def results_or_loss(job: Any) -> list[Any]:
@@ -65,5 +72,5 @@ def _hearing_all(launch: Launch) -> Launch:
 def _loss(error: Exception) -> str:
     text = str(error)
     if "timed-out too many times" in text:
-        return "its time was over more often than hydra.launcher.max_num_timeout allows"
+        return "it reached its time limit more often than hydra.launcher.max_num_timeout allows"
     return "its job ended without an answer: killed, cancelled, or its machine lost"

@@ -1,4 +1,4 @@
-"""What the cells of a grid and their datasets are called in its tables."""
+"""Names of cells and datasets in the tables of a grid."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ from leanet.runs.run import Run
 
 
 def runs_by_cell(jobs: Sequence[Job]) -> dict[str, list[Run]]:
-    """The runs of each cell, by its identity."""
+    """Group the runs by their cell's identity."""
     cells: dict[str, list[Run]] = {}
     for job in jobs:
         cells.setdefault(job.run.cell, []).append(job.run)
@@ -19,7 +19,14 @@ def runs_by_cell(jobs: Sequence[Job]) -> dict[str, list[Run]]:
 
 
 def names_of(cells: Mapping[str, list[Run]], labels: Mapping[str, str]) -> dict[str, str]:
-    """Each cell's model; of those of one name, with what tells them apart: resnet18 (split_seed=1)."""
+    """A name for each cell: its model, with the settings in which cells of one model differ.
+
+    Such as `resnet18 (split_seed=1)`.
+
+    Args:
+        cells: runs by the cell's identity.
+        labels: the datasets' names by fingerprint.
+    """
     alike: dict[tuple[str, str], dict[str, Facts]] = {}
     for cell, (run, *_) in cells.items():
         alike.setdefault((labels[run.fingerprint], run.model), {})[cell] = flat(run.cell_facts)
@@ -33,13 +40,13 @@ def names_of(cells: Mapping[str, list[Run]], labels: Mapping[str, str]) -> dict[
 
 
 def _brief(value: Any) -> str:
-    """A value as text; of a SHA-256 its beginning."""
+    """A value as text; a SHA-256 is shortened."""
     text = str(value)
     return text[:8] if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
 def labels_of(jobs: Sequence[Job]) -> dict[str, str]:
-    """By its fingerprint, each dataset's name; with its root where several sets of images have the name."""
+    """A name for each dataset by its fingerprint, with its root if several datasets have the same name."""
     sets = {job.run.fingerprint: job.run.settings for job in jobs}
     times = Counter((settings.dataset_name, settings.image_size) for settings in sets.values())
     return {

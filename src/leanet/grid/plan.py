@@ -1,4 +1,4 @@
-"""What there is to do of a grid: its runs by what became of them, in the order in which to do them."""
+"""The plan of a grid: the state of its runs, and the order in which to do them."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -11,16 +11,20 @@ from leanet.grid.products import Words
 from leanet.runs.run import Run
 from leanet.storage.files import read_json, write_json
 
-TRIES = 2  # a run that fails as often in the same way is left alone
+TRIES = 2  # a run that failed as often with the same reason is not tried again
 FAILURE = "failure.json"
-LOG = "log.txt"  # what a run printed, in its folder
+LOG = "log.txt"  # the output of a run, in its folder
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run, the words that start it (`python -m leanet.train WORDS`), and how many images its dataset has.
+    """One run of a grid.
 
-    normals: how many of the images are negatives.
+    Args:
+        words: the overrides that start it: `python -m leanet.train WORDS`.
+        run: the run.
+        images: the number of images in its dataset.
+        normals: the number of normal images.
     """
 
     words: Words
@@ -30,7 +34,7 @@ class Job:
 
 
 class State(Enum):
-    """What became of a run so far."""
+    """The state of a run."""
 
     DONE = "done"
     OPEN = "not started"
@@ -39,7 +43,7 @@ class State(Enum):
 
 
 def state_of(run: Run) -> State:
-    """By the files in the run's folder."""
+    """The state of a run, from the files in its folder."""
     if run.is_done:
         return State.DONE
     failure = failure_of(run)
@@ -49,22 +53,24 @@ def state_of(run: Run) -> State:
 
 
 def failure_of(run: Run) -> dict[str, Any] | None:
-    """The `reason` of the last failure, and how many `times` in a row it was the same."""
+    """The `reason` of the last failure, and how many `times` in a row it occurred; None without a failure."""
     return read_json(run.folder / FAILURE)
 
 
 def note_failure(run: Run, reason: str) -> None:
+    """Record a failure in the run's folder."""
     before = failure_of(run)
     times = before["times"] + 1 if before and before["reason"] == reason else 1
     write_json(run.folder / FAILURE, {"reason": reason, "times": times})
 
 
 def forget_failure(run: Run) -> None:
+    """Remove the record of failures."""
     (run.folder / FAILURE).unlink(missing_ok=True)
 
 
 def distinct(jobs: Iterable[Job]) -> list[Job]:
-    """One job for each run: words that come to the same (another point, where there is no attention) are one run."""
+    """One job for each run. Overrides without effect, such as the point without attention, give the same run."""
     found: dict[str, Job] = {}
     for job in jobs:
         found.setdefault(job.run.id, job)
@@ -72,7 +78,7 @@ def distinct(jobs: Iterable[Job]) -> list[Job]:
 
 
 def colorizers_of(jobs: Iterable[Job]) -> dict[str, list[Job]]:
-    """The jobs that need maps made here, by the folder of their colorizer, or of several ones' joint maps."""
+    """Group the jobs that use a colorizer by the folder of their maps."""
     found: defaultdict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         if job.run.settings.has_colorizer:
@@ -81,15 +87,22 @@ def colorizers_of(jobs: Iterable[Job]) -> dict[str, list[Job]]:
 
 
 def as_listed(jobs: Sequence[Job]) -> list[list[Job]]:
-    """The order of the grid's products: a run may wait for the maps that another makes."""
+    """The order of the grid's products, in which a run may wait for maps that another one makes."""
     return [list(jobs)] if jobs else []
 
 
 def batches(jobs: Sequence[Job], seconds: Callable[[Job], float | None]) -> list[list[Job]]:
-    """The order of work: one run for each folder of maps that is not made, and those that need none; then all others.
+    """An order in which no run waits for maps that another one makes.
 
-    So no run waits for the maps that another makes, by a colorizer or by features. Within a batch long fits, by their
-    expected `seconds`, come first, so that none is left alone at the end; of unknown ones the order stays.
+    The first batch has one run for each folder of missing maps, and all runs that need no missing maps. The second one
+    has all others. In a batch, runs of long expected duration come first, so that none is left alone at the end.
+
+    Args:
+        jobs: the runs.
+        seconds: returns the expected duration of a run; None if unknown.
+
+    Returns:
+        one or two batches.
     """
     makers: dict[Path, Job] = {}
     unmade = [job for job in jobs if job.run.settings.makes_maps and not job.run.maps_file.exists()]

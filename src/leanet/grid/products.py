@@ -1,4 +1,4 @@
-"""A grid's products of axes, as the words of single runs; and those words as configurations, each choice read once."""
+"""Expand a grid's products of axes to the overrides of cells, and compose their configurations quickly."""
 
 import itertools
 import re
@@ -19,12 +19,15 @@ _PLAIN = re.compile(r"[a-z_]\w*(\.\w+)*")  # a key of an override that neither a
 
 
 def expand(products: Sequence[Mapping[str, Any]], given: Sequence[str]) -> list[Words]:
-    """The words of every cell of the `products`, without repetition, in their order.
+    """The overrides of all cells of a grid, in the order of products, without duplicates.
 
     Args:
         products: each maps axes to their values: {"adn": "resnet18,vgg16", "point": "1,2,3,4,5"}.
-        given: the words typed by the user. They stand for an axis of the same name, in every product, so
-            `adn=resnet18` takes that row of a grid, and may be axes themselves.
+        given: overrides typed by the user. They replace an axis of the same name in every product, so that
+            `adn=resnet18` selects that row of a grid, and may be axes themselves.
+
+    Raises:
+        LeanetError: a range without steps.
     """
     parser = OverridesParser.create()
     typed = {override.get_key_element(): override for override in parser.parse_overrides(list(given))}
@@ -46,51 +49,60 @@ def _choices(override: Override) -> list[str]:
 
 
 class Configurations:
-    """Resolved configurations of many cells: every choice of a group is composed by Hydra once, not every cell.
+    """Resolved configurations of many cells, for which Hydra composes each choice of a group only once.
 
-    Composing takes Hydra a twentieth of a second, too long for the thousands of cells of a paper. But a choice of a
-    group (adn=vgg16) changes the same parts of the configuration whatever the others are, and a value (point=4) its
-    own place, so that they can be put together. Words that do more than that (+new=1) are composed whole.
+    Hydra needs a twentieth of a second to compose a configuration, too long for the thousands of cells of a paper. But
+    a choice of a group (adn=vgg16) changes the same parts of the configuration in all cells, and a value (point=4) only
+    its own place, so that the parts can be combined. Other overrides (+new=1) are composed as a whole.
+
+    Args:
+        compose: composes a configuration from overrides.
+        is_group: whether a key is a group of choices.
     """
 
     def __init__(self, compose: Callable[[list[str]], DictConfig], is_group: Callable[[str], bool]) -> None:
         self._compose = compose
-        self._is_group = cache(is_group)  # Hydra takes its time
+        self._is_group = cache(is_group)  # slow in Hydra
         self._parts: dict[Words, dict[str, Any]] = {}
         self._resolved: dict[Words, dict[str, Any]] = {}
 
     def of(self, words: Words, common: Iterable[str]) -> dict[str, Any]:
-        """The configuration of `words`, of which `common` are the same in all cells."""
+        """The configuration of a cell.
+
+        Args:
+            words: the cell's overrides.
+            common: those that are the same in all cells.
+        """
         shared = tuple(word for word in words if word in set(common))
         own = [word.partition("=") for word in words if word not in shared]
         if all(_PLAIN.fullmatch(key) or self._is_group(key) for key, _, _ in own):
             groups = tuple(f"{key}={choice}" for key, _, choice in own if self._is_group(key))
             values = tuple(f"{key}={value}" for key, _, value in own if not self._is_group(key))
-            with suppress(HydraException):  # a common word may be about a choice that only some cells make
+            with suppress(HydraException):  # a common override may apply only to some cells' choices
                 return self._put_together(shared, groups, values)
         return _resolved(self._composed(words))
 
     def _put_together(self, shared: Words, groups: Words, values: Words) -> dict[str, Any]:
-        # `point` is a place of its own to which nothing refers: most of a grid differs in it alone.
+        # No other value refers to `point`, and most cells of a grid differ only in it.
         light = [value for value in values if value.startswith("point=")]
         heavy = [value for value in values if value not in light]
         key = (*shared, *groups, *heavy)
         if key not in self._resolved:
             changes = {word.partition("=")[0]: self._changes(shared, word) for word in groups}
             whole = dict(self._composed(shared))
-            for group, changed in changes.items():  # input=map changes caan too, unless there is a word for caan
+            for group, changed in changes.items():  # input=map changes caan too, unless caan is given
                 whole |= {name: node for name, node in changed.items() if name == group or name not in changes}
             self._resolved[key] = _resolved(_with_values(whole, heavy))
         return _with_values(self._resolved[key], light)
 
     def _changes(self, shared: Words, word: str) -> dict[str, Any]:
-        """The parts of the configuration that the choice `word` changes, its own among them."""
+        """The parts of the configuration that a choice changes, with its own group."""
         base, group = self._composed(shared), word.partition("=")[0]
         found = self._composed((*shared, word))
         return {name: node for name, node in found.items() if name == group or node != base.get(name)}
 
     def _composed(self, words: Words) -> dict[str, Any]:
-        """Unresolved, without Hydra's own part."""
+        """The unresolved configuration, without Hydra's own part."""
         if words not in self._parts:
             config = self._compose(list(words))
             container: Any = OmegaConf.to_container(config)
@@ -99,7 +111,7 @@ class Configurations:
 
 
 def _with_values(config: dict[str, Any], words: list[str]) -> dict[str, Any]:
-    """`config`, of plain containers, with the values of `words` in their places; what is elsewhere is shared."""
+    """A copy of `config` with the values of overrides; unchanged parts are shared."""
     changed = dict(config)
     for override in map(_parsed, words):
         *path, name = override.key_or_group.split(".")

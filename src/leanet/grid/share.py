@@ -1,4 +1,4 @@
-"""Threads and GPUs for several runs at once on one machine."""
+"""Divide threads and GPUs among parallel runs on one machine."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ _THREADS, _DEVICES = "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"
 
 
 def gpus() -> list[str]:
-    """The GPUs that this process may use, by the names that CUDA_VISIBLE_DEVICES gives them; found without torch."""
+    """The GPUs that this process may use, as named in CUDA_VISIBLE_DEVICES. Imports no torch."""
     visible = os.environ.get(_DEVICES)
     if visible is not None:
         return [name for name in visible.split(",") if name.strip() not in ("", "-1")]
@@ -25,23 +25,23 @@ def gpus() -> list[str]:
 
 
 def cores() -> int:
-    """How many cores this process may use; where only Linux says so, how many there are."""
+    """The number of cores that this process may use; except on Linux, the number of cores of the machine."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def jobs_at_once(jobs_per_gpu: int) -> int:
-    """How many runs this machine does at once: as many as share its GPUs; without one, a run for each core."""
+    """The number of parallel runs on this machine: `jobs_per_gpu` for each GPU; without a GPU, one for each core."""
     return len(gpus()) * jobs_per_gpu or cores()
 
 
 @contextmanager
 def claimed() -> Iterator[dict[str, str]]:
-    """The part of this machine that one run may use, as environment variables, for as long as the run takes.
+    """A context with the share of this machine that one run may use, as environment variables.
 
-    Where the launcher has `n_jobs` workers on this machine, the cores are divided by them, and each run takes a free
-    place on a GPU. Launchers of clusters share out their machines themselves, anew for each run of a worker.
+    If the launcher has `n_jobs` workers on this machine, the cores are divided among them, and each run takes a free
+    place on a GPU. Launchers of clusters assign resources themselves; their environment variables are passed on.
     """
     launcher = HydraConfig.get().launcher if HydraConfig.initialized() else {}
     jobs = launcher.get("n_jobs")
@@ -60,7 +60,7 @@ def claimed() -> Iterator[dict[str, str]]:
 
 @contextmanager
 def _free_place(places: int) -> Iterator[int]:
-    """A number below `places` that no other run on this machine has; locks end with their holder."""
+    """A context with a number below `places` that no other run on this machine holds."""
     folder = private_folder("places")
     locks = [FileLock(folder / f"{place}.lock") for place in range(places)]
     while True:

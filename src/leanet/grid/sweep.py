@@ -1,4 +1,4 @@
-"""Doing what there is to do of a grid: batches to the launcher, failures noted, a line for each run that ends."""
+"""Run a grid: give batches to the launcher, record failures, and print a line for each finished run."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -26,16 +26,21 @@ Order = Callable[[Sequence[Job]], list[list[Job]]]
 
 
 class Launch(Protocol):
-    """Hydra's Launcher.launch: what became of each of the jobs that these words start."""
+    """Hydra's `Launcher.launch`: starts jobs from their overrides, and returns the outcome of each."""
 
     def __call__(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[Any]: ...
 
 
 class Sweep:
-    """Does the open jobs of a grid by `launch`, in batches by `order`, and knows what became of them.
+    """Runs the open jobs of a grid, and records their outcomes.
 
-    A job that fails costs itself alone. If a launcher loses its workers, what it had not finished is given to it
-    again; if that happens a second time, job by job, so that the one to blame is found.
+    A failed job does not stop the others. If a launcher loses its workers, the unfinished jobs are launched again; if
+    that happens a second time, one by one, so that the job that causes it is found.
+
+    Args:
+        jobs: of the grid, finished or not.
+        launch: of Hydra's launcher.
+        order: divides jobs into batches, such as `batches`.
     """
 
     def __init__(self, jobs: Sequence[Job], launch: Launch, order: Order) -> None:
@@ -46,9 +51,10 @@ class Sweep:
         self._crashes = 0
 
     def work(self) -> None:
-        """Do all jobs that are open or failed before; those whose process died are tried again.
+        """Run all jobs that are open or failed before. Jobs whose process died are tried again.
 
-        First together, since it may have been their machine; then one by one, since they may have been too many.
+        They are tried first together, since the machine may have failed, then one by one, since the memory may not have
+        been enough for all.
         """
         todo = [job for job in self.jobs if state_of(job.run) in (State.OPEN, State.FAILED)]
         with _progress(todo):
@@ -59,16 +65,16 @@ class Sweep:
                 self._do([job])
 
     def _do(self, batch: Sequence[Job]) -> list[Job]:
-        """Launch `batch`, note failures, and return the jobs whose process died."""
+        """Launch a batch, record failures, and return the jobs whose process died."""
         first, self._launched = self._launched, self._launched + len(batch)
         try:
             outcomes = self._launch([list(job.words) for job in batch], initial_job_idx=first)
-        except Exception as error:  # the launcher's own: its workers are gone, and with them its answers
+        except Exception as error:  # of the launcher itself: its workers and their outcomes are lost
             return self._after_a_crash(batch, error)
         return [job for job, outcome in zip(batch, outcomes, strict=True) if self._note(job, outcome)]
 
     def _note(self, job: Job, outcome: Any) -> bool:
-        """Keep what became of `job`, unless it did so itself; True if its process died."""
+        """Record the outcome of a job, unless it did so itself; True if its process died."""
         if job.run.is_done:
             forget_failure(job.run)
             return False
@@ -92,7 +98,7 @@ class Sweep:
 
 @contextmanager
 def _progress(jobs: Sequence[Job]) -> Iterator[None]:
-    """While it lasts, a line for each run of `jobs` that is done or fails, wherever it ran, above a bar for all."""
+    """A context that prints a line for each run that finishes or fails, on any machine, above a progress bar."""
     over = threading.Event()
     with tqdm(total=len(jobs), unit="run", disable=None, dynamic_ncols=True) as bar:
         watcher = threading.Thread(target=_watch, args=(list(jobs), bar, over), daemon=True)
@@ -107,7 +113,7 @@ def _progress(jobs: Sequence[Job]) -> Iterator[None]:
 def _watch(jobs: list[Job], bar: "tqdm[Any]", over: threading.Event) -> None:
     waiting, done = [(job, _stamp(job)) for job in jobs], 0
     while waiting:
-        last = over.wait(_POLL_SECONDS)  # first, so that what ended just before is still told
+        last = over.wait(_POLL_SECONDS)  # first, so that runs that ended just before are still reported
         still = []
         for job, before in waiting:
             if job.run.is_done:
@@ -118,14 +124,14 @@ def _watch(jobs: list[Job], bar: "tqdm[Any]", over: threading.Event) -> None:
             stamp = _stamp(job)
             if stamp not in (before, None):
                 tqdm.write(_line(job))
-            still.append((job, stamp))  # which may be tried again
+            still.append((job, stamp))  # may be tried again
         waiting = still
         if last:
             return
 
 
 def _stamp(job: Job) -> int | None:
-    """Changes when a failure of the job is noted."""
+    """A number that changes when a failure of the job is recorded; None without a failure."""
     with suppress(FileNotFoundError):
         return (job.run.folder / FAILURE).stat().st_mtime_ns
     return None
@@ -136,7 +142,7 @@ def _line(job: Job) -> str:
     name = f"{run.settings.dataset_name}  {run.model}  fold {run.fold}/{run.settings.folds}"
     try:
         result = run.result
-    except LeanetError as error:  # the watcher goes on to the other runs
+    except LeanetError as error:  # a damaged result must not stop the watcher
         return f"{name}  {error}"
     if result is not None:
         return f"{name}  F1 {result['f1']:.3f}  AUROC {result['auroc']:.3f}"

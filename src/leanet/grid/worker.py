@@ -1,4 +1,4 @@
-"""A job of a grid, in a process of its own: whatever becomes of that, the worker that waits for it lives on."""
+"""Run a job of a grid in a separate process, so that the launcher's worker survives if it dies."""
 
 import contextlib
 import multiprocessing
@@ -21,31 +21,34 @@ from leanet.grid.plan import LOG, note_failure
 from leanet.grid.share import claimed
 from leanet.runs.cell import Cells, load
 
-if sys.platform == "darwin":  # whose own libraries do not survive a fork
+if sys.platform == "darwin":  # its system libraries do not support fork
     _PROCESSES = multiprocessing.get_context("spawn")
-else:  # a server has imported everything once, and forks each run in milliseconds
+else:  # a server imports everything once, and forks a process for each run in milliseconds
     _PROCESSES = multiprocessing.get_context("forkserver")
-    _PROCESSES.set_forkserver_preload(["leanet.experiment.fold", "sklearn.linear_model"])  # which baselines need
+    _PROCESSES.set_forkserver_preload(["leanet.experiment.fold", "sklearn.linear_model"])  # the latter for baselines
 _GRACE_SECONDS = 60
 
 
 class FailedError(LeanetError):
-    """The run failed, and said why in its folder."""
+    """The run failed, and recorded the reason in its folder."""
 
 
 class DiedError(LeanetError):
-    """The run's process ended without a word: killed, out of memory, or crashed."""
+    """The run's process died: it was killed, ran out of memory, or crashed."""
 
 
 def do(config: DictConfig) -> None:
-    """Do the run that `config` (of leanet.train, with one fold) stands for; what launchers are given to call.
+    """Do one run; launchers call this function.
+
+    Args:
+        config: of leanet.train, with one fold.
 
     Raises:
-        FailedError: what went wrong, in one line, noted in the run's folder; the whole story is in its log.
-        DiedError: the process of the run ended without a word.
+        FailedError: the run failed; the reason is recorded in the run's folder, and the traceback is in its log.
+        DiedError: the process of the run died.
     """
     container: Any = OmegaConf.to_container(config, resolve=True)
-    multiprocessing.set_start_method(None, force=True)  # joblib's workers have one of their own, unknown to the child
+    multiprocessing.set_start_method(None, force=True)  # joblib's workers set one that the child does not know
     with claimed() as share:
         here, there = _PROCESSES.Pipe()
         process = _PROCESSES.Process(target=_child, args=(container, share, there))
@@ -53,7 +56,7 @@ def do(config: DictConfig) -> None:
         there.close()
         try:
             reason = here.recv()
-            process.join(_GRACE_SECONDS)  # loggers may still have something to send
+            process.join(_GRACE_SECONDS)  # loggers may still be sending
         except EOFError:
             process.join()
             raise DiedError(_how_it_ended(process.exitcode)) from None
@@ -65,7 +68,7 @@ def do(config: DictConfig) -> None:
 
 
 def _is_submitted() -> bool:
-    """Whether this is a job of submitit's."""
+    """Whether this process is a job of submitit."""
     return "SUBMITIT_EXECUTOR" in os.environ
 
 
@@ -78,12 +81,13 @@ def _how_it_ended(code: int | None) -> str:
 
 
 def _child(config: dict[str, Any], share: dict[str, str], pipe: Connection) -> None:
-    """Do the run and send None, or in one line what went wrong."""
+    """Do the run, and send None or the reason of its failure through the pipe."""
     os.environ |= share
     if _is_submitted():
-        # Slurm tells every process of a job that its time is over. The worker answers: it ends this one, queues again.
+        # At the time limit, Slurm signals all processes of a job. The worker handles it: it ends this process, and
+        # queues the job again.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2})
-    tqdm.set_lock(threading.RLock())  # its own is a semaphore, which a process that is killed would leave behind
+    tqdm.set_lock(threading.RLock())  # tqdm's default is a semaphore, which a killed process would leave behind
     threading.Thread(target=_end_with_parent, args=(pipe,), daemon=True).start()
     try:
         _run(config)
@@ -96,17 +100,17 @@ def _child(config: dict[str, Any], share: dict[str, str], pipe: Connection) -> N
 
 
 def _reason(error: Exception) -> str:
-    """In one line, and the same for the same mistake, so that it can be told from another."""
+    """The reason of a failure in one line, always the same for the same mistake, so that repetitions are recognised."""
     if isinstance(error, TOLD):
         return in_one_line(error)
     name = type(error).__name__
-    if "OutOfMemory" in name:  # whose text has the bytes that happened to be free
+    if "OutOfMemory" in name:  # its message has the number of free bytes, which varies
         return "out of GPU memory; use a smaller trainer.batch_size or fewer jobs on a GPU"
     return f"{name}: {next(iter(str(error).splitlines()), '')}".removesuffix(": ")
 
 
 def _end_with_parent(pipe: Connection) -> None:
-    """A run whose worker is gone would go on unseen: end with it."""
+    """End this process when its worker has ended."""
     with contextlib.suppress(EOFError, OSError):
         pipe.recv()
     os._exit(1)
@@ -133,7 +137,7 @@ def _run(config: dict[str, Any]) -> None:
 
 
 def _print_to(file: Path) -> None:
-    """Whatever this process prints goes to the end of `file`, C libraries' words and tracebacks too."""
+    """Append all output of this process to a file, with that of C libraries and tracebacks."""
     file.parent.mkdir(parents=True, exist_ok=True)
     log = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for stream in (1, 2):
