@@ -349,9 +349,9 @@ def test_fewer_images_than_the_papers_are_told_and_taken(tmp_path: Path, capsys:
     dataset = made(tmp_path, "cloud", unpacked(tmp_path / "source", files))
     out = capsys.readouterr().out
     assert counts(dataset) == (290, 100)
-    assert "WARNING: cloud Negative: only 290 images found of the paper's 300; going on with those" in out
+    assert "WARNING: cloud Negative: only 290 images found of the paper's 300; all are used" in out
     assert "WARNING: cloud Positive: 9 of 100 are copies of others" in out
-    assert "WARNING: cloud Positive: 1 of 100 stand in the other class too" in out
+    assert "WARNING: cloud Positive: 1 of 100 are in the other class too" in out
     assert "1 empty files left out, cloud/nothing.jpg" in out
     assert re.search(r"^Negative +290 +300$", out, re.MULTILINE)
 

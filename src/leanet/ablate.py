@@ -1,4 +1,4 @@
-"""python -m leanet.ablate: whether finished runs use their attention, measured on their test folds."""
+"""python -m leanet.ablate: measure whether finished runs use their attention, on their test folds."""
 
 import sys
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ ABLATIONS = Rule(
 
 @dataclass(frozen=True)
 class AblateSettings:
-    """The whole of conf/ablate.yaml."""
+    """All settings of conf/ablate.yaml."""
 
     runs: Annotated[str | list[str] | None, RUNS]
     ablation: Annotated[list[str], ABLATIONS]
@@ -41,10 +41,13 @@ class AblateSettings:
 
 
 def ablate(config: dict[str, Any]) -> None:
-    """Write ablation.json into the folder of each run that has attention and lacks it; a line for each.
+    """Write ablation.json for each run with attention that has none yet, and print a line for each run.
+
+    Args:
+        config: resolved configuration of conf/ablate.yaml.
 
     Raises:
-        LeanetError: no such run; or, once all others are done, what is wrong with the first that could not be.
+        LeanetError: no such run; or, after all other runs are done, the first error.
     """
     settings: AblateSettings = read_settings(AblateSettings, config)
     home = Path(settings.paths.runs)
@@ -69,7 +72,7 @@ def ablate(config: dict[str, Any]) -> None:
 
 
 def _asked_for(words: str | Sequence[str] | None, home: Path) -> list[Kept]:
-    """The finished runs of those names, each once; all under `home` where there are no names."""
+    """The finished runs with these names, without duplicates; all under `home` if there are no names."""
     if words is None:
         kept = all_kept(home)
         if not kept:
@@ -80,7 +83,7 @@ def _asked_for(words: str | Sequence[str] | None, home: Path) -> list[Kept]:
 
 
 def _is_to_do(kept: Kept, kinds: Sequence[str]) -> bool:
-    """Says of a run that is not why."""
+    """Whether a run has to be ablated; if not, the reason is printed."""
     reason = ""
     if kept.is_model:
         reason = "was fitted on all images, and has none to test on"

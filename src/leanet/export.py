@@ -1,4 +1,4 @@
-"""python -m leanet.export: a trained detector as one file that runs without leanet."""
+"""python -m leanet.export: write a trained detector to one file that runs without leanet."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from leanet.storage.files import write_bytes
 from leanet.version import __version__
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
-_NEEDED = ("onnx", "onnxscript", "onnxruntime")  # by format=onnx
+_NEEDED = ("onnx", "onnxscript", "onnxruntime")  # packages for format=onnx
 
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """The whole of conf/export.yaml."""
+    """All settings of conf/export.yaml."""
 
     run: Annotated[str | None, PATH]
     format: Annotated[str, one_of(*SUFFIXES)]
@@ -32,7 +32,14 @@ class ExportSettings:
 
 
 def export(config: dict[str, Any]) -> None:
-    """Write the file, after what it says has been compared to what PyTorch says, and print how fast either is."""
+    """Export a detector, after its predictions were compared with PyTorch's, and print the speed of both.
+
+    Args:
+        config: resolved configuration of conf/export.yaml.
+
+    Raises:
+        LeanetError: no such run, a package is missing, or the predictions differ.
+    """
     settings: ExportSettings = read_settings(ExportSettings, config)
     if settings.run is None:
         raise LeanetError("give run=RUN: a run's or a model's folder, name or hash, or a cell's hash")
@@ -60,7 +67,7 @@ def _default_file(found: FoundModel, settings: ExportSettings) -> Path:
 def _write(found: FoundModel, file: Path, settings: ExportSettings) -> None:
     sample = sample_of(settings_in(found.members[0].folder, settings.trust), Path(settings.paths.runs))
 
-    # Here, since they import torch: mistakes in the words are told by now.
+    # Here, since they import torch: mistakes in the settings are reported before.
     from leanet.model.checking import ensure_equal, images_per_second, threads
     from leanet.model.pipeline import ensemble_of, pipeline_of
     from leanet.model.program import Exportable, ExportFacts, asked, program_of

@@ -1,4 +1,4 @@
-"""python -m leanet.fit: cross-validate as leanet.train does, then train on all the images, for use."""
+"""python -m leanet.fit: cross-validate as leanet.train does, then train a model for use on all images."""
 
 import shlex
 from dataclasses import dataclass
@@ -18,13 +18,20 @@ from leanet.runs.cell import Cells
 
 @dataclass(frozen=True)
 class FitSettings(Settings):
-    """conf/train.yaml's, with what conf/fit.yaml adds."""
+    """All settings of conf/fit.yaml: those of conf/train.yaml and `crossvalidate`."""
 
     crossvalidate: Annotated[bool, BOOLEAN] = True
 
 
 def fit(config: dict[str, Any]) -> None:
-    """Do what is missing of the cross-validation and of the model, and write the model's card."""
+    """Finish the cross-validation and the model, and write the model's card.
+
+    Args:
+        config: resolved configuration of conf/fit.yaml.
+
+    Raises:
+        LeanetError: settings or images that do not fit.
+    """
     first: FitSettings = read_settings(FitSettings, config)
     settings = settings_of({name: value for name, value in config.items() if name != "crossvalidate"})
     if settings.fold is not None:

@@ -1,4 +1,4 @@
-"""python -m leanet.info: the networks of a configuration, their sizes at the attention points, parameters, FLOPs."""
+"""python -m leanet.info: print the networks of a configuration, their features, parameters and FLOPs."""
 
 from typing import Any
 
@@ -9,17 +9,24 @@ from leanet.runs.run import Run
 
 
 def info(config: dict[str, Any]) -> None:
-    """Print what `leanet.train` with the same configuration would train; no image is read and nothing written."""
+    """Print the networks that `leanet.train` would train. No image is read and nothing is written.
+
+    Args:
+        config: resolved configuration of conf/info.yaml.
+
+    Raises:
+        LeanetError: settings that do not fit, or networks that do not fit the image size.
+    """
     settings = settings_of(config)
     run = Run(settings, fingerprint="", fold=settings.fold or 1)
     try:
         print(_page(run))
-    except (RuntimeError, ValueError) as error:  # of the networks themselves: sizes that do not fit
+    except (RuntimeError, ValueError) as error:  # raised by networks for sizes that do not fit
         raise LeanetError(f"{run.model} at {settings.image_size} pixels: {str(error).splitlines()[0]}") from error
 
 
 def _page(run: Run) -> str:
-    # Here, since they import torch: mistakes in the settings are told by now.
+    # Here, since they import torch: mistakes in the settings are reported before.
     from leanet.colorizer.build import colorizer_of
     from leanet.model.summary import describe, without_memory
     from leanet.model.weight_facts import unloaded, weight_facts, weights_table

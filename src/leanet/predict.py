@@ -1,4 +1,4 @@
-"""python -m leanet.predict: ask a run, a model or a whole cell about image files."""
+"""python -m leanet.predict: predict image files with a run, a model or all folds of a cell."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ THRESHOLD = Rule(
 
 @dataclass(frozen=True)
 class CostSettings:
-    """What each mistake costs, in any unit."""
+    """The costs of a false alarm and of a miss, in any unit."""
 
     false_alarm: Annotated[float, POSITIVE]
     miss: Annotated[float, POSITIVE]
@@ -30,7 +30,7 @@ class CostSettings:
 
 @dataclass(frozen=True)
 class PredictSettings:
-    """The whole of conf/predict.yaml."""
+    """All settings of conf/predict.yaml."""
 
     run: Annotated[str | None, PATH]
     source: Annotated[str | None, PATH]
@@ -46,12 +46,20 @@ class PredictSettings:
 
     @property
     def rule(self) -> DecisionRule:
+        """How the threshold is chosen."""
         calibrated = self.calibration == "temperature"
         return DecisionRule(self.threshold, self.recall, self.cost.false_alarm, self.cost.miss, calibrated)
 
 
 def predict(config: dict[str, Any]) -> None:
-    """Do what is missing of a prediction, and say what came of it."""
+    """Make or resume a prediction, and print its results.
+
+    Args:
+        config: resolved configuration of conf/predict.yaml.
+
+    Raises:
+        LeanetError: no such run or files, or no validation images for the threshold.
+    """
     settings: PredictSettings = read_settings(PredictSettings, config)
     if settings.run is None or settings.source is None:
         missing = "run" if settings.run is None else "source"
@@ -62,7 +70,7 @@ def predict(config: dict[str, Any]) -> None:
     out = Path(settings.out) if settings.out else None
     prediction = Prediction(found, source, decide(settings.rule, found), settings.overlays, runs, out)
     if len(found.members) < found.folds:
-        print(f"{found.name}: {len(found.members)} of {found.folds} folds are done, and answer together")
+        print(f"{found.name}: {len(found.members)} of {found.folds} folds are done; their predictions are averaged")
     _report(prediction, done_or_do(prediction, settings.accelerator, settings.trust))
 
 
@@ -82,13 +90,13 @@ def _report(prediction: Prediction, done: dict[str, Any]) -> None:
 def _how(threshold: dict[str, Any]) -> str:
     if not threshold["images"]:
         return str(threshold["by"])
-    return f"{threshold['by']}, {threshold['reached']:.3g} on {threshold['images']} validation answers"
+    return f"{threshold['by']}, {threshold['reached']:.3g} on {threshold['images']} validation predictions"
 
 
 def _calibrated(found: dict[str, Any]) -> str:
     how = "by cross-fitting" if found["crossfitted"] else "on the images it was fitted on"
     return (
-        f"calibrated: temperature {found['temperature']:.3g} from {found['images']} validation answers; expected "
+        f"calibrated: temperature {found['temperature']:.3g} from {found['images']} validation predictions; expected "
         f"calibration error {found['error_before']:.3f} before, {found['error_after']:.3f} after ({how})"
     )
 

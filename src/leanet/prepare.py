@@ -1,4 +1,4 @@
-"""python -m leanet.prepare: a dataset of the paper from its published archive."""
+"""python -m leanet.prepare: make one of the paper's datasets from its published archive."""
 
 import os
 import shlex
@@ -29,12 +29,14 @@ BOOL = Rule(lambda v: isinstance(v, bool), "true or false")
 
 @dataclass(frozen=True)
 class DataPaths:
+    """The folder of datasets."""
+
     data: Annotated[str, PATH]
 
 
 @dataclass(frozen=True)
 class PrepareSettings:
-    """The whole of conf/prepare.yaml but the dataset."""
+    """All settings of conf/prepare.yaml except the dataset."""
 
     source: Annotated[str | None, PATH]
     download: Annotated[bool, BOOL]
@@ -47,7 +49,14 @@ class PrepareSettings:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be made, and where."""
+    """The dataset to make.
+
+    Args:
+        name: of the dataset.
+        folder: of the dataset.
+        origin: its source and the paper's numbers of images.
+        settings: how to make it.
+    """
 
     name: str
     folder: Path
@@ -56,26 +65,33 @@ class Plan:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is kept beside the images about where they come from."""
+        """The facts about the images that are kept beside them."""
         origin = self.origin
         about = {"licence": origin.licence, "citation": origin.citation, "page": origin.page}
         return {"dataset": self.name, "draw_seed": self.settings.draw_seed, **about}
 
     @property
     def how(self) -> str:
-        """What to do to get the images, for people."""
+        """How to get the images, for messages."""
         fetch = " or download=true" if self.origin.download else ""
         return f"source=DIR_OR_ARCHIVE{fetch}; get {self.origin.get} from {self.origin.page}"
 
 
 def prepare(config: dict[str, Any]) -> None:
-    """Make the dataset, or check the one that is there, and say what it holds."""
+    """Make a dataset, or check an existing one, and print its contents.
+
+    Args:
+        config: resolved configuration of conf/prepare.yaml.
+
+    Raises:
+        LeanetError: settings that do not fit, images that are not found, or a dataset that was changed.
+    """
     plan = plan_of(config)
     made_before = _is_there(plan.folder)
     if not made_before:
         _check_source(plan)
         workplace = plan.folder.parent / ".prepare" / plan.folder.name
-        with lock(workplace, lambda: print(f"{plan.name}: another process makes it; waiting")):
+        with lock(workplace, lambda: print(f"{plan.name}: waiting for the process that is making it")):
             if not _is_there(plan.folder):
                 _make(plan, workplace)
     counts = check_dataset(plan.folder, plan.facts)
@@ -85,7 +101,7 @@ def prepare(config: dict[str, Any]) -> None:
 
 
 def plan_of(config: dict[str, Any]) -> Plan:
-    """The checked plan of a resolved configuration; LeanetError names the first value that does not fit."""
+    """Check a resolved configuration of conf/prepare.yaml; LeanetError names the first value that does not fit."""
     config = dict(config)
     dataset = config.pop("dataset", None)
     if not isinstance(dataset, dict) or "origin" not in dataset:
@@ -108,9 +124,9 @@ def _is_there(folder: Path) -> bool:
 
 
 def _make(plan: Plan, workplace: Path) -> None:
-    """Find, draw and write, in a folder beside the dataset's.
+    """Find, draw and write the images, in a temporary folder beside the dataset's.
 
-    It has a name that never comes again, so that who lost the lock clears away nothing of the next holder's.
+    Its name is never used again, so that a process that lost the lock removes nothing of the next holder.
     """
     source = Path(plan.settings.source) if plan.settings.source else _fetched(plan)
     for left_over in workplace.glob("making-*"):
@@ -129,7 +145,7 @@ def _make(plan: Plan, workplace: Path) -> None:
 
 
 def _check_source(plan: Plan) -> None:
-    """Raise LeanetError unless there is something to draw from, or an address to fetch it from."""
+    """Raise LeanetError unless there is a source, or an address to download it from."""
     given, download = plan.settings.source, plan.settings.download
     if given and download:
         raise LeanetError("give source=DIR_OR_ARCHIVE or download=true, not both")
@@ -142,14 +158,14 @@ def _check_source(plan: Plan) -> None:
 
 
 def _fetched(plan: Plan) -> Path:
-    """The origin's archive, fetched if it is not there yet."""
+    """The origin's archive, downloaded if needed."""
     file: Node = plan.origin.download or {}
     target = Path(plan.settings.paths.data) / "downloads" / Path(file["name"]).name
     advice = f"get {plan.origin.get} from {plan.origin.page} and give source=FILE"
     most = plan.settings.max_gb * 1e9
     print(f"{plan.name}: fetching {target}")
     Download(file["url"], file.get("bytes"), file.get("sha256"), most, advice).fetch(
-        target, lambda: print(f"{plan.name}: another process is fetching; waiting")
+        target, lambda: print(f"{plan.name}: waiting for the process that is downloading it")
     )
     return target
 
@@ -170,7 +186,7 @@ def _find(plan: Plan, source: Path, spool: Path) -> list[WantedFile]:
 
 
 def _nothing(reader: Reader, name: str, patterns: list[str], labels: str | None) -> str:
-    """What to say of a source without an image of a class."""
+    """The message for a source without images of a class."""
     if reader.not_read:
         return f"holds {min(reader.not_read)}, which leanet does not read; unpack it yourself and give the folder"
     wanted = f"labels={labels} names none that is there" if labels else f"looked for {' or '.join(patterns)}"
@@ -180,15 +196,15 @@ def _nothing(reader: Reader, name: str, patterns: list[str], labels: str | None)
 
 
 def _warn(plan: Plan, drawn: dict[int, Drawn]) -> None:
-    """Say what the draw lacks of the paper's."""
+    """Print in what the draw differs from the paper's numbers."""
     for label, part in drawn.items():
         name, wanted = f"WARNING: {plan.name} {FOLDERS[label]}", plan.origin.counts[label]
         if part.found < wanted:
-            print(f"{name}: only {part.found} images found of the paper's {wanted}; going on with those")
+            print(f"{name}: only {part.found} images found of the paper's {wanted}; all are used")
         if part.copies:
-            print(f"{name}: {part.copies} of {len(part.images)} are copies of others, for want of different ones")
+            print(f"{name}: {part.copies} of {len(part.images)} are copies of others, for lack of different images")
         if part.contradictory:
-            print(f"{name}: {part.contradictory} of {len(part.images)} stand in the other class too")
+            print(f"{name}: {part.contradictory} of {len(part.images)} are in the other class too")
 
 
 def _report(plan: Plan, counts: dict[int, int]) -> None:
@@ -199,7 +215,7 @@ def _report(plan: Plan, counts: dict[int, int]) -> None:
 
 
 def _where(plan: Plan) -> str:
-    """What the train command needs to find the folder."""
+    """The arguments with which the train command finds the folder."""
     data = plan.settings.paths.data
     if plan.folder != Path(data) / plan.name:
         return f" {shlex.quote(f'dataset.root={plan.folder}')}"

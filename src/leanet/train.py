@@ -1,4 +1,4 @@
-"""python -m leanet.train: a detector on each fold of a dataset, judged by cross-validation."""
+"""python -m leanet.train: cross-validate a detector on a dataset."""
 
 from typing import Any
 
@@ -10,7 +10,17 @@ from leanet.runs.cell import Cells
 
 
 def train(config: dict[str, Any]) -> float:
-    """Train what is missing of a cell, print its table, and return its mean F1."""
+    """Train the unfinished runs of a cell, and print its table.
+
+    Args:
+        config: resolved configuration of conf/train.yaml.
+
+    Returns:
+        the mean F1 over the folds.
+
+    Raises:
+        LeanetError: settings or images that do not fit.
+    """
     cell = Cells().of(settings_of(config))
     cross_validate(cell)
     return print_cell(cell.runs)
