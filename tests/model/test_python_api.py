@@ -91,6 +91,6 @@ def test_mistakes_are_one_line(
 def test_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LEANET_RUNS", raising=False)
-    monkeypatch.delitem(vars(leanet), "fit", raising=False)  # the module of the command, where another test has imported it
+    monkeypatch.delitem(vars(leanet), "fit", raising=False)  # the command, if another test imported it
     found = doctest.testmod(python_api)
     assert found.attempted > 8 and found.failed == 0
