@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.flop_counter import FlopCounterMode
 
-from leanet.colorizer.colorizer import ConvTranspose2x2
+from leanet.colorizer.network import ConvTranspose2x2
 from leanet.colorizer.unet import UNet
 from leanet.detector.adn import basic_cnn, resnet18, vgg
 from leanet.detector.caan import mobilenet_caan

@@ -9,7 +9,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from leanet.color import rgb_to_lab
 from leanet.colorizer.autoencoder import Autoencoder
-from leanet.colorizer.colorizer import Colorizer
+from leanet.colorizer.network import Colorizer
 from leanet.colorizer.task import ColorizerTask
 from leanet.colorizer.unet import UNet
 from leanet.config.effective import settings_of

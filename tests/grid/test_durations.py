@@ -39,9 +39,9 @@ def test_what_takes_no_epochs_takes_no_time_and_says_nothing_of_networks(job: Ma
 
 def test_colorizers_too(job: MakeJob) -> None:
     facts = {"images": 12, "image_size": 32, "max_epochs": 3, "seconds": 5.0}  # as TINY has it
-    assert Durations([], [facts]).colorizer(job("point=1")) == pytest.approx(5)
-    assert Durations([], [facts]).colorizer(job("point=1", "colorizer.max_epochs=30")) == pytest.approx(50)
-    assert Durations([]).colorizer(job("point=1")) is None
+    assert Durations([], [facts]).maps(job("point=1")) == pytest.approx(5)
+    assert Durations([], [facts]).maps(job("point=1", "colorizer.max_epochs=30")) == pytest.approx(50)
+    assert Durations([]).maps(job("point=1")) is None
 
 
 def test_what_is_done_of_a_grid_is_read(job: MakeJob) -> None:
@@ -50,9 +50,10 @@ def test_what_is_done_of_a_grid_is_read(job: MakeJob) -> None:
     facts = {"images": 12, "image_size": 32, "max_epochs": 3, "seconds": 5.0}
     write_json(done.run.maps_folder / COLORIZER_FACTS, facts)
     durations = Durations.of([done, open_])
-    assert durations.fit(open_) == pytest.approx(30) and durations.colorizer(open_) == pytest.approx(5)
+    assert durations.fit(open_) == pytest.approx(30) and durations.maps(open_) == pytest.approx(5)
+    assert durations.maps(job("map=padim")) == 0
 
 
 def test_of_three_colorizers_each_trains_on_two_thirds(job: MakeJob) -> None:
     facts = {"images": 12, "image_size": 32, "max_epochs": 3, "seconds": 5.0}
-    assert Durations([], [facts]).colorizer(job("point=1", "map.cross_fit=3")) == pytest.approx(3 * 5 * 2 / 3)
+    assert Durations([], [facts]).maps(job("point=1", "map.cross_fit=3")) == pytest.approx(3 * 5 * 2 / 3)

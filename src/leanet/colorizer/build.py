@@ -2,7 +2,7 @@
 
 from hydra.utils import instantiate
 
-from leanet.colorizer.colorizer import Colorizer
+from leanet.colorizer.network import Colorizer
 from leanet.config.settings import ColorizerSettings
 from leanet.training.batch_norm import set_batch_norm
 

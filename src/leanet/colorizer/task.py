@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from leanet.color import ciede2000, fancy_pca, principal_colors, rgb_to_lab, scale_lab, unscale_lab
-from leanet.colorizer.colorizer import Colorizer
+from leanet.colorizer.network import Colorizer
 from leanet.config.settings import ColorizerSettings
 from leanet.training.batches import SelectedRows, Tensors, batches
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from leanet.colorizer.colorizer import Colorizer, ConvTranspose2x2, down, up
+from leanet.colorizer.network import Colorizer, ConvTranspose2x2, down, up
 
 FILTERS = (64, 128, 256, 512, 512, 512, 512, 512)
 

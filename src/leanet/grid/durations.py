@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from leanet.config.settings import Settings
-from leanet.grid.plan import Job, colorizers_of
+from leanet.grid.plan import Job, by_maps
 from leanet.runs.model_name import variant_name
 from leanet.storage.files import read_json
 from leanet.storage.run_files import COLORIZER_FACTS
@@ -40,7 +40,7 @@ class Durations:
     @classmethod
     def of(cls, jobs: Sequence[Job]) -> "Durations":
         """Those of what is done of the jobs."""
-        folders = [folder for group in colorizers_of(jobs).values() for folder in group[0].run.maker_folders]
+        folders = [folder for group in by_maps(jobs).values() for folder in group[0].run.maker_folders]
         colorizers = [facts for folder in folders if (facts := read_json(folder / COLORIZER_FACTS))]
         return cls(((job.run.settings, result) for job in jobs if (result := job.run.result)), colorizers)
 
@@ -51,8 +51,10 @@ class Durations:
         rate = self._fits.get(_network(job.run.settings), self._any_fit)
         return _expected(rate, job, job.images, job.run.settings.trainer.max_epochs)
 
-    def colorizer(self, job: Job) -> float | None:
-        """Expected seconds for the colorizer, or all colorizers, that the job needs; None if none was ever made."""
+    def maps(self, job: Job) -> float | None:
+        """Expected seconds for the colorizers of the job's maps; None if none was ever made. Maps by features: 0."""
+        if not job.run.settings.has_colorizer:
+            return 0.0
         times = job.run.settings.cross_fit - 1 if job.run.settings.cross_fit else 1  # K that each leave out a K-th
         return _expected(self._colorizer, job, times * job.normals, job.run.settings.colorizer.max_epochs)
 

@@ -77,12 +77,12 @@ def distinct(jobs: Iterable[Job]) -> list[Job]:
     return list(found.values())
 
 
-def colorizers_of(jobs: Iterable[Job]) -> dict[str, list[Job]]:
-    """Group the jobs that use a colorizer by the folder of their maps."""
-    found: defaultdict[str, list[Job]] = defaultdict(list)
+def by_maps(jobs: Iterable[Job]) -> dict[Path, list[Job]]:
+    """Group the jobs whose maps are made by leanet by the folder of their maps."""
+    found: defaultdict[Path, list[Job]] = defaultdict(list)
     for job in jobs:
-        if job.run.settings.has_colorizer:
-            found[str(job.run.maps_folder)].append(job)
+        if job.run.settings.makes_maps:
+            found[job.run.maps_folder].append(job)
     return dict(found)
 
 
@@ -104,12 +104,9 @@ def batches(jobs: Sequence[Job], seconds: Callable[[Job], float | None]) -> list
     Returns:
         one or two batches.
     """
-    makers: dict[Path, Job] = {}
-    unmade = [job for job in jobs if job.run.settings.makes_maps and not job.run.maps_file.exists()]
-    for job in unmade:
-        makers.setdefault(job.run.maps_folder, job)
-    leaders = {job.run.id for job in makers.values()}
-    waiting = {job.run.id for job in unmade} - leaders
+    unmade = [[job for job in sharing if not job.run.maps_file.exists()] for sharing in by_maps(jobs).values()]
+    leaders = {sharing[0].run.id for sharing in unmade if sharing}
+    waiting = {job.run.id for sharing in unmade for job in sharing} - leaders
 
     def urgency(job: Job) -> tuple[bool, float]:
         return job.run.id not in leaders, -(seconds(job) or 0.0)

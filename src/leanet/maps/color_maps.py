@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from leanet.color import chroma_difference, ciede2000, rgb_to_lab, twice_converted_ciede2000
 from leanet.colorizer.build import colorizer_of
-from leanet.colorizer.colorizer import Colorizer
+from leanet.colorizer.network import Colorizer
 from leanet.colorizer.task import ColorizerTask
 from leanet.config.settings import ColorizerSettings, TrainerSettings
 from leanet.errors import LeanetError

@@ -40,6 +40,8 @@ def crossvalidate(
     >>> leaves = SyntheticLeaves(image_size=64, negatives=20, positives=10).load(Path())
     >>> images = list(leaves.images.transpose(0, 2, 3, 1))          # (H, W, 3) uint8 each
     >>> folds = leanet.crossvalidate(images, leaves.labels, image_size=64, adn="lab_statistics", folds=2)
+    fold 1/2  lab_statistics  F1 0.571  AUROC 0.660
+    fold 2/2  lab_statistics  F1 0.600  AUROC 0.660
     >>> list(folds[["model", "fold"]].itertuples(index=False, name=None))
     [('lab_statistics', 1), ('lab_statistics', 2)]
 

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.model_summary.model_summary import ModelSummary
 from tabulate import tabulate
 from torch import Tensor, nn
 
-from leanet.colorizer.colorizer import Colorizer
+from leanet.colorizer.network import Colorizer
 from leanet.detector.caan import Caan, ExternalNetwork, TimmCaan
 from leanet.detector.catalogue import is_channels_last
 from leanet.detector.frozen import RGB, Frozen

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]  # a cell's dataset and identity: the same images may have two names
 Fold = tuple[int, int]  # split seed and number
+Record = dict[str, Any]  # a fold, by the names of columns
 Cell = Any  # a row of `cells_of`, as itertuples gives it
 
 KEY = ["dataset", "cell"]
@@ -50,9 +51,12 @@ def cells_of(folds: DataFrame) -> DataFrame:
     return cells
 
 
-def each_cell(folds: DataFrame) -> dict[Key, DataFrame]:
-    """The folds of each cell, in the table's order."""
-    return dict(iter(folds.groupby(KEY, sort=False)))
+def records_of(folds: DataFrame, columns: Sequence[str]) -> dict[Key, list[Record]]:
+    """Some columns of the folds as dictionaries, by cell; much quicker than a table for each of many cells."""
+    found: dict[Key, list[Record]] = {}
+    for record in folds[[*KEY, *columns]].to_dict("records"):
+        found.setdefault((record["dataset"], record["cell"]), []).append(record)
+    return found
 
 
 def of_keys(folds: DataFrame, keys: Sequence[Key]) -> DataFrame:
@@ -91,13 +95,16 @@ def by_split(values: Mapping[Fold, float]) -> list[list[float]]:
     return list(found.values())
 
 
-def fold_names(folds: DataFrame) -> list[str]:
-    """A cell's folds for people: 1, or `1, split 2` and `1, split 2, seed 3` where those differ."""
-    differing = [name for name in SEEDS if folds[name].nunique() > 1]
-    records = folds[["fold", *SEEDS]].to_dict("records")
+def fold_names(runs: Sequence[Record]) -> list[str]:
+    """Names of a cell's folds: 1, or `1, split 2` and `1, split 2, seed 3` where those differ.
+
+    Args:
+        runs: with `fold`, `split_seed` and `seed`.
+    """
+    differing = [name for name in SEEDS if len({run[name] for run in runs}) > 1]
     return [
         ", ".join([str(run["fold"]), *(f"{name.removesuffix('_seed')} {run[name]}" for name in differing)])
-        for run in records
+        for run in runs
     ]
 
 

@@ -43,33 +43,34 @@ def results(home: Path | str) -> DataFrame:
     A run whose files are damaged is left out, and a line on stderr names the file. predictions.csv is not read, except
     of runs of older versions, whose results do not name the images that they saw.
 
+    A column that does not apply to a fold is None or NaN. The columns:
+
+    - what was run: `run`, `cell` (the identity of the runs that differ in nothing but the fold), `folder`.
+    - images: `dataset` (told apart where several sets have one name, as in `leaves (root=a)`), `dataset_name`,
+      `fingerprint`, `root`, `image_size`, and each setting of the dataset as `dataset.…`.
+    - names: `model` (resnet18+direct@4-pos0.5); without its share of positives `unthinned`; without its point
+      `row`; without both `method`; without point and balanced loss `paper_row`; `plain`, the model that sees the
+      images alone and is compared with it; `variant` (+direct).
+    - settings: `adn`, `caan`, `input`, `attention` (what of it is not as in the paper), `point` (1…5; None without
+      attention or at several points), `points` (as text: 2+3), `map`, `colorizer`, `balance`, `positive_rate`
+      (0…1), `epochs` (0 for a model that is not trained in epochs), `folds`, `fold` (1…folds), `folds_file`,
+      `validation` (0…0.5), `seed`, `split_seed`, and each setting of the training and of the networks in use by its
+      name in config.yaml, such as `adn.lr` and `trainer.batch_size`.
+    - figures on the fold's test images, each 0…1: `f1`, `auroc`, `ap`, `floor` (F1 of always answering positive);
+      `thresholded` (F1 above a threshold that validation images chose); `caan_f1`, `caan_auroc` (of CAAN's own
+      head); `combined`, `weighted`, `combined_auroc` (F1 and AUROC of both heads together).
+    - `validated` (F1 on validation images); `constant`, `shuffled`, `constant_auroc`, `shuffled_auroc` (the loss
+      without the attention, by leanet.ablate); `attention_sd`; `collapsed` (all test images got the same answer).
+    - `seconds` (of the training), `parameters` (that are trained), `device`, and each version as `versions.…`.
+    - numbers of images: `train_negative`, `train_positive`, `test_negative`, `test_positive`; `test_share` (0…1, of
+      test images among those and the training images); `positives_of_all` (0…1, positives that were trained on
+      among all training images of the fold).
+
     Args:
         home: the folder of the runs (`paths.runs`).
 
     Returns:
-        A pandas DataFrame with a row for each fold, by dataset and model; empty if no run is done. A column that does
-        not apply to a fold is None or NaN. The columns are:
-
-        - what was run: `run`, `cell` (the identity of the runs that differ in nothing but the fold), `folder`.
-        - images: `dataset` (told apart where several sets have one name, as in `leaves (root=a)`), `dataset_name`,
-          `fingerprint`, `root`, `image_size`, and each setting of the dataset as `dataset.…`.
-        - names: `model` (resnet18+direct@4-pos0.5); without its share of positives `unthinned`; without its point
-          `row`; without both `method`; without point and balanced loss `paper_row`; `plain`, the model that sees the
-          images alone and is compared with it; `variant` (+direct).
-        - settings: `adn`, `caan`, `input`, `attention` (what of it is not as in the paper), `point` (1…5; None without
-          attention or at several points), `points` (as text: 2+3), `map`, `colorizer`, `balance`, `positive_rate`
-          (0…1), `epochs` (0 for a model that is not trained in epochs), `folds`, `fold` (1…folds), `folds_file`,
-          `validation` (0…0.5), `seed`, `split_seed`, and each setting of the training and of the networks in use by its
-          name in config.yaml, such as `adn.lr` and `trainer.batch_size`.
-        - figures on the fold's test images, each 0…1: `f1`, `auroc`, `ap`, `floor` (F1 of always answering positive);
-          `thresholded` (F1 above a threshold that validation images chose); `caan_f1`, `caan_auroc` (of CAAN's own
-          head); `combined`, `weighted`, `combined_auroc` (F1 and AUROC of both heads together).
-        - `validated` (F1 on validation images); `constant`, `shuffled`, `constant_auroc`, `shuffled_auroc` (the loss
-          without the attention, by leanet.ablate); `attention_sd`; `collapsed` (all test images got the same answer).
-        - `seconds` (of the training), `parameters` (that are trained), `device`, and each version as `versions.…`.
-        - numbers of images: `train_negative`, `train_positive`, `test_negative`, `test_positive`; `test_share` (0…1, of
-          test images among those and the training images); `positives_of_all` (0…1, positives that were trained on
-          among all training images of the fold).
+        a pandas DataFrame with a row for each fold, sorted by dataset and model; empty if no run is done.
     """
     found = []
     for file in sorted(Path(home).glob(f"detectors/*/{RESULT}")):

@@ -130,7 +130,7 @@ def mistakes(selection: Selection) -> Drawn:
 
 def _mistakes_of(gallery: Gallery, folds: DataFrame) -> Figure:
     [cell] = cells_of(folds).itertuples()
-    pictures = list(zip(fold_names(folds), map(gallery.of, folds["folder"]), strict=True))
+    pictures = list(zip(fold_names(folds.to_dict("records")), map(gallery.of, folds["folder"]), strict=True))
     title = f"{cell.dataset} · {cell.model} · {cell.runs} of {cell.expected} folds"
     return panels.draw_mistakes(title, worst_mistakes(pictures))
 

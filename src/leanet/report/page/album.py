@@ -18,7 +18,7 @@ from leanet.report.predictions import Predictions
 from leanet.storage.files import read_array
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    pass
 
 MOST_BYTES = 40_000_000  # of all pictures; what comes later is left out, and the page says so
 IMAGE_SIDE, MAP_SIDE = 80, 64
@@ -32,8 +32,8 @@ def add_pictures(page: PageData, gallery: Gallery) -> None:
     for place, rows in enumerate(page.rows):
         if not rows:  # no predictions could be read
             continue
-        pairs = zip(page.data["cells"], page.folds, strict=True)
-        members = [(told, folds) for told, folds in pairs if told["images"] == place]
+        pairs = zip(page.data["cells"], page.folders, strict=True)
+        members = [(told, folders) for told, folders in pairs if told["images"] == place]
         try:
             _add_set(page.data, place, rows, members, gallery)
         except LeanetError as error:
@@ -42,14 +42,13 @@ def add_pictures(page: PageData, gallery: Gallery) -> None:
 
 
 def _add_set(
-    data: Data, place: int, rows: dict[ImageKey, int], members: Sequence[tuple[Data, DataFrame]], gallery: Gallery
+    data: Data, place: int, rows: dict[ImageKey, int], members: Sequence[tuple[Data, list[str]]], gallery: Gallery
 ) -> None:
-    folders = [folder for _, folds in members for folder in folds["folder"]]
-    data["images"][place]["sprite"] = _kept(data, _images(gallery, folders, rows))
+    every = [folder for _, folders in members for folder in folders]
+    data["images"][place]["sprite"] = _kept(data, _images(gallery, every, rows))
     maps: dict[tuple[Path, ...], int | None] = {}
     # The best rows come first, while there is room.
-    for told, folds in sorted(members, key=lambda member: (not member[0]["best"], -member[0]["f1"][0])):
-        folders = list(folds["folder"])
+    for told, folders in sorted(members, key=lambda member: (not member[0]["best"], -member[0]["f1"][0])):
         runs = [gallery.of(folder) for folder in folders]
         if runs[0].run.settings.needs_maps:
             key = tuple(pictures.run.maps_file for pictures in runs)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from leanet.config.differences import Facts, differences
 from leanet.data.images import THRESHOLD
 from leanet.errors import LeanetError
 from leanet.report.cells import (
-    KEY,
     SEEDS,
     Cell,
+    Record,
     best_points,
     by_split,
     cells_of,
-    each_cell,
     fold_names,
     own_of,
+    records_of,
     said,
     scores,
     shared_of,
@@ -41,11 +42,26 @@ if TYPE_CHECKING:
 MOST_IMAGES = 3000  # of a dataset; of more, those with the largest mistakes are shown
 
 Data = dict[str, Any]
-T = TypeVar("T")
 ImageKey = tuple[str, str]  # SHA-256 and name of a file
 _FIGURES = ("f1", "auroc", "ap")
 _COUNTS = ("train_negative", "train_positive", "test_negative", "test_positive")
 _OF_RUNS = ("folder", "fold", *SEEDS, *_FIGURES, *_COUNTS, "validated", "seconds")
+
+
+@dataclass
+class Numbered:
+    """Different values in the order of their first appearance."""
+
+    values: list[Any] = field(default_factory=list)
+    _places: dict[str, int] = field(default_factory=dict)
+
+    def place(self, value: Any) -> int:
+        """The index of a value, which is added if it is new."""
+        key = json.dumps(value, sort_keys=True, default=str)
+        if key not in self._places:
+            self._places[key] = len(self.values)
+            self.values.append(value)
+        return self._places[key]
 
 
 @dataclass(frozen=True)
@@ -54,12 +70,12 @@ class PageData:
 
     data: `cells`, and what they point into: `groups` (what they were trained with, in words), `configs`, `versions`,
         `images`, and `sprites`, which are still to be drawn.
-    folds: of each of data["cells"], its rows of the table of finished folds.
+    folders: of each of data["cells"], the folders of its runs.
     rows: of each of data["images"], the places of its images in its sprites.
     """
 
     data: Data
-    folds: list[DataFrame]
+    folders: list[list[str]]
     rows: list[dict[ImageKey, int]]
 
 
@@ -67,45 +83,36 @@ def page_data(folds: DataFrame) -> PageData:
     """All but the pictures."""
     groups = tables_of(folds)
     differing = differences([shared for shared, _ in groups])
-    configs: list[Facts] = []  # what many cells share is in the page once
-    versions: list[Facts] = []
-    sets: list[tuple[str, int]] = []
+    configs, versions, sets = Numbered(), Numbered(), Numbered()  # what many cells share is in the page once
     told: list[Data] = []
-    frames: list[DataFrame] = []
+    folders: list[list[str]] = []
     for number, (_, members) in enumerate(groups):
         cells, lift_of = with_details(cells_of(members)), lifts(members)
         made = [name for name in members.columns if name.startswith("versions.")]
-        runs = each_cell(members[[*KEY, *_OF_RUNS, *made]])  # fewer columns, since there are many cells
+        records = records_of(members, [*_OF_RUNS, *made])
         best = set(best_points(cells, "dataset", "row", "details")["key"])
         spreads = {name: scores(members, name) for name in (*_FIGURES, "floor", "seconds")}
         for cell, config in zip(cells.itertuples(), _configs(cells), strict=True):
-            frame = runs[cell.key]
+            runs = records[cell.key]
             values = {name: by_split(by_cell[cell.key]) for name, by_cell in spreads.items()}
-            facts = _cell(cell, frame, values, lift_of.get(cell.key)) | {"group": number, "best": cell.key in best}
-            facts |= {"config": _place(configs, config), "versions": _place(versions, _versions(frame))}
-            told.append(facts | {"images": _place(sets, (cell.dataset, cell.image_size))})
-            frames.append(frame)
-    read = [_predictions(facts, frame) for facts, frame in zip(told, frames, strict=True)]
-    images = [_images_of(place, told, read) for place in range(len(sets))]
+            facts = _cell(cell, runs, values, lift_of.get(cell.key)) | {"group": number, "best": cell.key in best}
+            facts |= {"config": configs.place(config), "versions": versions.place(_versions(runs[-1]))}
+            told.append(facts | {"images": sets.place([cell.dataset, cell.image_size])})
+            folders.append([run["folder"] for run in runs])
+    read = [_predictions(facts, of_cell) for facts, of_cell in zip(told, folders, strict=True)]
+    images = [_images_of(place, told, read) for place in range(len(sets.values))]
     data = {
         "cells": told,
         "groups": [said({name: shared[name] for name in differing}) for shared, _ in groups],
-        "configs": configs,
-        "versions": versions,
+        "configs": configs.values,
+        "versions": versions.values,
         "images": [shown for shown, _ in images],
         "sprites": [],
     }
-    return PageData(data, frames, [rows for _, rows in images])
+    return PageData(data, folders, [rows for _, rows in images])
 
 
-def _place(values: list[T], value: T) -> int:
-    """The place of a value among the different ones, to which it is added if it is new."""
-    if value not in values:
-        values.append(value)
-    return values.index(value)
-
-
-def _cell(cell: Cell, folds: DataFrame, values: Mapping[str, list[list[float]]], lift: Lift | None) -> Data:
+def _cell(cell: Cell, runs: Sequence[Record], values: Mapping[str, list[list[float]]], lift: Lift | None) -> Data:
     spreads = {name: repeated(values[name]) for name in _FIGURES}
     means = {name: fmean(value for split in values[name] for value in split) for name in ("floor", "seconds")}
     return {
@@ -122,8 +129,8 @@ def _cell(cell: Cell, folds: DataFrame, values: Mapping[str, list[list[float]]],
         "seconds": means["seconds"],
         "parameters": int(cell.parameters) if cell.parameters > 0 else None,
         "lift": lift and {**{n: _shown(getattr(lift.comparison, n)) for n in ("mean", "low", "high")}, "p": lift.p},
-        "runs": [_run(name, run) for name, run in zip(fold_names(folds), folds.itertuples(), strict=True)],
-        "curves": _curves(folds),
+        "runs": [_run(name, run) for name, run in zip(fold_names(runs), runs, strict=True)],
+        "curves": _curves([run["folder"] for run in runs]),
         "maps": None,
         "attention": None,
         "evidence": None,
@@ -136,10 +143,10 @@ def _shown(value: float | None) -> float | None:
     return None if value is None or value != value else round(value, 3)
 
 
-def _run(name: str, run: Any) -> Data:
-    figures = {figure: _shown(getattr(run, figure)) for figure in _FIGURES}
-    counts = {"train": [run.train_negative, run.train_positive], "test": [run.test_negative, run.test_positive]}
-    return {"name": name, **figures, **counts, "validation": _shown(run.validated), "seconds": run.seconds}
+def _run(name: str, run: Record) -> Data:
+    figures = {figure: _shown(run[figure]) for figure in _FIGURES}
+    counts = {part: [run[f"{part}_negative"], run[f"{part}_positive"]] for part in ("train", "test")}
+    return {"name": name, **figures, **counts, "validation": _shown(run["validated"]), "seconds": run["seconds"]}
 
 
 def _configs(cells: DataFrame) -> list[Facts]:
@@ -151,15 +158,15 @@ def _configs(cells: DataFrame) -> list[Facts]:
     ]
 
 
-def _versions(folds: DataFrame) -> Facts:
-    last = folds.iloc[-1].filter(regex=r"^versions\.").dropna()
-    return {name.removeprefix("versions."): version for name, version in last.items()}
+def _versions(run: Record) -> Facts:
+    found = {name.removeprefix("versions."): version for name, version in run.items() if name.startswith("versions.")}
+    return {name: version for name, version in found.items() if isinstance(version, str)}  # older runs lack some
 
 
-def _curves(folds: DataFrame) -> dict[str, list[float]]:
+def _curves(folders: Sequence[str]) -> dict[str, list[float]]:
     """Losses by epoch, the means over the folds that ran as long as the longest."""
     columns: dict[str, list[Numbers]] = {}
-    for folder in folds["folder"]:
+    for folder in folders:
         try:
             curves = by_name(read_curves(Path(folder)))
         except LeanetError as error:
@@ -176,10 +183,10 @@ def _curves(folds: DataFrame) -> dict[str, list[float]]:
     return found
 
 
-def _predictions(told: Data, folds: DataFrame) -> list[Predictions]:
+def _predictions(told: Data, folders: Sequence[str]) -> list[Predictions]:
     """Of each run of a cell; what is gone or damaged is said in its `missing`."""
     found = []
-    for folder in folds["folder"]:
+    for folder in folders:
         try:
             found.append(Predictions.of(folder))
         except LeanetError as error:

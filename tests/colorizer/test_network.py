@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import conv_transpose2d
 
-from leanet.colorizer.colorizer import ConvTranspose2x2
+from leanet.colorizer.network import ConvTranspose2x2
 
 
 @pytest.mark.parametrize("channels", [5, 500])  # fewer weights than features, and more
