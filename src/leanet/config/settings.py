@@ -229,10 +229,12 @@ class Settings:
 
     @property
     def dataset_name(self) -> str:
+        """The dataset's name, in names of runs and in reports."""
         return str(self.dataset["name"])
 
     @property
     def image_size(self) -> int:
+        """S, to which images are resized."""
         return int(self.dataset["image_size"])
 
     @property

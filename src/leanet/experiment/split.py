@@ -77,5 +77,11 @@ def tensors_of(
 
 
 def divisor_of(run: Run, maps: Tensor, rows: Split) -> float | None:
-    """The number by which the run's maps (N, 1, S, S) are divided; None: each map by its own maximum."""
+    """The number by which a run's maps are divided; None: each map by its own maximum.
+
+    Args:
+        run: its `map.scaling` decides.
+        maps: (N, 1, S, S).
+        rows: of the run; with `map.scaling=fold`, the training maps decide.
+    """
     return map_divisor(maps, run.settings.map.scaling, torch.from_numpy(rows.train))

@@ -44,7 +44,16 @@ class Recipe(ABC):
 
     @abstractmethod
     def fit(self, normals: Rows, folder: Path, label: str) -> nn.Module:
-        """Fit a map maker on the images in the rows `normals` alone, and keep it in `folder`."""
+        """Fit a map maker on normal images, and keep it.
+
+        Args:
+            normals: rows of the images that it is fitted on; no other images are used.
+            folder: in which it is kept.
+            label: of the run, in messages.
+
+        Returns:
+            the map maker.
+        """
 
     @abstractmethod
     def maps(self, maker: nn.Module) -> Iterator[Tensor]:

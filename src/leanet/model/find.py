@@ -58,6 +58,7 @@ class FoundModel:
 
     @property
     def is_cell(self) -> bool:
+        """Whether it is a cell, and not one run or model."""
         return self.folds > 1
 
 

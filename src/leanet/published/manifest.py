@@ -112,7 +112,9 @@ def _name(image: WantedFile, nth: int) -> str:
 def _copy(image: WantedFile, target: Path) -> None:
     shutil.copyfile(image.path, target)
     if _sha256(target) != image.sha256:
-        raise LeanetError(f"{image.path}: changed while it was read; give the command again when it is at rest")
+        raise LeanetError(
+            f"{image.path}: changed while it was read; give the command again when no other program changes it"
+        )
 
 
 def _sha256(path: Path) -> str:

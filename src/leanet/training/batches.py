@@ -36,9 +36,11 @@ class SelectedRows:
 
     @property
     def nbytes(self) -> int:
+        """The size of the rows in bytes."""
         return self.tensor.element_size() * self.shape.numel()
 
     def to(self, device: torch.device) -> Tensor:
+        """Read all rows to a device."""
         return self.tensor[self.rows].to(device)
 
 
@@ -84,6 +86,7 @@ class ShuffledBatches:
 
     @property
     def rows(self) -> int:
+        """The number of images."""
         return len(next(iter(self.tensors.values())))
 
     def __len__(self) -> int:
