@@ -25,7 +25,9 @@ class Autoencoder(Colorizer):
     def __init__(self, image_size: int, bottleneck: int = 64, dropout: float = 0.0) -> None:
         super().__init__()
         if image_size % 2 ** len(FILTERS):
-            raise ValueError(f"the autoencoder halves an image {len(FILTERS)} times; {image_size} pixels do not allow it")
+            raise ValueError(
+                f"the autoencoder halves an image {len(FILTERS)} times; {image_size} pixels are not possible"
+            )
         encoder, channels = [], 3
         for level, width in enumerate(FILTERS):
             encoder.append(down(channels, width, normalized=level > 0))
