@@ -1,4 +1,4 @@
-"""What people look at, made from finished runs.
+"""Tables, figures, statistics, the HTML page and W&B, made from finished runs.
 
-results.py reads them into one table. cells.py groups its rows; everything else shows a part of it.
+results.py reads all finished folds into one table, and cells.py groups its rows. Everything else shows a part of it.
 """

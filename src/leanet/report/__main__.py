@@ -1,4 +1,4 @@
-"""python -m leanet.report: tables, figures and a page of finished runs, or a push of them to W&B."""
+"""python -m leanet.report: make tables, figures or a page of finished runs, or push them to W&B."""
 
 import sys
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from leanet.report.selection import Selection, check_against, chosen
 from leanet.report.wandb.destination import Destination
 from leanet.report.write_tables import write_tables
 
-WORDS = ("page", "wandb")  # what may stand without a value
+WORDS = ("page", "wandb")  # settings that may be given without a value
 
 _TABLES = (*TABLES, "cells")
 _FIGURES = (3, 4, 5, 6, "points", "lifts", "curves", "mistakes")
@@ -38,7 +38,7 @@ COLUMNS = Rule(
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """The whole of conf/report.yaml."""
+    """All settings of conf/report.yaml."""
 
     table: Annotated[int | str, TABLE]
     columns: Annotated[list[str] | None, COLUMNS]
@@ -56,7 +56,14 @@ class ReportSettings:
 
 
 def report(config: dict[str, Any]) -> None:
-    """Make the report that the configuration describes; LeanetError where there are no finished runs for it."""
+    """Make a report.
+
+    Args:
+        config: resolved configuration of conf/report.yaml.
+
+    Raises:
+        LeanetError: there are no finished runs for it.
+    """
     settings: ReportSettings = read_settings(ReportSettings, config)
     home = Path(settings.paths.runs)
     folds = results(home)
@@ -71,20 +78,20 @@ def report(config: dict[str, Any]) -> None:
     versus, data = lifts.Versus(settings.lift_of, settings.against), Path(settings.paths.data)
     selection = Selection(home, folds, data, settings.trust, settings.datasets, settings.models, versus)
     if settings.figure is not None:
-        from leanet.report.figures.draw import write_figures  # here, since tables do without matplotlib
+        from leanet.report.figures.draw import write_figures  # here, since tables need no matplotlib
 
         return write_figures(selection, settings.figure)
     if settings.page:
         from leanet.report.page.write import write_page
 
-        # Its figures are the usual ones of what is left, whatever the names.
+        # The page shows the usual figures of the selected folds, as if no datasets or models were named.
         return print(f"written: {write_page(replace(selection, datasets=None, models=None))}")
     if not write_tables(selection, settings.table, settings.columns):
         raise LeanetError(f"table={settings.table}: none of its runs is done in {home}; table=cells shows what is")
 
 
 def main() -> None:
-    """Run the command as it was typed."""
+    """Run the command from the command line."""
     words = [f"{word}=true" if word in WORDS else word for word in sys.argv[1:]]
     sys.argv[1:] = [list_as_texts(word, frozenset({"datasets", "models"})) for word in words]
     run_command(report, "report", ReportSettings)

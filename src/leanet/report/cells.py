@@ -1,4 +1,4 @@
-"""Groups of the table of finished folds: its cells, their scores, and the cells that belong together."""
+"""Group the table of finished folds: its cells, their scores, and the cells that can be compared in one table."""
 
 from __future__ import annotations
 
@@ -17,24 +17,27 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]  # a cell's dataset and identity: the same images may have two names
 Fold = tuple[int, int]  # split seed and number
-Record = dict[str, Any]  # a fold, by the names of columns
-Cell = Any  # a row of `cells_of`, as itertuples gives it
+Record = dict[str, Any]  # a fold, by names of columns
+Cell = Any  # a row of `cells_of`, from itertuples
 
 KEY = ["dataset", "cell"]
 SEEDS = ["split_seed", "seed"]
-# What the cells of one table have in common. Other settings belong to their networks, and so to the table's rows.
+# Settings that all cells of one table have in common. Others are of networks, and so of the table's rows.
 SHARED = ["dataset.image_size", "folds", "folds_file", "validation"]
 OF_EPOCHS = ["trainer.max_epochs", "trainer.batch_size", "trainer.precision", "seed"]
 _GROUPS = ("adn.", "caan.", "colorizer.", "map.")
 
 
 def cells_of(folds: DataFrame) -> DataFrame:
-    """A row for each cell, in the table's order.
+    """A table with a row for each cell.
+
+    Args:
+        folds: as `results` returns them.
 
     Returns:
-        the columns of the cell's first fold, and: `key`; `done` and `expected`, its finished folds and all of them;
-        `runs`, which are more than folds if a fold was trained from several seeds; `mean_f1` over folds; `collapsed`,
-        how many runs are. `seed` and `split_seed` are text as 0+1 where there are several.
+        the columns of the cell's first fold, and `key`; `done` and `expected`, the numbers of finished folds and of all
+        folds; `runs`, the number of runs, larger than `done` if folds were trained from several seeds; `mean_f1` over
+        folds; `collapsed`, the number of collapsed runs. Several values of `seed` or `split_seed` are joined: 0+1.
     """
     f1, groups = scores(folds, "f1"), folds.groupby(KEY, sort=False)
     cells = folds.drop_duplicates(KEY).copy()
@@ -52,7 +55,7 @@ def cells_of(folds: DataFrame) -> DataFrame:
 
 
 def records_of(folds: DataFrame, columns: Sequence[str]) -> dict[Key, list[Record]]:
-    """Some columns of the folds as dictionaries, by cell; much quicker than a table for each of many cells."""
+    """Some columns of the folds as dictionaries, by cell; much faster than a table for each cell."""
     found: dict[Key, list[Record]] = {}
     for record in folds[[*KEY, *columns]].to_dict("records"):
         found.setdefault((record["dataset"], record["cell"]), []).append(record)
@@ -60,15 +63,23 @@ def records_of(folds: DataFrame, columns: Sequence[str]) -> dict[Key, list[Recor
 
 
 def of_keys(folds: DataFrame, keys: Sequence[Key]) -> DataFrame:
-    """The folds of these cells, cell by cell in this order."""
+    """The folds of cells, in the order of `keys`."""
     places = folds.groupby(KEY, sort=False).indices
     return folds.iloc[[place for key in keys for place in places[key]]]
 
 
 def scores(folds: DataFrame, figure: str) -> dict[Key, dict[Fold, float]]:
-    """A figure of each fold that has it, by cell; the mean over the seeds where a fold was trained from several.
+    """A score of each fold, by cell. Folds without it are left out.
 
-    Scores of one fold share their test images: as values of their own they would make five folds look like ten.
+    If a fold was trained from several seeds, it is the mean over seeds: these scores share their test images, and are
+    not independent values.
+
+    Args:
+        folds: as `results` returns them.
+        figure: the column; also `at_prior` and `caan`.
+
+    Returns:
+        scores by cell, then by (split seed, fold).
     """
     found: dict[Key, dict[Fold, float]] = {key: {} for key in zip(folds["dataset"], folds["cell"], strict=True)}
     values = folds[KEY].assign(fold=folds["fold"], split=folds["split_seed"], value=_values(folds, figure))
@@ -79,16 +90,16 @@ def scores(folds: DataFrame, figure: str) -> dict[Key, dict[Fold, float]]:
 
 
 def _values(folds: DataFrame, figure: str) -> Series | list[float | None]:
-    """A figure of every fold; `at_prior` is read from the predictions."""
+    """A score of every fold; `at_prior` is computed from the predictions."""
     if figure != "at_prior":
         return folds["caan_f1" if figure == "caan" else figure]
     columns = zip(*(folds[name] for name in ("balance", "folder", "train_negative", "train_positive")), strict=True)
-    # With a balanced loss, 0.5 has the share of positives in it already.
+    # A balanced loss already accounts for the share of positives, so that the threshold stays 0.5.
     return [f1_at_prior(folder, *counts) if balance == "none" else None for balance, folder, *counts in columns]
 
 
 def by_split(values: Mapping[Fold, float]) -> list[list[float]]:
-    """A figure of each fold → one list for each cross-validation; several are repeats with other splits."""
+    """Divide the scores of folds into one list for each cross-validation, that is, for each split seed."""
     found: dict[int, list[float]] = {}
     for (split, _), value in sorted(values.items()):
         found.setdefault(split, []).append(value)
@@ -96,7 +107,7 @@ def by_split(values: Mapping[Fold, float]) -> list[list[float]]:
 
 
 def fold_names(runs: Sequence[Record]) -> list[str]:
-    """Names of a cell's folds: 1, or `1, split 2` and `1, split 2, seed 3` where those differ.
+    """Names of a cell's folds: `1`, or `1, split 2` and `1, split 2, seed 3` if split or seed differ.
 
     Args:
         runs: with `fold`, `split_seed` and `seed`.
@@ -109,12 +120,12 @@ def fold_names(runs: Sequence[Record]) -> list[str]:
 
 
 def shared_of(cells: DataFrame) -> list[Facts]:
-    """Of each cell, the settings that all cells of a table have in common."""
+    """For each cell, the settings that all cells of a table must have in common."""
     return list(cells.reindex(columns=[*SHARED, *OF_EPOCHS, "split_seed"]).to_dict("records"))
 
 
 def own_of(cells: DataFrame) -> list[Facts]:
-    """Of each cell, the settings of its networks; without those that have no value."""
+    """For each cell, the settings of its networks, without None."""
     names = [name for name in cells.columns if name.startswith(_GROUPS)]
     return [
         {name: value for name, value in record.items() if value is not None}
@@ -123,9 +134,10 @@ def own_of(cells: DataFrame) -> list[Facts]:
 
 
 def _binding(cell: Cell, shared: Facts) -> Facts:
-    """The shared settings that change the cell's numbers: what fits itself has no epochs and no seed.
+    """The shared settings that change the cell's results.
 
-    The precision is that of a colorizer as well, where there is one.
+    A model without epochs does not depend on settings of epochs and on the seed; on the precision only if its maps are
+    made by a colorizer.
     """
     if cell.epochs:
         return shared
@@ -134,9 +146,9 @@ def _binding(cell: Cell, shared: Facts) -> Facts:
 
 
 def pooled(folds: DataFrame) -> DataFrame:
-    """The table with cells that differ in nothing but their seeds as one: a repeated cross-validation.
+    """Merge cells that differ only in their seeds into one cell: a repeated cross-validation.
 
-    A colorizer's own seed is one of them where it follows the other; it is then left out of the table.
+    The colorizer's seed is merged too if it equals the seed of the run; it is then removed from the table.
     """
     if "colorizer.seed" in folds:
         follows = folds["colorizer.seed"] == folds["seed"]
@@ -153,9 +165,12 @@ def pooled(folds: DataFrame) -> DataFrame:
 
 
 def tables_of(folds: DataFrame) -> list[tuple[Facts, DataFrame]]:
-    """The folds that may stand in one table, with their shared settings: other epochs or seeds are another table.
+    """Divide folds into tables of comparable cells, which share settings such as epochs and seed.
 
-    A cell without epochs stands in each table that it fits, below those with.
+    A cell without epochs is in all tables that it fits, after the cells with epochs.
+
+    Returns:
+        for each table, the shared settings and its folds.
     """
     cells, found = cells_of(folds), list[tuple[Facts, list[Key]]]()
     for cell, shared in sorted(
@@ -170,7 +185,12 @@ def tables_of(folds: DataFrame) -> list[tuple[Facts, DataFrame]]:
 
 
 def tables_named(name: str, folds: DataFrame) -> list[tuple[str, DataFrame]]:
-    """The folds that may stand in one table or figure, with its file's name: figure4; of several figure4-epochs100."""
+    """Divide folds as `tables_of`, with a file name for each table: figure4, or figure4-epochs100 if there are several.
+
+    Args:
+        name: the beginning of the file names.
+        folds: as `results` returns them.
+    """
     groups = tables_of(folds)
     differing = differences([shared for shared, _ in groups])
     return [
@@ -180,9 +200,9 @@ def tables_named(name: str, folds: DataFrame) -> list[tuple[str, DataFrame]]:
 
 
 def cells_named(name: str, folds: DataFrame) -> list[tuple[str, DataFrame]]:
-    """The folds of each cell with the name of its own figure's file: mistakes-strawberry-resnet18+mobilenet-point4.
+    """Divide folds by cell, with a file name for each, such as mistakes-strawberry-resnet18+mobilenet-point4.
 
-    Cells that still are called alike, since their networks were set otherwise, get their id as well.
+    Cells whose names are equal, since they differ in settings of networks, get their id too.
     """
     named = [
         (f"{table}-{file_words(cell.dataset)}-{cell.model.replace('@', '-point')}", cell, members)
@@ -197,17 +217,17 @@ def cells_named(name: str, folds: DataFrame) -> list[tuple[str, DataFrame]]:
 
 
 def file_words(text: str) -> str:
-    """A text as a part of a file's name: folder (root=a/b) as folder-root=a-b."""
+    """Replace characters that do not belong in file names: `folder (root=a/b)` becomes `folder-root=a-b`."""
     return re.sub(r"[^\w.+=-]+", "-", text).strip("-")
 
 
 def said(shared: Facts) -> str:
-    """Settings in words: image_size 64, epochs 100."""
+    """Settings in words: `image_size 64, epochs 100`."""
     return ", ".join(f"{short(name)} {value}" for name, value in shared.items() if value is not None)
 
 
 def with_details(cells: DataFrame) -> DataFrame:
-    """The cells with the column `details`: what tells rows of one name apart, as in ` (adn.lr=0.1)`; mostly empty."""
+    """Add the column `details`: settings in which rows of the same name differ, as ` (adn.lr=0.1)`; usually empty."""
     by_row: dict[str, list[Facts]] = {}
     own = own_of(cells)
     for row, facts in zip(cells["row"], own, strict=True):
@@ -221,10 +241,14 @@ def with_details(cells: DataFrame) -> DataFrame:
 
 
 def best_points(cells: DataFrame, *names: str) -> DataFrame:
-    """Of the cells that agree in the columns `names`, the one whose point has the largest mean F1 over the test folds.
+    """For each group of cells, choose the point with the largest mean F1 over the test folds, as the paper does.
 
-    That is how the paper chooses. Points with more finished folds come first, since a mean over fewer says something
-    else; of equals, the shallower.
+    Points with more finished folds come first, since means over different folds are not comparable. Of equal points,
+    the shallower one is chosen.
+
+    Args:
+        cells: as `cells_of` returns them.
+        names: the columns in which the cells of a group are equal.
     """
     order = cells.assign(shallow=[point or 0 for point in cells["point"]])
     order = order.sort_values(["done", "mean_f1", "shallow"], ascending=[False, False, True], kind="stable")
@@ -232,6 +256,6 @@ def best_points(cells: DataFrame, *names: str) -> DataFrame:
 
 
 def _joined(seeds: Sequence[int]) -> int | str:
-    """One seed as it is, several as 0+1+2."""
+    """A single seed, or several as text: 0+1+2."""
     different = sorted(set(seeds))
     return different[0] if len(different) == 1 else "+".join(map(str, different))

@@ -1,4 +1,4 @@
-"""CSV files, read in one way; and the losses by epoch that runs and colorizers keep."""
+"""Read CSV files, and the losses by epoch of runs and colorizers."""
 
 import csv
 from pathlib import Path
@@ -8,7 +8,7 @@ from leanet.storage.run_files import CURVES
 
 
 def csv_rows(file: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file by its header; none where there is no file."""
+    """The rows of a CSV file by the names of its header; empty if there is no file."""
     try:
         with file.open(encoding="utf-8", newline="") as lines:
             return list(csv.DictReader(lines))
@@ -17,7 +17,13 @@ def csv_rows(file: Path) -> list[dict[str, str]]:
 
 
 def read_curves(folder: Path) -> list[dict[str, float]]:
-    """curves.csv of a run or a colorizer: {"epoch": 1, "loss": …} for each epoch; none where no losses were kept.
+    """Read curves.csv of a run or a colorizer.
+
+    Args:
+        folder: of the run or colorizer.
+
+    Returns:
+        {"epoch": 1, "loss": …} for each epoch; empty if there is no file.
 
     Raises:
         LeanetError: the file is damaged.

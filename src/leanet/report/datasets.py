@@ -1,4 +1,4 @@
-"""Sets of images that have the same name, told apart: by their fingerprints, and for people by what differs."""
+"""Distinguish datasets of the same name, by their fingerprints and, for people, by settings that differ."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,10 +20,12 @@ _NOT_THE_IMAGES = ("_target_", "name", "image_size", "folds_file", "origin")  # 
 
 @dataclass
 class CellRecords:
-    """The runs of a cell on their way into the table.
+    """The runs of a cell before they are in the table.
 
-    fingerprint: of the images; None where the results do not tell it.
-    records: a record of each run, by the names of the table's columns.
+    Args:
+        settings: of the cell.
+        fingerprint: of the images; None if the results do not have it.
+        records: for each run, its values by names of columns.
     """
 
     settings: Settings
@@ -32,10 +34,13 @@ class CellRecords:
 
 
 def identify(cells: Sequence[CellRecords]) -> None:
-    """Give each record its fingerprint, and its dataset a name that no other set of images has.
+    """Add the fingerprint and a unique name of the dataset to each record.
 
-    Two sets under the name `folder` become `folder (root=leaves)` and `folder (root=pills)`. The fingerprint tells
-    them apart where no setting does. Sets of different image sizes share no table, and are not compared.
+    Two datasets named `folder` become `folder (root=leaves)` and `folder (root=pills)`; if no setting differs, the
+    fingerprint is added. Datasets of different image sizes are in different tables, and are not compared.
+
+    Args:
+        cells: all cells; their records are changed in place.
     """
     _complete(cells)
     sets: dict[tuple[str, int], dict[str, Facts]] = {}  # by name and size, then by what identifies the images
@@ -55,13 +60,13 @@ def identify(cells: Sequence[CellRecords]) -> None:
 
 
 def _settings(cell: CellRecords) -> Facts:
-    """The settings of its dataset that say which images those are."""
+    """The settings of a cell's dataset that identify the images."""
     given = {name: value for name, value in cell.settings.dataset.items() if name not in _NOT_THE_IMAGES}
     return {**given, "root": cell.settings.root}
 
 
 def _words(sets: Iterable[Facts]) -> list[str]:
-    """For each of the sets what differs from the others, in parentheses; nothing for a single one."""
+    """For each dataset, the settings that differ from the others, in parentheses; empty for a single one."""
     every = list(sets)
     names = [name for name in differences(every) if name != "fingerprint" and all(name in facts for facts in every)]
     times = Counter(_said(facts, names) for facts in every)
@@ -73,10 +78,10 @@ def _said(facts: Facts, names: Sequence[str]) -> str:
 
 
 def _complete(cells: Sequence[CellRecords]) -> None:
-    """Find the fingerprints of older runs, whose results do not tell them.
+    """Find the fingerprints of older runs, whose results do not have them.
 
-    It is that of the test images of all folds. Where not all folds are done, it is the one among those of the other
-    cells that the cell's identity was made of.
+    It is computed from the test images of all folds. If not all folds are finished, the fingerprints of other cells are
+    tried, until one gives the cell's identity.
     """
     known: dict[str, dict[str, None]] = {}
     for cell in cells:
@@ -89,7 +94,7 @@ def _complete(cells: Sequence[CellRecords]) -> None:
 
 
 def _of_all_folds(records: Sequence[Facts]) -> str | None:
-    """The fingerprint of a dataset whose images have all been tested; None where a fold is missing, or its file."""
+    """The fingerprint from the test images of all folds; None if a fold or its predictions are missing."""
     if len({record["fold"] for record in records}) < records[0]["folds"]:
         return None
     with suppress(LeanetError):
@@ -100,7 +105,7 @@ def _of_all_folds(records: Sequence[Facts]) -> str | None:
 
 
 def _recognised(cell: CellRecords, known: Iterable[str]) -> str | None:
-    with suppress(LeanetError):  # files that its identity depends on may be gone
+    with suppress(LeanetError):  # files that the identity depends on may be gone
         identity = cell.records[0]["cell"]
         return next((found for found in known if Run(cell.settings, found, 1).cell == identity), None)
     return None

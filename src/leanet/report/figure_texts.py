@@ -1,4 +1,4 @@
-"""The figures of tables as text, and a sentence on each that does not say itself what it is."""
+"""The scores of tables as text, and notes that explain them."""
 
 from __future__ import annotations
 
@@ -48,9 +48,15 @@ NOTHING = "–"
 
 
 class FigureTexts:
-    """What tables say of the cells of one table, in which all lifts are compared.
+    """The texts for the cells of one table.
 
-    cells: as `cells_of` has them, with their `details`.
+    Args:
+        folds: of the table; p-values of lifts are adjusted for all of its cells.
+        versus: what lifts compare.
+
+    Attributes:
+        cells: as `cells_of` returns them, with `details`.
+        lifts: by cell.
     """
 
     def __init__(self, folds: DataFrame, versus: Versus = PLAIN) -> None:
@@ -59,16 +65,17 @@ class FigureTexts:
         self._scores = cache(lambda figure: scores(folds, figure))
 
     def has(self, figure: str) -> bool:
-        """Whether any cell has the figure."""
+        """Whether any cell has the score."""
         return any(self._scores(figure).values())
 
     def of(self, cell: Cell, figure: str, points: Sequence[Cell] = ()) -> str:
-        """A figure of a cell: mean ± SD over its folds, or as its note says; – for what it has not.
+        """A score of a cell as text: mean ± SD over its folds, or as its note describes; – if it has none.
 
         Args:
-            figure: of FIGURES.
-            points: for a row of the paper's tables, the cells of all its points that are there. F1 is then followed by
-                the point in parentheses, and by what there is if that is not all.
+            cell: a row of `cells`.
+            figure: one of `FIGURES`.
+            points: for a row of the paper's tables, the cells of all its points. F1 is then followed by the point in
+                parentheses and, if folds or points are missing, by their numbers.
         """
         if figure in ("lift", "detectable"):
             return self._lift(cell, figure)
@@ -77,7 +84,7 @@ class FigureTexts:
         if figure in OF_SEVERAL_POINTS and cell.point is not None:
             return self._nested(points) if figure == "nested" else self._left_out(points)
         values = self._values(cell, "f1" if figure in (*OF_SEVERAL_POINTS, "between") else figure)
-        # F1 above a threshold is of all folds or of none, or it could not be compared with F1.
+        # `thresholded` is shown only if all folds have it, since otherwise it is not comparable with F1.
         if not values or (figure == "thresholded" and len(values) < cell.done):
             return NOTHING
         if figure == "seconds":
@@ -103,7 +110,7 @@ class FigureTexts:
         return NOTHING if found is None else f"{found:.3f}"
 
     def _left_out(self, points: Sequence[Cell]) -> str:
-        """Each repeat for itself: in another, other folds test the same images."""
+        """F1 by `left_out_point`, separately for each repeat, since other repeats test the same images."""
         test = self._by_point(points, "f1")
         chosen = []
         for split in sorted({split for values in test.values() for split, _ in values}):
@@ -115,7 +122,7 @@ class FigureTexts:
         return pooled_spread(chosen) if chosen else NOTHING
 
     def _nested(self, points: Sequence[Cell]) -> str:
-        """With the points that the folds chose, in their order."""
+        """F1 by `nested_point`, with the points that were chosen, in the order of folds."""
         choice = nested_point(self._by_point(points, "f1"), self._by_point(points, "validated"))
         if choice is None:
             return NOTHING
@@ -123,7 +130,7 @@ class FigureTexts:
 
 
 def is_whole(cell: Cell, points: Sequence[Cell]) -> bool:
-    """Whether all folds of a row's best cell are done, and all of its points are there."""
+    """Whether all folds of a row's best cell are finished, and the row has all five points."""
     return bool((cell.point is None or len(points) == 5) and cell.done == cell.expected)
 
 
@@ -136,7 +143,13 @@ def _point_and_rest(cell: Cell, points: Sequence[Cell]) -> str:
 
 
 def notes(figures: Sequence[str], folds: DataFrame, versus: Versus = PLAIN) -> list[str]:
-    """A sentence for each figure that does not say itself what it is; `folds` may be those of several tables."""
+    """Notes that explain scores.
+
+    Args:
+        figures: of `FIGURES`; those that need no explanation are skipped.
+        folds: of one table or several.
+        versus: what lifts compare.
+    """
     families = [next(iter(lifts(members, versus).values()), None) for _, members in tables_of(folds)]
     tests = " / ".join(str(found.tests) for found in families if found) or "0"
     words = {"tests": tests, "figure": versus.figure_in_words, "other": versus.other_in_words}

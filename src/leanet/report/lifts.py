@@ -1,4 +1,4 @@
-"""What attention, or another input, adds to the same ADN without it, over a whole table."""
+"""Lifts: how much attention, or another input, adds to the same ADN without it, for all cells of a table."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ FIGURES = ("f1", "thresholded", "at_prior", "auroc", "ap")
 
 @dataclass(frozen=True)
 class Versus:
-    """What is compared.
+    """What lifts compare.
 
     Args:
-        figure: of FIGURES.
-        model: whose figure it is compared with, trained on as many positives; None: the same ADN without attention.
+        figure: the score, one of `FIGURES`.
+        model: the model to compare with, at the same share of positives; None: the same ADN without attention.
     """
 
     figure: str = "f1"
@@ -28,14 +28,16 @@ class Versus:
 
     @property
     def figure_in_words(self) -> str:
+        """The score for people."""
         return {"f1": "F1", "auroc": "AUROC", "ap": "average precision"}.get(self.figure, self.figure)
 
     @property
     def other_in_words(self) -> str:
+        """The model to compare with, for people."""
         return self.model or "the plain ADN"
 
     def is_other(self, cell: Cell) -> bool:
-        """Whether others are compared with `cell`."""
+        """Whether other cells are compared with this one."""
         return bool(cell.unthinned == self.model if self.model else cell.model == cell.plain)
 
 
@@ -44,12 +46,12 @@ PLAIN = Versus()
 
 @dataclass(frozen=True)
 class Lift:
-    """A cell's F1, or another figure, less the plain ADN's, fold by fold.
+    """The score of a cell minus that of the plain ADN, fold by fold.
 
     Args:
-        comparison: with the corrected resampled t-test and its interval.
-        p: its p-value, adjusted by Holm's method for all the comparisons that were made.
-        tests: how many those are.
+        comparison: the corrected resampled t-test with its interval.
+        p: its p-value, adjusted by Holm's method for all comparisons of the table.
+        tests: the number of comparisons.
     """
 
     comparison: Comparison
@@ -57,7 +59,7 @@ class Lift:
     tests: int
 
     def __str__(self) -> str:
-        """+0.012 [−0.030, +0.054] p=0.43; the mean alone for a single fold."""
+        """Mean, interval and p as +0.012 [−0.030, +0.054] p=0.43; for a single fold, only the mean."""
         found = self.comparison
         if found.low is None or found.high is None or self.p is None:
             return _signed(found.mean)
@@ -65,9 +67,16 @@ class Lift:
 
 
 def lifts(folds: DataFrame, versus: Versus = PLAIN) -> dict[Key, Lift]:
-    """The lifts of all cells whose counterpart is in the table as well, with a fold in common.
+    """Compute the lifts of all cells that have a counterpart with common folds in the table.
 
-    Every cell is a test of its own, all five points of a row: so the best of them is paid for.
+    All five points of a row are tests of their own, so that Holm's method corrects for choosing the best one.
+
+    Args:
+        folds: of one table.
+        versus: what is compared.
+
+    Returns:
+        lifts by cell.
     """
     cells = cells_of(folds)
     cells = cells.assign(rival=_rivals(cells, versus))
@@ -86,10 +95,10 @@ def lifts(folds: DataFrame, versus: Versus = PLAIN) -> dict[Key, Lift]:
 
 
 def _rivals(cells: DataFrame, versus: Versus) -> list[tuple[object, ...]]:
-    """What a cell and the one that it is compared with agree in.
+    """For each cell, the values in which it and its counterpart are equal.
 
-    With a named model, the dataset and the share of positives. Otherwise the plain ADN and its own settings, but for
-    what a frozen one makes of maps, which the plain one does not see.
+    With a named model, these are the dataset and the share of positives. Otherwise they are the dataset, the plain ADN
+    and its settings, except those of a frozen network that concern maps, which the plain ADN does not use.
     """
     if versus.model:
         return list(zip(cells["dataset"], cells["positive_rate"], strict=True))

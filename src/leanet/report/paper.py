@@ -1,7 +1,7 @@
 """The paper's own results: Tables 3 and 5 to 8 of Katafuchi & Tokunaga 2021 (arXiv 2109.05493), from paper.csv.
 
-F1 of five folds as printed: for a model with attention at the best of the five points, which the test folds chose.
-docs/paper-tables.md says which numbers are doubtful.
+F1 of five folds as printed; for a model with attention, at the best of the five points by the test folds.
+docs/paper-tables.md lists the numbers that are doubtful.
 """
 
 from dataclasses import dataclass
@@ -26,13 +26,15 @@ LABELS = {adn + variant: ADNS[adn] + VARIANTS[variant] for adn in ADNS for varia
 
 @dataclass(frozen=True)
 class Published:
-    """One number of the paper.
+    """One result of the paper.
 
     Args:
-        model: as `Run.model` has it, but without the point: resnet18+mobilenet.
-        point: the best of five, in parentheses in the paper; None without attention.
+        table: its number.
+        dataset: its name.
+        model: as `Run.model`, without the point: resnet18+mobilenet.
+        point: the best of the five points, in parentheses in the paper; None without attention.
         f1: mean over five folds.
-        sd: their standard deviation; the paper does not say which.
+        sd: SD over folds; the paper does not define it.
     """
 
     table: int
@@ -45,7 +47,13 @@ class Published:
 
 @dataclass(frozen=True)
 class PaperRow:
-    """A row's head: the model, its name in the paper (ResNet18 + MobileNet-small CAAN), and millions of parameters."""
+    """The head of a row.
+
+    Args:
+        model: as in `Published`.
+        label: the model's name in the paper, as ResNet18 + MobileNet-small CAAN.
+        parameters: in millions.
+    """
 
     model: str
     label: str
@@ -54,7 +62,13 @@ class PaperRow:
 
 @dataclass(frozen=True)
 class PaperTable:
-    """A table of the paper, rows and datasets in its order; cells by dataset and model."""
+    """A table of the paper.
+
+    Args:
+        rows: in the paper's order.
+        datasets: in the paper's order.
+        cells: results by dataset and model.
+    """
 
     rows: list[PaperRow]
     datasets: list[str]
@@ -62,7 +76,7 @@ class PaperTable:
 
 
 def paper_table(number: int) -> PaperTable:
-    """One of the five tables; ValueError for a table without results."""
+    """Read one of the paper's tables 3 and 5 to 8; ValueError for other numbers."""
     if number not in TABLES:
         raise ValueError(f"paper_table({number}): results are in tables {TABLES}")
     lines = [line for line in csv_rows(Path(__file__).with_name("paper.csv")) if line["table"] == str(number)]

@@ -1,4 +1,4 @@
-"""The paper's tables filled with finished runs, its own numbers beside ours."""
+"""The paper's tables with the results of finished runs beside the paper's."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 LOSSES = {"none": "", "weights": ", balanced loss", "prior": ", prior-adjusted loss"}  # by trainer.balance
-PLACE = ["dataset", "row", "details"]  # the columns that say where in a table a cell stands
+PLACE = ["dataset", "row", "details"]  # the columns that determine a cell's place in a table
 
-Row = tuple[str, str]  # a model without its point, and what tells it from others of the name
-Mark = Callable[[str, int], str]  # a text and its rank, 1 or 2 → the text, marked
-MARKS: dict[str, Mark] = {  # best and second best; CSV marks neither
+Row = tuple[str, str]  # a model without its point, and its details
+Mark = Callable[[str, int], str]  # marks a text by its rank, 1 or 2
+MARKS: dict[str, Mark] = {  # for the best and second best; none in CSV
     "md": lambda text, rank: f"**{text}**" if rank == 1 else f"*{text}*",
     "tex": lambda text, rank: f"\\textbf{{{text}}}" if rank == 1 else f"\\underline{{{text}}}",
     "csv": lambda text, rank: text,
@@ -27,17 +27,19 @@ MARKS: dict[str, Mark] = {  # best and second best; CSV marks neither
 
 
 def belonging(folds: DataFrame, paper: PaperTable) -> DataFrame:
-    """The folds that have a place in the paper's table: of its rows, or of such that were trained with another loss."""
+    """The folds of models and datasets in the paper's table, also with another loss."""
     rows = {row.model for row in paper.rows}
     return folds[folds["dataset_name"].isin(paper.datasets) & folds["paper_row"].isin(rows)]
 
 
 class PaperLayout:
-    """A table of the paper with our cells in its places; rows with other settings follow those of the paper.
+    """A table of the paper with the finished cells in its places. Rows with other settings follow those of the paper.
 
     Args:
-        folds: of one table, in which all lifts are compared.
-        datasets: the columns that are wanted; None: all of the table's.
+        paper: the paper's table.
+        folds: of one table; p-values of lifts are adjusted for all of its cells.
+        versus: what lifts compare.
+        datasets: the columns to show; None: all datasets of the table.
     """
 
     def __init__(
@@ -56,10 +58,12 @@ class PaperLayout:
         self._points = {place: list(members.itertuples()) for place, members in cells.groupby(PLACE)}
 
     def table(self, figures: Sequence[str], mark: Mark, only_filled: bool = False) -> Table:
-        """Header and rows of texts: for each dataset ours in `figures`, and the paper's F1; the best are marked.
+        """Header and rows of texts: for each dataset the scores and the paper's F1.
 
         Args:
-            only_filled: whether to leave out the datasets and rows of which nothing is done.
+            figures: the scores, of `figure_texts.FIGURES`.
+            mark: marks the best and the second-best F1.
+            only_filled: whether to leave out datasets and rows without finished runs.
         """
         filled = {dataset for dataset, *_ in self._best}, {(row, details) for _, row, details in self._best}
         datasets = [name for name in self._datasets if not only_filled or name in filled[0]]
@@ -83,7 +87,7 @@ class PaperLayout:
         return header, rows
 
     def _labels(self) -> Iterator[tuple[str, Row, PaperRow | None]]:
-        """The rows: a label, ours, and the paper's, which has none with another loss."""
+        """For each row its label, the finished model, and the paper's row; None for another loss."""
         for row in self._paper.rows:
             for balance, words in LOSSES.items():
                 ours = self._rows[(self._rows["paper_row"] == row.model) & (self._rows["balance"] == balance)]
@@ -95,7 +99,7 @@ class PaperLayout:
         return self._texts.of(self._best[place], figure, self._points[place]) if place in self._best else NOTHING
 
     def _ranks(self, dataset: str) -> dict[Row, int]:
-        """The rows with the best and the second-best F1, among those that are whole; none if there is one."""
+        """The rows with the best and the second-best F1 among complete rows; empty if there is only one."""
         whole = {
             (place[1], place[2]): round(cell.mean_f1, 3)
             for place, cell in self._best.items()
@@ -106,12 +110,12 @@ class PaperLayout:
 
 
 def counted(cell: Cell) -> str:
-    """A cell's trainable parameters in millions; older runs did not count them."""
+    """A cell's trainable parameters in millions; – for older runs, which did not count them."""
     return f"{cell.parameters / 1e6:.1f}" if cell.parameters > 0 else NOTHING
 
 
 def paper_text(number: Published | None) -> str:
-    """A number of the paper as it is printed there: 0.948 ± 0.039 (4)."""
+    """A result of the paper as printed: 0.948 ± 0.039 (4)."""
     if number is None:
         return NOTHING
     return f"{number.f1:.3f} ± {number.sd:.3f}{f' ({number.point})' if number.point else ''}"

@@ -1,4 +1,4 @@
-"""What a finished run said of its test images."""
+"""The predictions of a finished run for its test images."""
 
 import csv
 from dataclasses import dataclass
@@ -16,11 +16,13 @@ from leanet.storage.run_files import RESULT
 
 @dataclass(frozen=True)
 class Predictions:
-    """predictions.csv of a run: N test images.
+    """The content of predictions.csv: N test images.
 
-    names, sha256: of their files.
-    labels: (N,), 0 or 1.
-    probabilities: (N,), of being anomalous, by the ADN.
+    Args:
+        names: of the files.
+        sha256: of the files.
+        labels: (N,), 0 normal and 1 anomalous.
+        probabilities: (N,), P(anomalous) by the ADN.
     """
 
     names: tuple[str, ...]
@@ -35,7 +37,7 @@ class Predictions:
 
     @classmethod
     def of(cls, folder: Path | str) -> "Predictions":
-        """Those of the finished run in `folder`; LeanetError where they are gone or damaged."""
+        """Read the predictions of a finished run; LeanetError if they are gone or damaged."""
         file, result = Path(folder) / "predictions.csv", read_result(Path(folder) / RESULT) or {}
         try:
             rows = csv_rows(file)
@@ -55,11 +57,16 @@ NO_PREDICTIONS = Predictions((), (), np.zeros(0, np.int64), np.zeros(0))
 
 
 def f1_at_prior(folder: str, negatives: int, positives: int) -> float:
-    """F1 of the run in `folder` above the share of positives among the images that it trained on.
+    """F1 of a run with the share of positives in its training images as the threshold.
 
-    Where positives are rare in training, P(anomalous) of an image of which nothing else is known is that share and not
-    0.5: above it, what was seen speaks for an anomaly. The same as 0.5 after the correction of King & Zeng (2001),
-    *Logistic regression in rare events data*, §4.2, to classes that are equally frequent.
+    If positives are rare in training, the prior P(anomalous) is that share and not 0.5; a larger probability means
+    evidence for an anomaly. This is equal to the threshold 0.5 after the correction of King & Zeng (2001), *Logistic
+    regression in rare events data*, §4.2, to equally frequent classes.
+
+    Args:
+        folder: of the run.
+        negatives: number of normal training images.
+        positives: number of anomalous training images.
     """
     found = Predictions.of(folder)
     return f1_above(positives / (negatives + positives), found.probabilities, found.labels)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _NEEDED = {"f1", "auroc", "ap", "floor", "images"}
 _GROUPS = ("adn", "caan", "colorizer", "map")  # of settings
-FIGURES = {  # each by the keys under which a result has it
+FIGURES = {  # for each column, the keys in result.json
     **{name: (name,) for name in ("f1", "auroc", "ap", "floor", "seconds", "parameters", "positives_of_all")},
     "attention_sd": ("attention_sd",),
     "validated": ("validation", "f1"),
@@ -85,8 +85,12 @@ def results(home: Path | str) -> DataFrame:
 
 
 def as_table(runs: Iterable[tuple[Path, Result]]) -> DataFrame:
-    """The table of these runs, each given as its folder and its result.json; see `results`."""
-    import pandas as pd  # here, since commands that make no table need not wait for it
+    """Make a table as `results` does.
+
+    Args:
+        runs: folder and content of result.json of each run.
+    """
+    import pandas as pd  # here, since commands without tables need no pandas
 
     by_cell: dict[tuple[str, str], list[tuple[Path, Result]]] = {}  # the same images may have two names
     for folder, result in runs:
@@ -105,16 +109,16 @@ def as_table(runs: Iterable[tuple[Path, Result]]) -> DataFrame:
     every = [record for cell in cells for record in cell.records]
     names = dict.fromkeys(name for record in every for name in record)
     table = pd.DataFrame({name: [record.get(name) for record in every] for name in names}, dtype=object)
-    return table.astype({name: float for name in FIGURES if name in names}).copy()  # in one piece, which is quicker
+    return table.astype({name: float for name in FIGURES if name in names}).copy()  # one block of memory is faster
 
 
 def leave_out(error: LeanetError) -> None:
-    """Say on stderr that something is left out, and why."""
+    """Print on stderr what is left out, and why."""
     print(f"leanet: left out: {error}", file=sys.stderr)
 
 
 def _dataset_name(folder: Path, result: Result) -> str:
-    """As the dataset is called today: once, every dataset=folder was called folder."""
+    """The name of a run's dataset. Older versions named every `dataset=folder` `folder`; it gets its present name."""
     if result["dataset"] != "folder" or "fingerprint" in result:
         return str(result["dataset"])
     dataset = read_config(folder).get("dataset")
@@ -135,7 +139,7 @@ def _cell(dataset: str, runs: list[tuple[Path, Result]]) -> CellRecords:
 
 
 def _names(settings: Settings) -> Facts:
-    """What the model is called, and what identifies it."""
+    """The names of a model, and the settings that identify it."""
     attends = settings.has_attention
     return {
         "model": model_name(settings),
@@ -161,7 +165,7 @@ def _names(settings: Settings) -> Facts:
 
 
 def _settings(settings: Settings, config: Facts) -> Facts:
-    """Each setting of the dataset, the training, and of those networks that have a say; older runs lack some."""
+    """The settings of dataset, training, and the networks that are used; older runs lack some."""
     used = _GROUPS if settings.needs_maps else ("adn",)
     groups = {name: config[name] for name in ("dataset", *used, "trainer") if config.get(name)}
     named = {name: config[name] for name in ("folds", "seed", "split_seed")}
@@ -169,7 +173,7 @@ def _settings(settings: Settings, config: Facts) -> Facts:
 
 
 def _of_run(folder: Path, result: Result, config: Facts) -> Facts:
-    """What one run was, and its figures."""
+    """Facts and scores of one run."""
     images = {f"{part}_{name}": count for part in ("train", "test") for name, count in result["images"][part].items()}
     test = images["test_negative"] + images["test_positive"]
     digest, colorizer = result.get("folds_file"), result.get("colorizer")
@@ -179,7 +183,7 @@ def _of_run(folder: Path, result: Result, config: Facts) -> Facts:
         "folder": str(folder),
         "folds_file": str(digest)[:12] if digest else config["dataset"].get("folds_file"),
         "dataset.image_size": result["image_size"],
-        "colorizer_folder": colorizer if isinstance(colorizer, str) else None,  # several are of cross-fitted maps
+        "colorizer_folder": colorizer if isinstance(colorizer, str) else None,  # a list with cross-fitting
         "collapsed": bool(result.get("collapsed")),
         **images,
         "test_share": test / (test + images["train_negative"] + images["train_positive"]),
@@ -189,7 +193,7 @@ def _of_run(folder: Path, result: Result, config: Facts) -> Facts:
 
 
 def _value(result: Result, keys: Iterable[str]) -> float | None:
-    """None where the run has no such figure: it has no attention, or was made before it was kept."""
+    """A value of a result; None if the run does not have it, for example without attention, or is too old."""
     value: Any = result
     for key in keys:
         value = None if value is None else value.get(key)

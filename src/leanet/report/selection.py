@@ -1,4 +1,4 @@
-"""What a report is about: the finished folds of the datasets and models that were named."""
+"""Select the finished folds of a report by the names of datasets and models."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Selection:
-    """What figures and the page are made of.
+    """The input of figures and the page.
 
     Args:
         home: the folder of the runs (`paths.runs`).
-        folds: the chosen rows of `results(home)`.
-        data: the folder of datasets on this machine (`paths.data`), where pictures look for images.
-        trust: whether pictures may run code that is not leanet's own, if a run's config.yaml names such.
-        datasets, models: the names by which the folds were chosen; None where none were named.
-        versus: what lifts are of.
+        folds: the selected rows of `results(home)`.
+        data: the folder of datasets on this machine (`paths.data`), in which images are looked for.
+        trust: whether to run code named in a run's config.yaml that is not part of leanet.
+        datasets: the names by which folds were selected; None: all.
+        models: the names by which folds were selected; None: all.
+        versus: what lifts compare.
     """
 
     home: Path
@@ -37,10 +38,16 @@ class Selection:
 
 
 def chosen(folds: DataFrame, home: Path, datasets: Sequence[str] | None, models: Sequence[str] | None) -> DataFrame:
-    """The folds of these datasets and models; of all where none are named.
+    """Select folds by datasets and models.
+
+    Args:
+        folds: as `results` returns them.
+        home: the folder of the runs, for messages.
+        datasets: names; None: all.
+        models: names; None: all.
 
     Raises:
-        LeanetError: no run is done, or none of one of the names.
+        LeanetError: no run is finished, or none with one of the names.
     """
     if folds.empty:
         raise LeanetError(f"paths.runs={home}: no run is done there")
@@ -56,7 +63,7 @@ def chosen(folds: DataFrame, home: Path, datasets: Sequence[str] | None, models:
 
 
 def check_against(folds: DataFrame, against: str | None) -> None:
-    """LeanetError unless `against` is the name of a model in the table, without its share of positives."""
+    """Raise LeanetError unless `against` is None or a model in the table, named without its share of positives."""
     there = set(folds["unthinned"])
     if against is not None and against not in there:
         raise LeanetError(f"against={against}: no run of it is among them; there are {', '.join(sorted(there))}")

@@ -1,8 +1,8 @@
-"""What F1 over folds says, and what it does not: functions of numbers alone.
+"""Statistics of scores over folds, as functions of plain numbers.
 
-Scores come as `ByFold`, the score on each fold's test images. A fold is known by any key: its number, or, where the
-cross-validation was repeated with other splits, (repeat, number). What cannot be said of so few folds is None;
-numbers that make no sense raise ValueError. Nothing here is ever NaN.
+Scores are given as `ByFold`, the score on each fold's test images. A fold's key can be its number or, if the
+cross-validation was repeated with other splits, (repeat, number). Results that need more folds are None; invalid
+numbers raise ValueError. No result is NaN.
 """
 
 import math
@@ -17,18 +17,18 @@ ByFold = Mapping[Any, float]  # Any and not Hashable, since a Mapping[int, float
 ByPoint = Mapping[int, ByFold]
 
 POWER = 0.8  # of `detectable`
-TIE = 1e-6  # means nearer than this are equal: scores are made in single precision
+TIE = 1e-6  # means that differ by less are equal, since scores are computed in single precision
 
 
 class Spread(NamedTuple):
-    """Mean and sample SD (n − 1 in its denominator), the paper's ±; of one value there is no SD."""
+    """Mean and sample SD (with n − 1), the paper's ±. The SD of a single value is None."""
 
     mean: float
     sd: float | None
 
 
 def mean_sd(values: Sequence[float]) -> Spread:
-    """Mean ± sample SD of one value or more; the SD of equal values is exactly 0."""
+    """Mean and sample SD of one or more values; the SD of equal values is exactly 0."""
     _check(values)
     freedom = len(values) - 1
     return Spread(_mean(values), math.sqrt(_squares(values) / freedom) if freedom else None)
@@ -36,13 +36,13 @@ def mean_sd(values: Sequence[float]) -> Spread:
 
 @dataclass(frozen=True)
 class Repeated:
-    """A k-fold cross-validation done r times, with other splits.
+    """The result of a k-fold cross-validation repeated r times with other splits.
 
     Args:
         mean: over all r·k values.
-        sd: between the folds of one cross-validation, the figure to be held beside the paper's ±.
-        sd_repeats: between the repeats' means: how far the split (and the seed) alone move the mean. It says nothing
-            about other images of the same kind, since all repeats share the same ones.
+        sd: between the folds of one cross-validation, comparable with the paper's ±.
+        sd_repeats: between the means of repeats: the effect of split and seed alone. It does not estimate the variation
+            over other images, since all repeats share the same ones.
         repeats: r.
         n: r·k.
     """
@@ -55,10 +55,13 @@ class Repeated:
 
 
 def repeated(repeats: Sequence[Sequence[float]]) -> Repeated:
-    """Pool repeats, each a list of its folds' values.
+    """Pool the scores of repeated cross-validations.
 
-    The SD over folds pools the variances *within* the repeats, √(Σ_r Σ_i (x_ri − x̄_r)² / Σ_r (k_r − 1)): one repeat
-    gives the paper's figure, more repeats estimate the same figure better.
+    The SD over folds pools the variances *within* the repeats, √(Σ_r Σ_i (x_ri − x̄_r)² / Σ_r (k_r − 1)). With one
+    repeat it is the paper's SD; more repeats estimate the same value better.
+
+    Args:
+        repeats: for each repeat, the values of its folds.
     """
     for values in repeats:
         _check(values)
@@ -72,15 +75,18 @@ def repeated(repeats: Sequence[Sequence[float]]) -> Repeated:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Differences over folds and what they say.
+    """The corrected resampled t-test of differences over folds. With a single difference, only `mean` is known.
 
     Args:
-        mean, sd: of the differences, sample SD.
-        t, p: of the two-sided corrected resampled t-test of "no difference".
-        low, high: the confidence interval of the mean that belongs to it.
-        n: number of differences; of a single one there is a mean and nothing else.
-        detectable: how large a true difference must be for this test to find it four times out of five (power 0.8, at
-            one less the interval's level), if differences vary as they did.
+        mean: of the differences.
+        sd: sample SD of the differences.
+        t: of the two-sided test of "no difference".
+        p: its p-value.
+        low: lower end of the confidence interval of the mean.
+        high: upper end of the confidence interval.
+        n: number of differences.
+        detectable: the true difference that this test finds with power 0.8, at a significance of 1 − level, if the SD
+            of differences is as observed.
     """
 
     mean: float
@@ -98,20 +104,21 @@ def corrected_resampled_t(
 ) -> Comparison:
     """The corrected resampled t-test of J differences between two models on the same folds.
 
-        t = d̄ / √((1/J + n_test/n_train) · s²), with J − 1 degrees of freedom;  d̄ ± t* · √(…) is the interval
+        t = d̄ / √((1/J + n_test/n_train) · s²), with J − 1 degrees of freedom;  the interval is d̄ ± t* · √(…)
 
-    Nadeau & Bengio 2003, "Inference for the Generalization Error", Machine Learning 52:239–281. The ordinary t-test has
-    1/J alone, as if folds were independent, but any two share most of their training images. The differences of r
-    repeats of k folds go in together (Bouckaert & Frank 2004, PAKDD, LNCS 3056:3–12). Repeats must differ in their
-    split: the same folds trained from other seeds have to be averaged fold by fold first.
+    Nadeau & Bengio 2003, "Inference for the Generalization Error", Machine Learning 52:239–281. The ordinary t-test
+    has only 1/J, as if folds were independent, but any two folds share most of their training images. The differences
+    of r repeats of k folds are tested together (Bouckaert & Frank 2004, PAKDD, LNCS 3056:3–12). Repeats must differ in
+    their split; folds that were trained from several seeds must be averaged over seeds first.
 
-    It assumes normal differences of one variance, any two correlated by n_test / (n_test + n_train). For the folds of
-    one cross-validation that is the usual choice and not a theorem (Bengio & Grandvalet 2004, JMLR 5:1089–1105).
-    Where all differences are equal, t is 0 and p is 1 if they are 0; else t is ±∞ and p is 0, the limit for s → 0.
+    The test assumes normal differences of equal variance, with correlation n_test / (n_test + n_train) between any two.
+    For the folds of one cross-validation this is the usual choice and not a theorem (Bengio & Grandvalet 2004, JMLR
+    5:1089–1105). If all differences are 0, t is 0 and p is 1; if they are equal but not 0, t is ±∞ and p is 0.
 
     Args:
-        test_share: n_test / (n_test + n_train), or that of each fold, of which the mean is taken.
-        level: of the confidence interval.
+        differences: J values.
+        test_share: n_test / (n_test + n_train), or one for each fold, which are averaged.
+        level: of the confidence interval, above 0 and below 1.
     """
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not {level}")
@@ -124,25 +131,33 @@ def corrected_resampled_t(
         return Comparison(mean, sd, t, 0.0 if mean else 1.0, mean, mean, n, detectable=0.0)
     t, critical = mean / error, float(stdtrit(n - 1, (1 + level) / 2))
     p, margin = 2 * float(stdtr(n - 1, -abs(t))), error * critical
-    # A t of that noncentrality lies above the critical one with the power wanted; below its negative it hardly ever is.
+    # With this noncentrality, t exceeds the critical value with probability POWER; the other tail is negligible.
     detectable = error * float(nctdtrinc(n - 1, 1 - POWER, critical))
     return Comparison(mean, sd, t, p, mean - margin, mean + margin, n, detectable)
 
 
 def standard_error(values: Sequence[float], test_share: float | Sequence[float]) -> float | None:
-    """√((1/J + n_test/n_train) · s²), the standard error of the mean of J folds' values; None of a single one.
+    """The standard error of the mean over J folds, √((1/J + n_test/n_train) · s²); None for a single value.
 
-    As in `corrected_resampled_t`, whose arguments and assumptions it shares: the folds' training sets overlap.
+    Arguments and assumptions as for `corrected_resampled_t`.
     """
     sd, ratio = mean_sd(values).sd, _test_to_train(test_share)
     return None if sd is None else math.sqrt(1 / len(values) + ratio) * sd
 
 
 def lift(model: ByFold, plain: ByFold, test_share: float | Sequence[float], level: float = 0.95) -> Comparison | None:
-    """What attention adds to the same ADN without it: `model` − `plain`, fold by fold, with the corrected test.
+    """Test how much attention adds to the same ADN without it: `model` − `plain`, fold by fold.
 
-    Only folds that both have are compared, which must be of the same split; None if there are none. The p-value does
-    not know if the model's point was chosen by test scores: test all five points and correct with `holm`.
+    The p-value does not account for a point chosen by test scores: test all five points and correct with `holm`.
+
+    Args:
+        model: scores by fold.
+        plain: scores by fold, of the same split; folds that only one of them has are left out.
+        test_share: as for `corrected_resampled_t`.
+        level: as for `corrected_resampled_t`.
+
+    Returns:
+        the comparison; None if there are no common folds.
     """
     folds = _shared([model, plain])
     if not folds:
@@ -151,12 +166,17 @@ def lift(model: ByFold, plain: ByFold, test_share: float | Sequence[float], leve
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjusted p-values, in the order given: rejecting those ≤ α keeps the chance of any false rejection ≤ α.
+    """Adjust p-values by Holm's method, which keeps the probability of any false rejection at most α.
 
         p̃_(i) = max over j ≤ i of min(1, (m − j + 1) · p_(j)), with p_(1) ≤ … ≤ p_(m)
 
-    Holm 1979, Scandinavian Journal of Statistics 6:65–70. It assumes nothing of how the tests depend on each other.
-    None (there was no test) stays None and does not count into m; anything outside 0…1 is an error.
+    Holm 1979, Scandinavian Journal of Statistics 6:65–70. The tests may depend on each other in any way.
+
+    Args:
+        p_values: in 0…1; None, where there was no test, stays None and is not counted in m.
+
+    Returns:
+        the adjusted p-values, in the same order.
     """
     tested = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     if not all(0 <= p <= 1 for p, _ in tested):
@@ -170,18 +190,25 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 class PointChoice(NamedTuple):
-    """The point chosen for each fold, and the fold's test score there."""
+    """The point chosen for each fold, and the fold's test score at this point."""
 
     points: dict[Any, int]
     f1: dict[Any, float]
 
 
 def nested_point(test_f1: ByPoint, validation_f1: ByPoint) -> PointChoice | None:
-    """Choose each fold's point by its validation score, and take the test score there; of equal points the shallower.
+    """Choose each fold's point by its validation scores, and take the test score at this point.
 
-    Honest if no image of the fold's test set had a part in its validation scores (nested cross-validation; Varma &
-    Simon 2006, BMC Bioinformatics 7:91). It estimates "LEA-Net with its point chosen", not any single point. Folds that
-    lack a score at some point are left out; None if no fold is left.
+    This is nested cross-validation (Varma & Simon 2006, BMC Bioinformatics 7:91), and unbiased if no test image of a
+    fold influences its validation scores. It evaluates LEA-Net with the choice of the point, not any single point. Of
+    equal points, the shallower one is chosen.
+
+    Args:
+        test_f1: scores by point and fold.
+        validation_f1: scores by point and fold, for the same points.
+
+    Returns:
+        the choice for folds that have scores at all points; None if there are none.
     """
     if test_f1.keys() != validation_f1.keys():
         raise ValueError(f"points {sorted(test_f1)} are tested but {sorted(validation_f1)} validated")
@@ -191,12 +218,18 @@ def nested_point(test_f1: ByPoint, validation_f1: ByPoint) -> PointChoice | None
 
 
 def left_out_point(test_f1: ByPoint) -> PointChoice | None:
-    """Choose each fold's point by the mean over the *other* folds' test scores, and take the fold's own score there.
+    """Choose each fold's point by the mean test score of the *other* folds, and take the fold's own score there.
 
-    It needs no validation images, and no fold's score has a say in its own point. It is not nested cross-validation:
-    the models that scored the other folds were trained on this fold's images, so some flattery stays. Where folds are
-    independent and all points equally good, it is unbiased. Give one cross-validation at a time: in a repeat with
-    another split, other folds test the same images. None with fewer than two folds that all points have.
+    It needs no validation images, and a fold's score does not influence its own point. It is not nested
+    cross-validation: the models of the other folds were trained on this fold's images, so that some bias remains. If
+    folds are independent and all points are equally good, it is unbiased.
+
+    Args:
+        test_f1: scores by point and fold, of one cross-validation only: in a repeat with another split, other folds
+            test the same images.
+
+    Returns:
+        the choice for folds that have scores at all points; None if there are fewer than two.
     """
     folds = _shared(test_f1.values())
     if len(folds) < 2:
@@ -214,7 +247,7 @@ def _check(values: Sequence[float]) -> None:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Exact where all values are equal, as their sum over their number need not be."""
+    """The mean; exact for equal values, for which sum / number can have a rounding error."""
     return float(values[0]) if min(values) == max(values) else math.fsum(values) / len(values)
 
 
@@ -231,13 +264,13 @@ def _test_to_train(test_share: float | Sequence[float]) -> float:
 
 
 def _shared(scores: Iterable[ByFold]) -> list[Hashable]:
-    """The folds that all have, in the order of the first."""
+    """The folds that all have in common, in the order of the first."""
     first, *rest = [*scores] or [{}]
     return [fold for fold in first if all(fold in other for other in rest)]
 
 
 def _best(score_of: Mapping[int, float]) -> int:
-    """The shallowest of the points whose score is the largest, but for rounding."""
+    """The shallowest of the points with the largest score, up to rounding."""
     _check([*score_of.values()])
     return min(point for point, score in score_of.items() if score >= max(score_of.values()) - TIE)
 

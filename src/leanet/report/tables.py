@@ -1,4 +1,4 @@
-"""Tables as text: of a few cells, and any table in Markdown, CSV and LaTeX."""
+"""Tables as text: the table of a few cells, and any table in Markdown, CSV and LaTeX."""
 
 import csv
 import io
@@ -19,10 +19,13 @@ COLUMNS = ("", "F1", "AUROC", "AP", "last epochs' F1", "collapsed", "folds")
 
 
 def cell_table(cells: Mapping[str, Sequence[Result]]) -> str:
-    """Markdown table of cells by name, each its folds' results: a row for the ADN, one for CAAN's own head.
+    """A Markdown table of cells, with a row for the ADN and one for the CAAN's own head.
 
-    Mean ± sample SD over folds; `collapsed` counts the folds in which all images got the same answer.
-    The last row is the floor: answering "positive" to everything.
+    It shows mean ± sample SD over folds; `collapsed` counts folds in which all images got the same prediction. The last
+    row is the floor: calling every image positive.
+
+    Args:
+        cells: the folds' results by name.
     """
     rows = []
     for name, results in cells.items():
@@ -36,7 +39,14 @@ def cell_table(cells: Mapping[str, Sequence[Result]]) -> str:
 
 
 def print_cell(runs: Sequence[Run]) -> float:
-    """Print the cell's table, with the plain ADN's row above it where that was run; return the mean F1."""
+    """Print the table of a cell, with the row of the plain ADN above it if that is finished.
+
+    Args:
+        runs: of the cell.
+
+    Returns:
+        the mean F1 over finished folds.
+    """
     results = [result for run in runs if (result := run.result)]
     plain = [result for run in runs if (result := run.plain.result)]
     cells = {runs[0].plain.model: plain} if plain else {}
@@ -47,30 +57,32 @@ def print_cell(runs: Sequence[Run]) -> float:
 
 
 def spread(values: Sequence[float]) -> str:
-    """mean ± sample SD; the value alone where there is one."""
+    """Mean ± sample SD as text; a single value without SD."""
     if len(values) < 2:
         return f"{values[0]:.3f}"
     return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"
 
 
 def pooled_spread(repeats: Sequence[Sequence[float]]) -> str:
-    """mean ± SD over the folds of one cross-validation, or of several pooled."""
+    """Mean ± SD over folds as text, pooled over repeats as in `repeated`."""
     found = repeated(repeats)
     return f"{found.mean:z.3f}" if found.sd is None else f"{found.mean:z.3f} ± {found.sd:.3f}"
 
 
 def markdown(table: Table) -> str:
+    """A table in Markdown."""
     return tabulate(table[1], headers=table[0], tablefmt="github", disable_numparse=True)
 
 
 def comma_separated(table: Table) -> str:
+    """A table as CSV."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([table[0], *table[1]])
     return out.getvalue()
 
 
 def latex(table: Table) -> str:
-    """A booktabs tabular."""
+    """A table in LaTeX, with booktabs."""
     header, rows = table
     columns = "l" + "r" * (len(header) - 1)
     top = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _line(header), r"\midrule"]

@@ -1,4 +1,4 @@
-"""Tables of finished runs, printed and written: the paper's, or all cells."""
+"""Print and write tables of finished runs: the paper's tables, or all cells."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from leanet.storage.files import write_text
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_OF_CELLS = ("f1", "auroc", "ap", "floor", "collapsed", "seconds", "lift")  # of table=cells, where none are named
+_OF_CELLS = ("f1", "auroc", "ap", "floor", "collapsed", "seconds", "lift")  # the default columns of table=cells
 
 
 def write_tables(selection: Selection, table: int | str, columns: Sequence[str] | None) -> bool:
-    """Print the table, one for each way in which its runs were trained, and write it to paths.runs/report.
+    """Print a table and write it to paths.runs/report. Runs with different shared settings are in different tables.
 
     Args:
-        table: one of the paper's by its number, or `cells`.
-        columns: its figures; None for the usual ones.
+        selection: the finished folds.
+        table: the number of one of the paper's tables, or `cells`.
+        columns: the scores; None: the usual ones.
 
     Returns:
-        whether any of its runs is done.
+        whether any of its runs is finished.
     """
     folds, name, title = selection.folds, "cells", "Cells"
     if isinstance(table, int):
@@ -56,7 +57,19 @@ def _of_the_paper(layout: PaperLayout, figures: Sequence[str], folds: DataFrame,
 
 
 def of_cells(folds: DataFrame, columns: Sequence[str] | None = None, versus: Versus = PLAIN) -> dict[str, str]:
-    """A row for each cell, as text by its ending; LeanetError for figures that choose among points."""
+    """A table with a row for each cell.
+
+    Args:
+        folds: of one table.
+        columns: the scores; None: the usual ones.
+        versus: what lifts compare.
+
+    Returns:
+        the text by file suffix: md, csv and tex.
+
+    Raises:
+        LeanetError: scores that choose among points.
+    """
     texts = FigureTexts(folds, versus)
     figures = columns or [*_OF_CELLS, *(["thresholded"] if texts.has("thresholded") else [])]
     for figure in OF_SEVERAL_POINTS:
