@@ -1,6 +1,6 @@
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -157,6 +157,16 @@ def made(made_config: Callable[[Path], dict[str, Any]], painted: Path, once: Onc
     from leanet.fit import fit
 
     return Made(once("made", lambda runs: fit(made_config(runs))), painted)
+
+
+@pytest.fixture(scope="module")
+def no_sheets() -> Iterator[None]:
+    """Runs of this process draw no sheet.png, which tests/experiment/test_fold.py looks at."""
+    from leanet.experiment import fold
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fold, "draw_sheet", lambda *given: None)
+        yield
 
 
 @pytest.fixture(scope="session")
