@@ -48,7 +48,7 @@ WITHIN: dict[str, list[str]] = {  # the same without a process, which takes seco
         "| 4 ←     | network.blocks.4 | 4 × 4 × 112      |\n",
         "472 numbers, go into a logistic regression",
     ],
-    "adn=timm adn.model=convnext_tiny adn.weights=imagenet": ["| imagenet: timm/convnext_tiny.in12k_ft_in1k |"],
+    "adn=timm adn.model=test_convnext adn.weights=imagenet": ["| imagenet: timm/test_convnext.r160_in1k |"],
     "adn=frozen caan=direct point=3 map=patchcore adn.pooling=map adn.map_statistics=true dataset.image_size=64": [
         "| ADN frozen | 476 |",  # 40 + 112 + 320 features, three figures of the map and a bias
     ],
@@ -79,7 +79,7 @@ def test_printed_without_a_process(line: str, capsys: pytest.CaptureFixture[str]
         assert text in out or text in re.sub(" +", " ", out)
 
 
-@pytest.mark.parametrize("line", ["adn=frozen", "adn=timm adn.model=convnext_tiny adn.weights=gone.pth map=padim"])
+@pytest.mark.parametrize("line", ["adn=frozen", "adn=timm adn.model=test_convnext adn.weights=gone.pth map=padim"])
 def test_no_weights_are_read(line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(pretrained, "file_of", lambda weights: pytest.fail("asked for weights"))
     info(config(line))
