@@ -57,6 +57,30 @@ else:
 """
 
 
+# A process is given a file at a time: those that take long come first, or one would be left to the end alone.
+LONG = (
+    "docs/test_commands.py",
+    "grid/test_grid.py",
+    "experiment/test_fold.py",
+    "report/figures/test_draw.py",
+    "report/wandb/test_logger.py",
+    "storage/test_locks.py",
+    "test_export.py",
+    "test_predict.py",
+    "test_predict_page.py",
+    "model/test_pipeline.py",
+    "model/test_onnx.py",
+    "test_info.py",
+    "config/test_command_line.py",
+    "conf/test_experiments.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a process ended, and what it printed."""
@@ -98,7 +122,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
         done = root / f"{name}.done"
         with FileLock(root / f"{name}.lock"):
             if not done.exists():
-                (root / name).mkdir()
+                (root / name).mkdir(exist_ok=True)
                 make(root / name)
                 done.touch()
         return root / name

@@ -60,7 +60,7 @@ sys.exit(sum(os.waitpid(child, 0)[1] for child in children))
 
 @pytest.fixture
 def settings(configure: Any, tmp_path: Path) -> Settings:
-    return settings_of(configure(tmp_path))
+    return settings_of(configure(tmp_path, "colorizer=autoencoder"))
 
 
 @pytest.fixture(scope="module")
