@@ -175,7 +175,8 @@ def fewer(words: list[str]) -> list[str]:
     """What keeps a report from drawing the runs of all the pages before."""
     if "wandb" in words:
         return ["push.offline=true"]
-    return ["datasets=[strawberry]"] if "datasets" not in " ".join(words) else []
+    models = ["models=[cnn,cnn+mobilenet@1]"] if {"page", "figure=mistakes"} & {*words} else []
+    return [*models, *(["datasets=[strawberry]"] if "datasets" not in " ".join(words) else [])]
 
 
 def is_planned(words: list[str]) -> bool:
