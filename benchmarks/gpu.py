@@ -30,7 +30,7 @@ from leanet.config.settings import Settings
 from leanet.detector.build import detector_of
 from leanet.detector.task import DetectorTask
 from leanet.training.batches import DeviceData, Tensors
-from leanet.training.fit import Fit, fit
+from leanet.training.fit import FitPlan, fit
 
 WARM, TIMED, BATCH = 3, 5, 16
 WORK = {
@@ -121,7 +121,7 @@ def epoch(work: str, way: str, size: int, images: int) -> tuple[float, float]:
         task.network.compile(mode="reduce-overhead")  # type: ignore
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
-        plan = Fit(Path(folder), work, WARM + TIMED, 0, settings.trainer)
+        plan = FitPlan(Path(folder), work, WARM + TIMED, 0, settings.trainer)
         fit(task, DeviceData(tensors, BATCH, 0), plan, callbacks=[clock])
     return (clock.ends[-1] - clock.ends[WARM - 1]) / TIMED, counter.get_total_flops() / 2
 

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from leanet.config.settings import TrainerSettings
 from leanet.detector.adn import Adn, resnet18
-from leanet.detector.network import LeaNet
+from leanet.detector.lea_net import LeaNet
 from leanet.detector.task import DetectorTask
 from leanet.training.batches import DeviceData, ShuffledBatches, Tensors
-from leanet.training.fit import Fit, fit
+from leanet.training.fit import FitPlan, fit
 
 IMAGES, EPOCHS, BATCH, SIZE = 480, 20, 16, 64
 STEPS = IMAGES // BATCH * EPOCHS
@@ -59,7 +59,7 @@ def device() -> str:
 def by_lightning(tensors: Tensors) -> None:
     settings = TrainerSettings(EPOCHS, BATCH, "auto", 1, "32-true", 60.0)
     with tempfile.TemporaryDirectory() as folder:
-        fit(one_number(), DeviceData(tensors, BATCH, 0), Fit(Path(folder), "loop", EPOCHS, 0, settings))
+        fit(one_number(), DeviceData(tensors, BATCH, 0), FitPlan(Path(folder), "loop", EPOCHS, 0, settings))
 
 
 def by_hand(task: DetectorTask, tensors: Tensors, epochs: int) -> None:

@@ -26,8 +26,9 @@ from leanet.config.command_line import CONF
 from leanet.config.effective import settings_of
 from leanet.data.images import ImageSet
 from leanet.grid.products import Configurations, expand
-from leanet.report.finished import finished_cells
 from leanet.report.page.write import write_page
+from leanet.report.results import results
+from leanet.report.selection import Selection
 from leanet.runs.cell import Cell, Cells, load
 from leanet.runs.run import Run
 from leanet.storage.files import write_atomically, write_json, write_text
@@ -43,7 +44,7 @@ def main() -> None:
         home = Path(folder)
         runs = sum(make_set(home, number) for number in range(SETS))
         start = time.monotonic()
-        page = write_page(home, finished_cells(home))
+        page = write_page(Selection(home, results(home), home))
         written = time.monotonic() - start
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])

@@ -24,11 +24,11 @@ from timing import median, ratio
 
 from leanet.config.settings import TrainerSettings
 from leanet.detector.adn import resnet18
-from leanet.detector.network import LeaNet
+from leanet.detector.lea_net import LeaNet
 from leanet.detector.task import DetectorTask
 from leanet.storage.files import read_array, write_array
 from leanet.training.batches import DeviceData, choose
-from leanet.training.fit import Fit, fit
+from leanet.training.fit import FitPlan, fit
 
 TRAINED, BATCH, ROUNDS = 1920, 16, 3
 ARMS = ("in memory", "memory-mapped, not read before")
@@ -81,7 +81,7 @@ def train(file: Path, arm: str) -> None:
     settings = TrainerSettings(1, BATCH, "auto", 1, "32-true", 60.0)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        fit(task, DeviceData(data, BATCH, 0), Fit(Path(folder), "streaming", 1, 0, settings))
+        fit(task, DeviceData(data, BATCH, 0), FitPlan(Path(folder), "streaming", 1, 0, settings))
         print(json.dumps({"seconds": time.perf_counter() - start, "megabytes": own_memory()}))
 
 

@@ -25,8 +25,8 @@ from leanet.colorizer.network import ConvTranspose2x2
 from leanet.colorizer.unet import UNet
 from leanet.detector.adn import basic_cnn, resnet18, vgg
 from leanet.detector.caan import mobilenet_caan
+from leanet.detector.lea_net import LeaNet
 from leanet.detector.loss import head_loss
-from leanet.detector.network import LeaNet
 from leanet.detector.task import DetectorTask
 from leanet.training.allocator import keep_freed_memory
 

@@ -10,9 +10,9 @@ from leanet.colorizer.unet import UNet
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.detector.adn import resnet18
 from leanet.detector.caan import mobilenet_caan
+from leanet.detector.lea_net import LeaNet, evidence
 from leanet.detector.loss import head_losses, total
-from leanet.detector.network import LeaNet, evidence
-from leanet.maps.color import ColorMaps
+from leanet.maps.color_maps import ColorMaps
 from leanet.maps.scaling import map_divisor
 
 SIZE, POINT, BATCH = 32, 3, 16

@@ -9,8 +9,8 @@ import pytest
 from leanet.ablate import KINDS, ablate
 from leanet.detector import ablation
 from leanet.errors import LeanetError
-from leanet.report.finished import finished_cells
-from leanet.report.layout import Entry
+from leanet.report.figure_texts import FigureTexts
+from leanet.report.results import results
 from leanet.storage.files import read_json, write_json
 from leanet.train import train
 
@@ -61,12 +61,13 @@ def test_all_that_are_done_each_once(home: Path, capsys: pytest.CaptureFixture[s
         for kind in KINDS:
             for name in ("f1", "auroc", "ap"):
                 assert found[kind]["drops"][name] == pytest.approx(result[name] - found[kind][name])
-    [cell] = [cell for cell in finished_cells(home) if "@" in cell.model]
+    folds = results(home)
+    texts = FigureTexts(folds)
+    plain, attending = sorted(texts.cells.itertuples(), key=lambda cell: cell.caan != "none")
     drops = [read_json(folder / "ablation.json")["shuffled"]["drops"]["auroc"] for folder in attended(home)]
-    assert cell.values("shuffled_auroc") == drops
-    assert "±" in Entry(cell, [cell]).text("constant")
-    [plain] = [cell for cell in finished_cells(home) if "@" not in cell.model]
-    assert Entry(plain, [plain]).text("constant") == "–"
+    assert list(folds["shuffled_auroc"].dropna()) == drops
+    assert "±" in texts.of(attending, "constant")
+    assert texts.of(plain, "constant") == "–"
 
 
 def test_other_weights_than_those_that_predicted_are_refused(home: Path) -> None:

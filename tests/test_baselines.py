@@ -18,8 +18,8 @@ from torchmetrics.functional.classification import binary_auroc
 import leanet
 from leanet.color import rgb_to_lab
 from leanet.config.effective import settings_of
-from leanet.report.cell import FinishedCell
-from leanet.report.finished import finished_cells, pooled, tables_of
+from leanet.report.cells import cells_of, pooled, tables_of
+from leanet.report.results import results
 from leanet.runs.cell import Cells, load
 from leanet.storage.files import read_json
 from leanet.train import train
@@ -108,11 +108,13 @@ def test_a_run_is_done_again_to_the_bit_and_asked_as_any_other(
 def test_they_stand_in_every_table_that_they_fit(home: Path, configure: Configure) -> None:
     train(configure(home, *WORDS, *CNN, "trainer.max_epochs=2", "seed=3"))
     rows = ["cnn", "lab_statistics", "map_score-max"]
-    tables = {shared["trainer.max_epochs"]: names(cells) for shared, cells in tables_of(pooled(finished_cells(home)))}
+    tables = {shared["trainer.max_epochs"]: names(folds) for shared, folds in tables_of(pooled(results(home)))}
     assert tables == {1: rows, 2: rows}
-    alone = [cell for cell in finished_cells(home) if cell.model != "cnn"]
-    assert [names(cells) for _, cells in tables_of(alone)] == [["lab_statistics", "map_score-max"]]
+    folds = results(home)
+    assert [names(members) for _, members in tables_of(folds[folds["model"] != "cnn"])] == [
+        ["lab_statistics", "map_score-max"]
+    ]
 
 
-def names(cells: list[FinishedCell]) -> list[str]:
-    return [cell.row for cell in cells]
+def names(folds: Any) -> list[str]:
+    return list(cells_of(folds)["row"])

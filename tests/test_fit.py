@@ -19,7 +19,7 @@ from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError
 from leanet.fit import fit
 from leanet.model.pipeline import pipeline_of
-from leanet.report.finished import finished_cells
+from leanet.report.results import results
 from leanet.train import train
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -133,8 +133,7 @@ def test_a_model_learns_from_all_images_but_the_validation(home: Path) -> None:
 
 
 def test_reports_do_not_take_a_model_for_a_fold(home: Path) -> None:
-    (cell,) = finished_cells(home)
-    assert sorted(result["fold"] for result in cell.results) == [1, 2]
+    assert list(results(home)["fold"]) == [1, 2]
 
 
 def test_without_cross_validation_the_card_says_so_until_there_is_one(configure: Configure, tmp_path: Path) -> None:

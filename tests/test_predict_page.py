@@ -1,4 +1,4 @@
-"""What docs/predict.md, README's "Use a model on new images" and the docstrings show, run as it stands but small."""
+"""What docs/predict.md, the README's "Use a model on new images" and the docstrings show, run small."""
 
 import doctest
 import re

@@ -1,7 +1,8 @@
 """LEA-Net: colour anomaly detection with layer-wise external attention (Katafuchi & Tokunaga 2021).
 
-For programs: `leanet.load` gives a trained model to ask about images, `leanet.ciede2000` is the colour difference, and
-`leanet.ExternalAttention` puts an attention map into any network.
+From Python: `leanet.crossvalidate` and `leanet.fit` train on images and labels, `leanet.load` loads a trained model,
+`leanet.results` reads all scores into a pandas table. `leanet.ciede2000` is the colour difference, and
+`leanet.ExternalAttention` applies an attention map to any network.
 
 >>> import leanet, torch
 >>> lab1, lab2 = torch.tensor([50, 2.5, 0]), torch.tensor([50, 0, -2.5])
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from leanet.color import ciede2000
     from leanet.detector.attention import ExternalAttention
     from leanet.model.load import Model, Predictions, load
+    from leanet.model.python_api import crossvalidate, fit
+    from leanet.report.results import results
 
 if sys.platform == "win32":
     _ONLY = "leanet runs on Linux and macOS; on Windows, install it in WSL"
@@ -27,7 +30,7 @@ if sys.platform == "win32":
         sys.exit(_ONLY)
     raise ImportError(_ONLY, name=__name__)  # `python -m` shows it in one line
 
-__all__ = ["ExternalAttention", "Model", "Predictions", "ciede2000", "load"]
+__all__ = ["ExternalAttention", "Model", "Predictions", "ciede2000", "crossvalidate", "fit", "load", "results"]
 
 # Where each is: imported when it is first asked for, so that `import leanet` does without torch.
 _HOMES = {
@@ -35,7 +38,10 @@ _HOMES = {
     "Model": "leanet.model.load",
     "Predictions": "leanet.model.load",
     "ciede2000": "leanet.color",
+    "crossvalidate": "leanet.model.python_api",
+    "fit": "leanet.model.python_api",
     "load": "leanet.model.load",
+    "results": "leanet.report.results",
 }
 
 

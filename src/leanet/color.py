@@ -1,4 +1,4 @@
-"""Colour as pure functions of tensors: CIEDE2000, the network's view of L*a*b*, and Fancy PCA."""
+"""Colour as pure functions of tensors: CIEDE2000, L*a*b* as networks receive it, and Fancy PCA."""
 
 import math
 from cmath import rect
@@ -27,6 +27,9 @@ def ciede2000(lab1: Tensor, lab2: Tensor) -> Tensor:
         (..., 1, H, W), in float32 or float64 (half precision is computed in float32). Exactly zero for equal
         colours. Gradients are finite everywhere; where ΔE00 has none (equal or neutral colours) they are zero.
 
+    Raises:
+        ValueError: the third-last dimension is not 3.
+
     Angles are never subtracted: half-angle identities on unit vectors of (a', b*) keep float32 exact enough to
     decide Sharma's pairs with opposite hues. Equation numbers in comments are those of the article.
     """
@@ -38,7 +41,7 @@ def ciede2000(lab1: Tensor, lab2: Tensor) -> Tensor:
 
 
 def _tiles(lab1: Tensor, lab2: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Rows of both, few enough for what is computed of them on the way to stay in a CPU's cache."""
+    """Rows of both images, so few that intermediate results stay in a CPU's cache."""
     shape = torch.broadcast_shapes(lab1.shape, lab2.shape)  # type: ignore[no-untyped-call]
     tiles = math.ceil(math.prod(shape) / 3 / (_TILE * torch.get_num_threads()))
     return zip(*(lab.expand(shape).chunk(max(1, tiles), dim=-2) for lab in (lab1, lab2)), strict=True)
@@ -167,16 +170,30 @@ def _sin_of_two_delta_theta(e: Tensor) -> Tensor:
 
 
 def chroma_difference(lab1: Tensor, lab2: Tensor) -> Tensor:
-    """√(Δa*² + Δb*²), the chroma part of ΔE*ab: (..., 3, H, W) twice → (..., 1, H, W)."""
+    """Chroma difference √(Δa*² + Δb*²), the part of ΔE*ab without lightness.
+
+    Args:
+        lab1, lab2: (..., 3, H, W), true L*a*b*.
+
+    Returns:
+        (..., 1, H, W).
+    """
     a, b = (lab2 - lab1)[..., 1:, :, :].unbind(-3)
     return _sqrt(a * a + b * b).unsqueeze(-3)
 
 
 def twice_converted_ciede2000(lab1: Tensor, lab2: Tensor) -> Tensor:
-    """What the authors' released code has for ΔE00 of an image and its recoloured self.
+    """The colour difference in the authors' released code, which converts to L*a*b* twice.
 
-    L*a*b*, scaled to 0…1, is taken for RGB and converted to L*a*b* once more. The image comes from 8-bit L*a*b*, and
-    so does the L* of both; recoloured a* and b* are not rounded.
+    L*a*b*, scaled to 0…1, is treated as RGB and converted to L*a*b* again. The image and the L* of both come from 8-bit
+    L*a*b*; the recoloured a* and b* are not rounded.
+
+    Args:
+        lab1: (..., 3, H, W), true L*a*b* of the image.
+        lab2: (..., 3, H, W), true L*a*b* of the recoloured image.
+
+    Returns:
+        (..., 1, H, W).
     """
     first, second = scale_lab(lab1), scale_lab(lab2)
     second = torch.cat([_in_8_bits(second[..., :1, :, :]), second[..., 1:, :, :]], dim=-3)
@@ -188,31 +205,42 @@ def _in_8_bits(values: Tensor) -> Tensor:
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
-    """sRGB (..., 3, H, W) in 0…1 to true L*a*b* (D65): L* in 0…100, a* and b* about −128…127."""
+    """Convert sRGB to true L*a*b* (D65).
+
+    Args:
+        rgb: (..., 3, H, W) in 0…1.
+
+    Returns:
+        (..., 3, H, W): L* in 0…100, a* and b* in about −128…127.
+    """
     lab: Tensor = kornia.color.rgb_to_lab(rgb)
     return lab
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:
-    """L*a*b* (..., 3, H, W) to sRGB in 0…1; colours outside the gamut are clipped."""
+    """Convert true L*a*b* (..., 3, H, W) to sRGB in 0…1; colours outside the gamut are clipped."""
     rgb: Tensor = kornia.color.lab_to_rgb(lab, clip=True)
     return rgb
 
 
 def scale_lab(lab: Tensor) -> Tensor:
-    """L*a*b* to the 0…1 that networks see: L*/100 and (a* or b* + 128)/255."""
+    """Scale true L*a*b* (..., 3, H, W) to 0…1 for networks: L*/100 and (a* + 128)/255, (b* + 128)/255."""
     return torch.cat([lab[..., :1, :, :] / 100, (lab[..., 1:, :, :] + 128) / 255], dim=-3)
 
 
 def unscale_lab(scaled: Tensor) -> Tensor:
-    """The inverse of `scale_lab`."""
+    """Undo `scale_lab`."""
     return torch.cat([scaled[..., :1, :, :] * 100, scaled[..., 1:, :, :] * 255 - 128], dim=-3)
 
 
 def principal_colors(batches: Iterable[Tensor]) -> Tensor:
-    """Columns λᵢ·pᵢ of the 3×3 covariance of all pixels of sRGB images: batches (B, 3, H, W) of uint8, or in 0…1.
+    """The principal colours of images, for `fancy_pca`. Sums are in float64: exact for uint8.
 
-    Exact for uint8 however many there are, since the sums are in float64.
+    Args:
+        batches: sRGB images, (B, 3, H, W) each, uint8 or in 0…1.
+
+    Returns:
+        (3, 3), with columns λᵢ·pᵢ: eigenvalues times eigenvectors of the covariance of all pixels.
     """
     count, total, products = 0, torch.zeros(3, dtype=torch.float64), torch.zeros(3, 3, dtype=torch.float64)
     for batch in batches:
@@ -226,7 +254,7 @@ def principal_colors(batches: Iterable[Tensor]) -> Tensor:
 
 
 def fancy_pca(rgb: Tensor, components: Tensor, alpha: Tensor) -> Tensor:
-    """Shift each image's colours along the principal colours of the training set (Krizhevsky et al. 2012, §4.1).
+    """Shift the colours of each image along the principal colours of the training set (Krizhevsky et al. 2012, §4.1).
 
     Args:
         rgb: (B, 3, H, W) sRGB in 0…1.

@@ -9,19 +9,15 @@ from leanet.config.allowed_targets import settings_in
 from leanet.config.checked import read_settings
 from leanet.config.command_line import run_command
 from leanet.config.rules import BOOLEAN, PATH, one_of
+from leanet.config.settings import RunPaths
 from leanet.errors import LeanetError
-from leanet.model.find import Found, find
+from leanet.model.find import FoundModel, find
 from leanet.model.sample import sample_of
 from leanet.storage.files import write_bytes
 from leanet.version import __version__
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")  # by format=onnx
-
-
-@dataclass(frozen=True)
-class RunPaths:
-    runs: Annotated[str, PATH]
 
 
 @dataclass(frozen=True)
@@ -55,19 +51,19 @@ def _ensure_installed() -> None:
             raise LeanetError(f"format=onnx needs {name}, which is not installed: pip install 'leanet[export]'")
 
 
-def _default_file(found: Found, settings: ExportSettings) -> Path:
+def _default_file(found: FoundModel, settings: ExportSettings) -> Path:
     first = found.members[0]
     name = f"{found.name}-{first.result['cell']}" if found.is_cell else first.folder.name
     return Path(settings.paths.runs) / "exports" / f"{name}{SUFFIXES[settings.format]}"
 
 
-def _write(found: Found, file: Path, settings: ExportSettings) -> None:
+def _write(found: FoundModel, file: Path, settings: ExportSettings) -> None:
     sample = sample_of(settings_in(found.members[0].folder, settings.trust), Path(settings.paths.runs))
 
     # Here, since they import torch: mistakes in the words are told by now.
     from leanet.model.checking import ensure_equal, images_per_second, threads
     from leanet.model.pipeline import ensemble_of, pipeline_of
-    from leanet.model.program import Exportable, Facts, asked, program_of
+    from leanet.model.program import Exportable, ExportFacts, asked, program_of
 
     if settings.format == "onnx":
         from leanet.model.onnx import opened, to_bytes
@@ -79,7 +75,7 @@ def _write(found: Found, file: Path, settings: ExportSettings) -> None:
     network = Exportable(pipeline)
     size = sample.images.shape[1]
     runs = tuple(str(member.result["run"]) for member in found.members)
-    content = to_bytes(program_of(network, size), Facts(found.name, size, runs, __version__))
+    content = to_bytes(program_of(network, size), ExportFacts(found.name, size, runs, __version__))
     exported, expected = opened(content), asked(network)
     difference = ensure_equal(exported, expected, sample.images)
     write_bytes(file, content)

@@ -6,16 +6,16 @@ from typing import Annotated, Any
 
 from leanet.config.checked import read_settings
 from leanet.config.command_line import run_command
-from leanet.config.rules import BOOLEAN, PATH, POSITIVE, SHARE, one_of
-from leanet.config.rules import Rule as Value
+from leanet.config.rules import BOOLEAN, PATH, POSITIVE, SHARE, Rule, one_of
+from leanet.config.settings import RunPaths
 from leanet.detector.threshold import RULES
 from leanet.errors import LeanetError
-from leanet.model.decision import Rule, decide
+from leanet.model.decision import DecisionRule, decide
 from leanet.model.find import find
 from leanet.model.prediction import PREDICTIONS, UNREADABLE, Prediction, done_or_do
 from leanet.model.stream import Source
 
-THRESHOLD = Value(
+THRESHOLD = Rule(
     lambda v: v in RULES or (type(v) in (int, float) and 0 <= v <= 1), f"a number from 0 to 1, {', '.join(RULES)}"
 )
 
@@ -26,11 +26,6 @@ class CostSettings:
 
     false_alarm: Annotated[float, POSITIVE]
     miss: Annotated[float, POSITIVE]
-
-
-@dataclass(frozen=True)
-class RunPaths:
-    runs: Annotated[str, PATH]
 
 
 @dataclass(frozen=True)
@@ -50,9 +45,9 @@ class PredictSettings:
     paths: RunPaths
 
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> DecisionRule:
         calibrated = self.calibration == "temperature"
-        return Rule(self.threshold, self.recall, self.cost.false_alarm, self.cost.miss, calibrated)
+        return DecisionRule(self.threshold, self.recall, self.cost.false_alarm, self.cost.miss, calibrated)
 
 
 def predict(config: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from leanet.config.rules import PATH, POSITIVE, Rule, whole
 from leanet.config.settings import Node
 from leanet.errors import LeanetError
 from leanet.published.archive_files import Budget
-from leanet.published.archives import Found, Reader
+from leanet.published.archives import Reader, WantedFile
 from leanet.published.download import Download
 from leanet.published.manifest import FOLDERS, check_dataset, write_dataset
 from leanet.published.sources import Drawn, Origin, choice_of, draw
@@ -154,7 +154,7 @@ def _fetched(plan: Plan) -> Path:
     return target
 
 
-def _find(plan: Plan, source: Path, spool: Path) -> list[Found]:
+def _find(plan: Plan, source: Path, spool: Path) -> list[WantedFile]:
     """The source's images of both classes."""
     settings = plan.settings
     choice = choice_of(plan.origin, settings.labels)

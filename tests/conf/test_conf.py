@@ -18,7 +18,7 @@ from leanet.config.effective import settings_of
 from leanet.config.settings import Settings
 from leanet.detector.attention import Attention
 from leanet.detector.build import detector_of
-from leanet.detector.network import LeaNet
+from leanet.detector.lea_net import LeaNet
 from leanet.runs.loggers import colorizer_logger_of, logger_of
 from leanet.runs.run import Run
 

@@ -4,7 +4,7 @@ import torch
 from leanet.detector.ablation import ablated, derangement
 from leanet.detector.adn import Adn
 from leanet.detector.caan import DirectAttention
-from leanet.detector.network import LeaNet
+from leanet.detector.lea_net import LeaNet
 from leanet.detector.task import DetectorTask
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from leanet.detector.adn import basic_cnn
 from leanet.detector.attention import Attention, ExternalAttention, attend
 from leanet.detector.caan import mobilenet_caan
-from leanet.detector.network import LeaNet
+from leanet.detector.lea_net import LeaNet
 from leanet.errors import LeanetError
 
 Values = NDArray[np.float64]

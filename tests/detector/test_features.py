@@ -6,7 +6,7 @@ from torch.nn.functional import interpolate
 from leanet.detector.adn import Adn, basic_cnn
 from leanet.detector.caan import DirectAttention, mobilenet_caan
 from leanet.detector.features import attended_features
-from leanet.detector.network import LeaNet
+from leanet.detector.lea_net import LeaNet
 from leanet.detector.task import DetectorTask
 
 

@@ -18,7 +18,7 @@ from leanet.detector.task import DetectorTask
 from leanet.errors import LeanetError
 from leanet.experiment.result import trainable
 from leanet.training.batches import DeviceData
-from leanet.training.fit import Fit, fit
+from leanet.training.fit import FitPlan, fit
 
 Configure = Callable[..., dict[str, Any]]
 LITE0 = ("adn=timm", "adn.model=tf_efficientnet_lite0", "adn.weights=bundled", "dataset.image_size=64")
@@ -37,7 +37,7 @@ def test_an_epoch_moves_what_comes_after_the_frozen_stages(configure: Configure,
     images = torch.randint(0, 256, (8, 3, 64, 64), dtype=torch.uint8)
     rows = {"images": images, "labels": torch.tensor([0, 1] * 4), "maps": torch.rand(8, 1, 64, 64).half()}
     data = DeviceData({**rows, "scales": torch.ones(8)}, batch_size=4, seed=0)
-    fit(DetectorTask(network, lr=1e-3), data, Fit(tmp_path, "test", 1, 0, settings.trainer))
+    fit(DetectorTask(network, lr=1e-3), data, FitPlan(tmp_path, "test", 1, 0, settings.trainer))
     after = network.adn.network.state_dict()
     moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
     # timm: features at S/2, S/4 and S/8 come from blocks 0, 1 and 2, after the stem.

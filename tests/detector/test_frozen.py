@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 
 from leanet.detector.caan import DirectAttention
 from leanet.detector.frozen import Frozen, frozen
-from leanet.detector.network import LeaNet, evidence
+from leanet.detector.lea_net import LeaNet, evidence
 from leanet.detector.regression import NOISE
 from leanet.errors import LeanetError
 

@@ -6,8 +6,8 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn.functional import binary_cross_entropy, logsigmoid
 
+from leanet.detector.lea_net import Output
 from leanet.detector.loss import balance_of, head_loss, head_losses, total
-from leanet.detector.network import Output
 
 LABELS = torch.tensor([0, 0, 1, 0, 0, 1, 0, 0])
 

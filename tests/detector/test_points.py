@@ -7,8 +7,8 @@ from torch import nn
 
 from leanet.detector.adn import timm_adn
 from leanet.detector.caan import channels_at, mobilenet_caan, timm_caan
+from leanet.detector.lea_net import LeaNet
 from leanet.detector.loss import head_loss
-from leanet.detector.network import LeaNet
 from leanet.detector.points import find_points, module_at
 from leanet.errors import LeanetError
 

@@ -3,7 +3,7 @@ import torch
 
 from leanet.detector.adn import basic_cnn
 from leanet.detector.caan import DirectAttention, mobilenet_caan
-from leanet.detector.network import LeaNet, evidence
+from leanet.detector.lea_net import LeaNet, evidence
 from leanet.detector.task import DetectorTask, answers, probabilities
 
 

@@ -14,9 +14,10 @@ from leanet.detector.ablation import KINDS
 from leanet.experiment import frozen_features
 from leanet.model.ablation import Ablator
 from leanet.model.find import kept_in
-from leanet.report.finished import finished_cells
+from leanet.report.cells import cells_of
 from leanet.report.lifts import lifts
 from leanet.report.predictions import Predictions
+from leanet.report.results import results
 from leanet.train import train
 
 Configure = Callable[..., dict[str, Any]]
@@ -45,28 +46,27 @@ def test_features_are_computed_once(configure: Configure, home: Path, monkeypatc
 
 
 def test_it_is_good_and_the_same_for_every_seed(home: Path) -> None:
-    cells = {
-        cell.model: cell for cell in finished_cells(home) if cell.shared["split_seed"] == 0 and len(cell.results) == 2
-    }
-    assert np.mean(cells["frozen-stages34"].values("auroc")) > 0.75
-    assert cells["frozen-stages34"].results[0]["epochs"] == 0 and cells["frozen-stages34"].parameters == 40 + 112 + 1
+    folds = results(home)
+    folds = folds[(folds["model"] == "frozen-stages34") & (folds["split_seed"] == 0)]
+    assert folds["auroc"].mean() > 0.75
+    assert set(folds["epochs"]) == {0} and set(folds["parameters"]) == {40 + 112 + 1}
 
 
 def test_a_loaded_run_answers_about_its_test_images_as_it_did(home: Path) -> None:
     leaves = SyntheticLeaves(image_size=32, negatives=24, positives=12, difficulty=0)
     images = leaves.load(home)
     pixels = dict(zip(images.index.names, images.images, strict=True))
-    for result in finished_cells(home)[0].results:
-        found = Predictions.of(result)
-        answers = leanet.load(result["folder"]).predict([np.moveaxis(pixels[name], 0, -1) for name in found.names])
+    folds = results(home)
+    for folder in folds["folder"][folds["cell"] == folds["cell"].iloc[0]]:
+        found = Predictions.of(folder)
+        answers = leanet.load(folder).predict([np.moveaxis(pixels[name], 0, -1) for name in found.names])
         np.testing.assert_allclose(answers.probabilities, found.probabilities, atol=1e-5)
 
 
 def test_a_loaded_run_says_where_its_answer_comes_from(home: Path) -> None:
     """The evidence adds up to the logit."""
     image = SyntheticLeaves(image_size=32, negatives=24, positives=12, difficulty=0).load(home).images[0]
-    result = finished_cells(home)[0].results[0]
-    found = leanet.load(result["folder"]).predict([np.moveaxis(image, 0, -1)], details=True)
+    found = leanet.load(results(home)["folder"].iloc[0]).predict([np.moveaxis(image, 0, -1)], details=True)
     assert found.evidence is not None and found.evidence.shape == (1, 4, 4)
     chance = found.probabilities[0]
     assert found.evidence.sum() == pytest.approx(np.log(chance / (1 - chance)), abs=1e-4)
@@ -91,18 +91,19 @@ def attended(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> 
     return home
 
 
-def mapped_result(home: Path) -> dict[str, Any]:
+def mapped_folder(home: Path) -> Path:
     """Of its first fold."""
-    return next(cell for cell in finished_cells(home) if "+direct" in cell.model).results[0]
+    folds = results(home)
+    return Path(folds["folder"][folds["caan"] == "direct"].iloc[0])
 
 
 def test_a_run_with_attention_answers_as_it_did(attended: Path) -> None:
     leaves = SyntheticLeaves(image_size=32, negatives=24, positives=12, difficulty=0)
     images = leaves.load(attended)
     pixels = dict(zip(images.index.names, images.images, strict=True))
-    result = mapped_result(attended)
-    known = Predictions.of(result)
-    found = leanet.load(result["folder"]).predict([np.moveaxis(pixels[name], 0, -1) for name in known.names], True)
+    folder = mapped_folder(attended)
+    known = Predictions.of(folder)
+    found = leanet.load(folder).predict([np.moveaxis(pixels[name], 0, -1) for name in known.names], True)
     np.testing.assert_allclose(found.probabilities, known.probabilities, atol=1e-5)
     assert found.evidence is not None and found.attention is not None and found.maps is not None
     logits = np.log(found.probabilities / (1 - found.probabilities))
@@ -119,13 +120,13 @@ def test_its_features_are_of_its_fold_and_shared_by_strengths(configure: Configu
 
 def test_it_is_compared_with_the_frozen_network_alone(configure: Configure, attended: Path) -> None:
     train(configure(attended, "adn=frozen", "adn.stages=[3,4]", "dataset.difficulty=0", "fold=null"))
-    cells = finished_cells(attended)
-    (first, *_) = [cell for cell in cells if "+direct" in cell.model]
-    assert first.plain == "frozen-stages34" and first.id in lifts(cells)
+    folds = results(attended)
+    (first, *_) = [cell for cell in cells_of(folds).itertuples() if cell.caan == "direct"]
+    assert first.plain == "frozen-stages34" and first.key in lifts(folds)
 
 
 def test_its_attention_can_be_ablated(attended: Path) -> None:
     """Which first asks the run itself, whose probabilities must be those that it wrote."""
-    kept = kept_in(Path(mapped_result(attended)["folder"]))
+    kept = kept_in(mapped_folder(attended))
     found = Ablator("cpu", attended).ablated(kept, KINDS)
     assert all(0 <= found[kind]["auroc"] <= 1 for kind in KINDS)

@@ -11,15 +11,17 @@ from leanet.storage.run_files import COLORIZER_FACTS, RESULT
 MakeJob = Callable[..., Job]
 
 
-def result(model: str, seconds: float) -> dict[str, Any]:
+def result(seconds: float) -> dict[str, Any]:
     """Of a fit of 18 images of 32 × 32 pixels for 6 epochs, as conftest's TINY has them."""
     counts = {"train": {"negative": 12, "positive": 6}}
     more = dict.fromkeys(("run", "cell", "dataset", "fold", "folds"), 1)  # which every result has
-    return {**more, "model": model, "images": counts, "epochs": 6, "image_size": 32, "seconds": seconds}
+    return {**more, "model": "resnet18", "images": counts, "epochs": 6, "image_size": 32, "seconds": seconds}
 
 
 def test_durations_are_learnt_from_what_was_done(job: MakeJob) -> None:
-    durations = Durations([result("resnet18", 10), result("resnet18", 14), result("resnet18+mobilenet@4-pos0.5", 30)])
+    plain = job("caan=none").run.settings
+    attended = job("caan=mobilenet", "point=4", "positive_rate=0.5").run.settings
+    durations = Durations([(plain, result(10)), (plain, result(14)), (attended, result(30))])
     assert durations.fit(job("caan=none")) == pytest.approx(12)
     assert durations.fit(job("caan=none", "trainer.max_epochs=12")) == pytest.approx(24)
     assert durations.fit(job("caan=none", "dataset.image_size=64")) == pytest.approx(48)
@@ -29,27 +31,29 @@ def test_durations_are_learnt_from_what_was_done(job: MakeJob) -> None:
 
 
 def test_what_takes_no_epochs_takes_no_time_and_says_nothing_of_networks(job: MakeJob) -> None:
-    durations = Durations([result("resnet18", 10), {**result("map_score", 0.01), "epochs": 0}])
+    plain, score = (job(*words).run.settings for words in (["caan=none"], ["adn=map_score"]))
+    durations = Durations([(plain, result(10)), (score, {**result(0.01), "epochs": 0})])
     assert durations.fit(job("adn=map_score")) == 0
     assert durations.fit(job("adn=vgg16", "caan=none")) == pytest.approx(10)
 
 
 def test_colorizers_too(job: MakeJob) -> None:
     facts = {"images": 12, "image_size": 32, "max_epochs": 3, "seconds": 5.0}  # as TINY has it
-    assert Durations([], [facts]).colorizer(job("point=1")) == pytest.approx(5)
-    assert Durations([], [facts]).colorizer(job("point=1", "colorizer.max_epochs=30")) == pytest.approx(50)
-    assert Durations([]).colorizer(job("point=1")) is None
+    assert Durations([], [facts]).maps(job("point=1")) == pytest.approx(5)
+    assert Durations([], [facts]).maps(job("point=1", "colorizer.max_epochs=30")) == pytest.approx(50)
+    assert Durations([]).maps(job("point=1")) is None
 
 
 def test_what_is_done_of_a_grid_is_read(job: MakeJob) -> None:
     done, open_ = job("point=1"), job("point=2")
-    write_json(done.run.folder / RESULT, result(done.run.model, 30))
+    write_json(done.run.folder / RESULT, result(30))
     facts = {"images": 12, "image_size": 32, "max_epochs": 3, "seconds": 5.0}
     write_json(done.run.maps_folder / COLORIZER_FACTS, facts)
     durations = Durations.of([done, open_])
-    assert durations.fit(open_) == pytest.approx(30) and durations.colorizer(open_) == pytest.approx(5)
+    assert durations.fit(open_) == pytest.approx(30) and durations.maps(open_) == pytest.approx(5)
+    assert durations.maps(job("map=padim")) == 0
 
 
 def test_of_three_colorizers_each_trains_on_two_thirds(job: MakeJob) -> None:
     facts = {"images": 12, "image_size": 32, "max_epochs": 3, "seconds": 5.0}
-    assert Durations([], [facts]).colorizer(job("point=1", "map.cross_fit=3")) == pytest.approx(3 * 5 * 2 / 3)
+    assert Durations([], [facts]).maps(job("point=1", "map.cross_fit=3")) == pytest.approx(3 * 5 * 2 / 3)

@@ -5,7 +5,7 @@ from leanet.grid.plan import (
     State,
     as_listed,
     batches,
-    colorizers_of,
+    by_maps,
     distinct,
     forget_failure,
     note_failure,
@@ -39,12 +39,12 @@ def test_words_that_come_to_the_same_run_are_one_job(job: MakeJob) -> None:
 
 def test_a_colorizer_is_shared_by_the_runs_of_a_fold(job: MakeJob) -> None:
     jobs = [job("point=1"), job("point=2"), job("input=map"), job("point=1", fold=2), job("caan=none")]
-    assert sorted(map(len, colorizers_of(jobs).values())) == [1, 3]
+    assert sorted(map(len, by_maps(jobs).values())) == [1, 3]
 
 
-def test_maps_by_features_have_no_colorizer(job: MakeJob) -> None:
-    jobs = [job("point=1"), job("point=1", "map=padim"), job("point=2", "map=patchcore")]
-    assert list(colorizers_of(jobs).values()) == [[jobs[0]]]
+def test_each_kind_of_map_is_shared_by_those_that_use_it(job: MakeJob) -> None:
+    jobs = [job("point=1"), job("point=1", "map=padim"), job("point=2", "map=patchcore"), job("point=2", "map=padim")]
+    assert list(by_maps(jobs).values()) == [[jobs[0]], [jobs[1], jobs[3]], [jobs[2]]]
 
 
 def test_a_comparison_keeps_the_order_of_its_products(job: MakeJob) -> None:

@@ -21,11 +21,11 @@ from leanet.data.images import NEGATIVE, ImageSet
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.experiment.maps import maps_of
 from leanet.experiment.split import split_of, tensors_of
-from leanet.maps import color
-from leanet.maps.color import ColorMaps, color_maps
+from leanet.maps import color_maps as color
+from leanet.maps.color_maps import ColorMaps, color_maps
 from leanet.maps.load import load_maker
 from leanet.runs.run import Run
-from leanet.training.batches import Chosen
+from leanet.training.batches import SelectedRows
 
 PARTS = 3
 
@@ -44,7 +44,7 @@ def spies(monkeypatch: pytest.MonkeyPatch) -> list[Spy]:
     """Those that were trained. Their maps are 100 for what they have seen, and else their number, 1, 2 or 3."""
     trained: list[Spy] = []
 
-    def train(normals: Chosen, *rest: object) -> Spy:
+    def train(normals: SelectedRows, *rest: object) -> Spy:
         trained.append(Spy(len(trained) + 1, {image.numpy().tobytes() for image in normals[:]}))
         return trained[-1]
 

@@ -14,16 +14,16 @@ from leanet.config.effective import settings_of
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.detector.build import detector_of
 from leanet.errors import LeanetError
-from leanet.maps.color import ColorMaps
+from leanet.maps.color_maps import ColorMaps
 from leanet.maps.features.layers import extracted
 from leanet.maps.features.recipe import extractor_of, fit_features
 from leanet.model import onnx as exporting
 from leanet.model.pipeline import Ensemble, Pipeline
-from leanet.model.program import Exportable, Facts, asked, program_of
+from leanet.model.program import Exportable, ExportFacts, asked, program_of
 
 Configure = Callable[..., dict[str, Any]]
 
-FACTS = Facts("leaves", 32, ("0123456789ab",), "0.1.0")
+FACTS = ExportFacts("leaves", 32, ("0123456789ab",), "0.1.0")
 WORDS = {
     "resnet18 and MobileNet's CAAN": ["adn=resnet18", "caan=mobilenet", "point=4"],
     "VGG16": ["adn=vgg16", "caan=direct", "point=5", "map=ab", "map.scaling=image_max"],

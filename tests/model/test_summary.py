@@ -10,7 +10,7 @@ from torch import nn
 from leanet.colorizer.unet import UNet
 from leanet.detector.adn import Adn, resnet18, timm_adn, vgg
 from leanet.detector.caan import DirectAttention, mobilenet_caan, resnet_caan, timm_caan
-from leanet.detector.network import LeaNet
+from leanet.detector.lea_net import LeaNet
 from leanet.model.summary import (
     MOST_ROWS,
     Count,

@@ -9,7 +9,7 @@ import pytest
 from leanet.data.folder import ImageFolder
 from leanet.data.images import NEGATIVE, POSITIVE
 from leanet.errors import LeanetError
-from leanet.published.archives import Found
+from leanet.published.archives import WantedFile
 from leanet.published.manifest import check_dataset, write_dataset
 
 FACTS = {"dataset": "set", "draw_seed": 0}
@@ -29,11 +29,11 @@ SOURCES = [
 ]
 
 
-def found(home: Path, source: str, content: str, label: int = POSITIVE) -> Found:
+def found(home: Path, source: str, content: str, label: int = POSITIVE) -> WantedFile:
     data = content.encode()
     path = home / hashlib.sha256(data).hexdigest()
     path.write_bytes(data)
-    return Found(label, source, path, path.name, len(data))
+    return WantedFile(label, source, path, path.name, len(data))
 
 
 @pytest.fixture

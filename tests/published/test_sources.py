@@ -8,7 +8,7 @@ import pytest
 
 from leanet.data.images import NEGATIVE, POSITIVE
 from leanet.errors import LeanetError
-from leanet.published.archives import Found
+from leanet.published.archives import WantedFile
 from leanet.published.sources import Drawn, Labels, Origin, draw
 
 
@@ -16,9 +16,9 @@ def origin(negative: list[str], positive: list[str], exclude: list[str] | None =
     return Origin(1, 1, "free", "me", "https://page", "all", negative, positive, exclude or [], None)
 
 
-def image(content: str, label: int = NEGATIVE, name: str = "") -> Found:
+def image(content: str, label: int = NEGATIVE, name: str = "") -> WantedFile:
     sha256 = hashlib.sha256(content.encode()).hexdigest()
-    return Found(label, name or f"{content}.png", Path("nowhere"), sha256, len(content))
+    return WantedFile(label, name or f"{content}.png", Path("nowhere"), sha256, len(content))
 
 
 def contents(drawn: Drawn) -> list[str]:

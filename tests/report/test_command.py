@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from leanet.config.command_line import CONF
 from leanet.errors import LeanetError
-from leanet.report.command import report
+from leanet.report.__main__ import report
 
 Finish = Any  # see conftest.py
 POTATO = ("dataset.name=potato",)  # no more than its name is read

@@ -7,9 +7,11 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from leanet.config.command_line import CONF
-from leanet.report.command import report
-from leanet.report.finished import finished_cells, pooled
-from leanet.report.lifts import lifts
+from leanet.report.__main__ import report
+from leanet.report.cells import cells_of, pooled
+from leanet.report.lifts import Lift
+from leanet.report.lifts import lifts as lifts_of
+from leanet.report.results import results
 
 Finish = Any  # see conftest.py
 FOLDER = ("dataset.name=photos",)
@@ -20,7 +22,12 @@ LEAVES, PILLS = "+dataset.root=leaves", "+dataset.root=pills"
 
 def names(home: Path) -> dict[str, str]:
     """By its cell's id, each dataset as reports call it."""
-    return {cell.id: cell.dataset for cell in finished_cells(home)}
+    return {fold.cell: fold.dataset for fold in results(home).itertuples()}
+
+
+def lifts(folds: Any) -> dict[str, Lift]:
+    """By the cell's identity alone."""
+    return {cell: found for (_, cell), found in lifts_of(folds).items()}
 
 
 def test_two_roots_under_one_name_are_named_and_never_compared(finish: Finish, tmp_path: Path) -> None:
@@ -32,9 +39,9 @@ def test_two_roots_under_one_name_are_named_and_never_compared(finish: Finish, t
         pills.cell: "photos (root=pills)",
         attended.cell: "photos (root=pills)",
     }
-    cells = finished_cells(tmp_path)
+    cells = results(tmp_path)
     assert lifts(cells).keys() == {attended.cell} and lifts(cells)[attended.cell].comparison.mean == 0
-    assert len(pooled(cells)) == 3
+    assert len(cells_of(pooled(cells))) == 3
 
 
 def test_the_same_root_with_other_images_is_told_by_its_fingerprint(finish: Finish, tmp_path: Path) -> None:
@@ -50,7 +57,7 @@ def test_the_same_images_in_two_places_are_one_set(finish: Finish, tmp_path: Pat
     finish(PLAIN, *FOLDER, LEAVES, "caan=none", fingerprint="a1")
     moved = finish(OTHER, *FOLDER, "+dataset.root=/elsewhere/leaves", "caan=direct", fingerprint="a1")
     assert set(names(tmp_path).values()) == {"photos"}
-    assert lifts(finished_cells(tmp_path)).keys() == {moved.cell}
+    assert lifts(results(tmp_path)).keys() == {moved.cell}
 
 
 def test_settings_of_painted_leaves_tell_them_apart(finish: Finish, tmp_path: Path) -> None:
@@ -64,7 +71,7 @@ def test_runs_made_before_results_told_it(finish: Finish, tmp_path: Path) -> Non
     plain = finish({1: 0.6, 2: 0.7}, *FOLDER, LEAVES, "caan=none", fingerprint="a1", older=True)
     attended = finish(OTHER, *FOLDER, "+dataset.root=moved", "caan=direct", fingerprint="a1")
     assert set(names(tmp_path).values()) == {"photos"}
-    assert lifts(finished_cells(tmp_path)).keys() == {attended.cell}
+    assert lifts(results(tmp_path)).keys() == {attended.cell}
     changed = finish({1: 0.6}, *FOLDER, LEAVES, "caan=direct", "point=2", fingerprint="b2", older=True)
     found = names(tmp_path)
     assert found[plain.cell] == found[attended.cell] != found[changed.cell] == "photos (fingerprint=unknown)"
@@ -78,14 +85,14 @@ def test_older_results_of_a_root_whose_images_changed(finish: Finish, tmp_path: 
         file.write_text(file.read_text().replace(".png,", ".png,f"))  # other contents
     found = names(tmp_path)
     assert found[before.cell] != found[after.cell] and all("(fingerprint=" in name for name in found.values())
-    assert lifts(finished_cells(tmp_path)) == {}
+    assert lifts(results(tmp_path)) == {}
 
 
 def test_older_runs_called_folder_are_found_under_the_name_of_their_root(finish: Finish, tmp_path: Path) -> None:
     finish({1: 0.6}, "dataset.name=folder", LEAVES, "caan=none", fingerprint="a1", older=True)
     attended = finish(OTHER, "dataset.name=leaves", LEAVES, "caan=direct", fingerprint="a1")
-    cells = finished_cells(tmp_path)
-    assert {cell.dataset for cell in cells} == {"leaves"} and lifts(cells).keys() == {attended.cell}
+    cells = results(tmp_path)
+    assert set(cells["dataset"]) == {"leaves"} and lifts(cells).keys() == {attended.cell}
 
 
 def test_other_folds_files_are_other_tables(finish: Finish, tmp_path: Path, capsys: Any) -> None:
@@ -94,8 +101,8 @@ def test_other_folds_files_are_other_tables(finish: Finish, tmp_path: Path, caps
         words = (*FOLDER, LEAVES, f"dataset.folds_file={tmp_path / name}.csv")
         finish(f1, *words, "caan=none", fingerprint="a1")
         finish(f1, *words, "caan=direct", fingerprint="a1")
-    cells = finished_cells(tmp_path)
-    assert len(pooled(cells)) == 4
+    cells = results(tmp_path)
+    assert len(cells_of(pooled(cells))) == 4
     tables(tmp_path)
     told = capsys.readouterr().out
     assert told.count(", folds_file ") == 2 and told.count("+0.000") >= 2

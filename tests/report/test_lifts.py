@@ -7,14 +7,20 @@ import pytest
 from scipy.stats import t as student
 from scipy.stats import ttest_rel
 
-from leanet.report.finished import finished_cells
-from leanet.report.lifts import Versus, lifts
+from leanet.report.lifts import Lift, Versus
+from leanet.report.lifts import lifts as lifts_of
+from leanet.report.results import results
 
 Finish = Any  # see conftest.py
 POTATO = ("dataset.name=potato",)
 PLAIN = {1: 0.60, 2: 0.65, 3: 0.58, 4: 0.70, 5: 0.62}
 POINT1 = {1: 0.66, 2: 0.69, 3: 0.66, 4: 0.73, 5: 0.70}
 POINT2 = {1: 0.61, 2: 0.61, 3: 0.63, 4: 0.69, 5: 0.64}
+
+
+def lifts(folds: Any, *versus: Versus) -> dict[str, Lift]:
+    """By the cell's identity alone."""
+    return {cell: found for (_, cell), found in lifts_of(folds, *versus).items()}
 
 
 def corrected_p(model: dict[int, float], plain: dict[int, float]) -> float:
@@ -25,12 +31,11 @@ def corrected_p(model: dict[int, float], plain: dict[int, float]) -> float:
 
 def test_every_point_is_a_comparison_that_is_paid_for(finish: Finish, tmp_path: Path) -> None:
     finish(PLAIN, *POTATO, "caan=none")
-    finish(POINT1, *POTATO, "caan=mobilenet", "point=1")
-    finish(POINT2, *POTATO, "caan=mobilenet", "point=2")
-    cells = {cell.model: cell for cell in finished_cells(tmp_path)}
-    found = lifts(list(cells.values()))
-    assert found.keys() == {cells["resnet18+mobilenet@1"].id, cells["resnet18+mobilenet@2"].id}
-    best, other = (found[cells[f"resnet18+mobilenet@{point}"].id] for point in (1, 2))
+    point1 = finish(POINT1, *POTATO, "caan=mobilenet", "point=1")
+    point2 = finish(POINT2, *POTATO, "caan=mobilenet", "point=2")
+    found = lifts(results(tmp_path))
+    assert found.keys() == {point1.cell, point2.cell}
+    best, other = found[point1.cell], found[point2.cell]
     assert best.comparison.mean == pytest.approx(0.058)
     assert best.p == pytest.approx(2 * corrected_p(POINT1, PLAIN))
     assert other.p == pytest.approx(corrected_p(POINT2, PLAIN))
@@ -42,7 +47,7 @@ def test_every_point_is_a_comparison_that_is_paid_for(finish: Finish, tmp_path: 
 def test_only_the_same_adn_is_a_counterpart(finish: Finish, tmp_path: Path, words: list[str]) -> None:
     finish(PLAIN, *POTATO, "caan=none")
     finish(POINT1, *POTATO, "caan=mobilenet", *words)
-    assert lifts(finished_cells(tmp_path)) == {}
+    assert lifts(results(tmp_path)) == {}
 
 
 def test_thinned_positives_and_other_inputs_have_their_own(finish: Finish, tmp_path: Path) -> None:
@@ -50,7 +55,7 @@ def test_thinned_positives_and_other_inputs_have_their_own(finish: Finish, tmp_p
     finish(PLAIN, *POTATO, "caan=none")
     thinned = finish(POINT1, *POTATO, "caan=direct", "positive_rate=0.5")
     mapped = finish({1: 0.7}, *POTATO, "caan=none", "input=map")
-    found = lifts(finished_cells(tmp_path))
+    found = lifts(results(tmp_path))
     assert found.keys() == {thinned.cell, mapped.cell}
     assert str(found[mapped.cell]) == "+0.100" and found[mapped.cell].tests == 1  # a single fold is no test
 
@@ -59,7 +64,7 @@ def test_lifts_of_another_figure_over_a_model_that_is_named(finish: Finish, tmp_
     plain = finish(PLAIN, *POTATO, "caan=none", thresholded=PLAIN)
     balanced = finish(POINT1, *POTATO, "caan=none", "trainer.balance=weights", thresholded=POINT2)
     attended = finish(PLAIN, *POTATO, "caan=direct", thresholded=POINT1)
-    cells = finished_cells(tmp_path)
+    cells = results(tmp_path)
     found = lifts(cells, Versus("thresholded"))
     assert found.keys() == {attended.cell} and found[attended.cell].comparison.mean == pytest.approx(0.058)
     found = lifts(cells, Versus("thresholded", model="resnet18"))
@@ -67,7 +72,5 @@ def test_lifts_of_another_figure_over_a_model_that_is_named(finish: Finish, tmp_
     assert found[balanced.cell].comparison.mean == pytest.approx(0.006)
     thinned = finish(POINT1, *POTATO, "caan=none", "trainer.balance=weights", "positive_rate=0.5", thresholded=POINT1)
     finish(PLAIN, *POTATO, "caan=none", "positive_rate=0.5", thresholded=PLAIN)
-    assert lifts(finished_cells(tmp_path), Versus(model="resnet18"))[thinned.cell].comparison.mean == pytest.approx(
-        0.058
-    )
+    assert lifts(results(tmp_path), Versus(model="resnet18"))[thinned.cell].comparison.mean == pytest.approx(0.058)
     assert lifts(cells, Versus(model="resnet18-balanced")).keys() == {plain.cell, attended.cell}

@@ -14,7 +14,6 @@ from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
 from sklearn.svm import SVC
 
 from leanet.report.statistics import (
-    best_point,
     corrected_resampled_t,
     holm,
     left_out_point,
@@ -306,27 +305,18 @@ POINTS = {
 }
 
 
-def test_the_best_point_is_the_shallower_of_two() -> None:
-    chosen = best_point(POINTS)
-    assert chosen.points == {1: 3, 2: 3, 3: 3}
-    assert chosen.f1 == POINTS[3]
-    assert chosen.spread == mean_sd([0.6, 0.6, 0.9])
-    assert best_point(dict(reversed(POINTS.items()))) == chosen
-
-
 def test_single_precision_breaks_no_tie() -> None:
-    f1 = {2: by_fold(0.7, 0.7), 5: by_fold(float(np.float32(0.8)), float(np.float32(0.6)))}
-    assert sum(f1[5].values()) > sum(f1[2].values())
-    assert best_point(f1).points == {1: 2, 2: 2}
+    validation = {2: by_fold(0.7), 5: by_fold(float(np.float32(0.7)))}
+    assert validation[5] != validation[2]
+    assert nested_point(validation, {2: by_fold(0.7), 5: by_fold(0.7 + 1e-8)}).points == {1: 2}
 
 
 def test_only_folds_that_all_points_have_are_compared() -> None:
     f1 = {1: by_fold(0.5, 0.5, 1.0), 2: by_fold(0.6, 0.6)}
-    assert best_point(f1).f1 == {1: 0.6, 2: 0.6}
     assert left_out_point(f1).f1 == {1: 0.6, 2: 0.6}
     assert nested_point(f1, f1).f1 == {1: 0.6, 2: 0.6}
     for nothing in ({}, {1: {}}, {1: {1: 0.5}, 2: {2: 0.5}}):
-        assert best_point(nothing) is left_out_point(nothing) is nested_point(nothing, nothing) is None
+        assert left_out_point(nothing) is nested_point(nothing, nothing) is None
 
 
 def test_the_nested_point_follows_validation_and_reports_the_test() -> None:
@@ -366,8 +356,8 @@ def flattery(correlation: float) -> tuple[float, float]:
     best, left_out = [], []
     for scores in (math.sqrt(1 - correlation) * own + math.sqrt(correlation) * shared).tolist():
         f1 = {point: by_fold(*row) for point, row in enumerate(scores, start=1)}
-        best.append(best_point(f1).spread.mean)
-        left_out.append(left_out_point(f1).spread.mean)
+        best.append(max(mean_sd(list(folds.values())).mean for folds in f1.values()))
+        left_out.append(mean_sd(list(left_out_point(f1).f1.values())).mean)
     assert (np.array(left_out) <= np.array(best) + 1e-6).all()
     return float(np.mean(best)), float(np.mean(left_out))
 
@@ -395,8 +385,7 @@ def test_the_left_out_choice_finds_a_point_that_is_truly_better() -> None:
     rng = np.random.default_rng(0)
     noise = rng.normal(0.7, 0.02, size=(5, 5)) + np.array([0, 0, 0, 0.2, 0])[:, None]
     f1 = {point: by_fold(*row) for point, row in enumerate(noise.tolist(), start=1)}
-    assert left_out_point(f1) == best_point(f1)
-    assert set(best_point(f1).points.values()) == {4}
+    assert set(left_out_point(f1).points.values()) == {4}
 
 
 # Lift

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from leanet.training.batches import Chosen, ShuffledBatches, batches, choose, read_ahead
+from leanet.training.batches import SelectedRows, ShuffledBatches, batches, choose, read_ahead
 
 
 def ids(rows: int) -> dict[str, torch.Tensor]:
@@ -84,5 +84,5 @@ def test_what_is_read_ahead_comes_in_order_beside_the_work_and_its_errors_arrive
 
 
 def test_a_part_moves_to_a_device_as_its_rows() -> None:
-    part = Chosen(torch.arange(10), torch.tensor([7, 3]))
+    part = SelectedRows(torch.arange(10), torch.tensor([7, 3]))
     assert part.to(torch.device("cpu")).tolist() == [7, 3]

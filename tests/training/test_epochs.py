@@ -10,7 +10,7 @@ from torch import Tensor
 
 from leanet.config.settings import TrainerSettings
 from leanet.training.batches import DeviceData
-from leanet.training.fit import Fit, fit
+from leanet.training.fit import FitPlan, fit
 
 
 class Slope(lightning.LightningModule):
@@ -32,7 +32,7 @@ class Slope(lightning.LightningModule):
 
 def test_every_image_counts_the_same_in_the_mean_of_an_epoch(tmp_path: Path) -> None:
     task, x = Slope(), torch.arange(11.0)
-    plan = Fit(tmp_path, "test", 2, 0, TrainerSettings(2, 4, "cpu", 1, "32-true", 60.0))
+    plan = FitPlan(tmp_path, "test", 2, 0, TrainerSettings(2, 4, "cpu", 1, "32-true", 60.0))
     fit(task, DeviceData({"x": x}, batch_size=4, seed=0), plan)  # batches of 4, 4 and 3
     by_epoch = torch.cat(task.rows).reshape(2, 11).mean(1)
     rows = list(csv.DictReader((tmp_path / "curves.csv").open()))

@@ -12,7 +12,7 @@ from leanet.config.settings import TrainerSettings
 from leanet.errors import LeanetError
 from leanet.storage.locks import lock
 from leanet.training.batches import DeviceData
-from leanet.training.fit import CHECKPOINT, Curves, Fit, fit
+from leanet.training.fit import CHECKPOINT, Curves, FitPlan, fit
 
 TRAINER = TrainerSettings(6, 4, "cpu", 1, "32-true", checkpoint_seconds=0)
 
@@ -47,7 +47,7 @@ def run(
     x = torch.rand(18, 3, generator=generator)
     data = DeviceData({"x": x, "y": x.sum(1, keepdim=True)}, batch_size=4, seed=1)
     stopping = [EarlyStopping("loss", patience=patience, check_on_train_epoch_end=True)] if patience else []
-    fit(task, data, Fit(folder, "test", epochs, 1, trainer), callbacks=[*stopping])
+    fit(task, data, FitPlan(folder, "test", epochs, 1, trainer), callbacks=[*stopping])
     return task
 
 

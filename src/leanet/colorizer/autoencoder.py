@@ -1,4 +1,4 @@
-"""A convolutional autoencoder in the place of the U-Net: what does not fit through its bottleneck is the anomaly."""
+"""A convolutional autoencoder as the colorizer: colours that do not pass its bottleneck are anomalous."""
 
 from torch import Tensor, nn
 
@@ -10,8 +10,8 @@ FILTERS = (64, 128, 256, 512)
 class Autoencoder(Colorizer):
     """L*a*b* → L*a*b*, scaled to 0…1: (B, 3, S, S) → (B, 3, S, S), without skip connections.
 
-    Its maps are those of the autoencoder to which Nakanishi et al. (SN Computer Science 2024) compare the recoloured
-    images' in LEA-Net. The article's layers are not followed; these are Table 9's, down to S/16.
+    Nakanishi et al. (SN Computer Science 2024) compare LEA-Net's maps with those of an autoencoder. The layers here are
+    not that article's, but those of Table 9, down to S/16.
 
     Args:
         image_size: S, a multiple of 16.

@@ -1,4 +1,4 @@
-"""What every colorizer is: a network that gives some channels of an image's L*a*b* from some of them."""
+"""The base class of colorizers, networks that predict some channels of an image's L*a*b* from others."""
 
 from typing import ClassVar
 
@@ -10,29 +10,37 @@ from leanet.color import scale_lab, unscale_lab
 
 
 class Colorizer(nn.Module):
-    """Scaled L*a*b* (0…1, as `color.scale_lab` has it): the channels `sees` → the channels `gives`.
+    """Predicts the channels `gives` of L*a*b* from the channels `sees`, all scaled to 0…1 by `color.scale_lab`.
 
-    Subclasses are made with the image size S and define `logits`.
+    Subclasses take the image size S as an argument and define `logits`.
     """
 
     sees: ClassVar[slice]
     gives: ClassVar[slice]
 
     def logits(self, seen: Tensor) -> Tensor:
-        """(B, channels seen, S, S) → (B, channels given, S, S), before the sigmoid."""
+        """Predict before the sigmoid: (B, channels seen, S, S) → (B, channels given, S, S)."""
         raise NotImplementedError
 
     def forward(self, seen: Tensor) -> Tensor:
         return torch.sigmoid(self.logits(seen))
 
     def complete(self, scaled: Tensor, given: Tensor) -> Tensor:
-        """`scaled` (B, 3, S, S) with the channels that this network gives replaced."""
+        """Put predicted channels into an image.
+
+        Args:
+            scaled: (B, 3, S, S), scaled L*a*b*.
+            given: (B, channels given, S, S), in 0…1.
+
+        Returns:
+            (B, 3, S, S), a copy of `scaled` with the channels replaced.
+        """
         whole = scaled.clone()
         whole[:, self.gives] = given
         return whole
 
     def recolored(self, lab: Tensor) -> Tensor:
-        """True L*a*b* (B, 3, S, S) as this network would have it; what it does not give, a U-Net's L*, stays."""
+        """Recolour true L*a*b* (B, 3, S, S); channels that are not predicted, such as a U-Net's L*, stay the same."""
         scaled = scale_lab(lab)
         return unscale_lab(self.complete(scaled, self(scaled[:, self.sees])))
 
@@ -43,7 +51,7 @@ USUAL_BATCH = 16
 class ConvTranspose2x2(nn.ConvTranspose2d):
     """2×2 transposed convolution of stride 2: (B, C, H, W) → (B, C', 2H, 2W).
 
-    Its windows do not overlap, so it is one matrix product; a CPU's library takes up to twice as long without knowing.
+    Its windows do not overlap, so on a CPU it is computed as one matrix product, up to twice as fast as PyTorch's own.
     """
 
     def __init__(self, channels: int, width: int) -> None:
@@ -55,7 +63,7 @@ class ConvTranspose2x2(nn.ConvTranspose2d):
         assert self.bias is not None
         batch, channels, height, width = features.shape
         pixels, each = features.permute(0, 2, 3, 1), (batch, height, width)
-        if USUAL_BATCH * height * width < channels:  # there are more weights than features: leave them as they lie
+        if USUAL_BATCH * height * width < channels:  # more weights than features: do not rearrange the weights
             windows = (pixels @ self.weight.flatten(1)).view(*each, self.out_channels, 2, 2)
             windows = windows.permute(0, 1, 4, 2, 5, 3) + self.bias
         else:

@@ -8,22 +8,27 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 from leanet.color import ciede2000, fancy_pca, principal_colors, rgb_to_lab, scale_lab, unscale_lab
 from leanet.colorizer.network import Colorizer
 from leanet.config.settings import ColorizerSettings
-from leanet.training.batches import Chosen, Tensors, batches
+from leanet.training.batches import SelectedRows, Tensors, batches
 
 
 class ColorizerTask(lightning.LightningModule):
-    """Learns the colours that normal images have; Fancy PCA varies the light of each batch.
+    """Trains a colorizer on normal images; Fancy PCA varies the colour of the light in each batch.
 
-    The paper names no loss. `bce`, cross-entropy with the colours as soft targets, has its minimum where `mse` (the
-    authors' code) has it, but keeps its gradient where the sigmoid saturates: with `mse`, pixels that overshoot in
-    the first steps stay magenta or green, half a percent of them after eight epochs on strawberry leaves.
-    `ciede2000` is the mean of the anomaly map itself.
+    The paper names no loss. `bce` is cross-entropy with the colours as soft targets. It has the same minimum as `mse`,
+    the authors' loss, but keeps its gradient where the sigmoid saturates: with `mse`, pixels that overshoot in the
+    first steps stay magenta or green (half a percent of them after eight epochs on strawberry leaves). `ciede2000` is
+    the mean of the anomaly map.
     """
 
     principal: Tensor
 
-    def __init__(self, colorizer: Colorizer, settings: ColorizerSettings, normals: Tensor | Chosen) -> None:
-        """`normals`: (N, 3, S, S) uint8, the images to be trained on, for their principal colours."""
+    def __init__(self, colorizer: Colorizer, settings: ColorizerSettings, normals: Tensor | SelectedRows) -> None:
+        """
+        Args:
+            colorizer: what is trained.
+            settings: of the colorizer.
+            normals: (N, 3, S, S) uint8, the training images, for their principal colours.
+        """
         super().__init__()
         self.colorizer = colorizer
         self.settings = settings
@@ -34,7 +39,7 @@ class ColorizerTask(lightning.LightningModule):
         )
 
     def training_step(self, batch: Tensors, batch_idx: int) -> Tensors:
-        """`loss`, which is minimised; epochs.py logs its mean."""
+        """The `loss` to minimise, whose mean over the epoch is logged."""
         rgb = batch["images"] / 255
         if self.settings.fancy_pca:
             draws = torch.randn(len(rgb), 3, device=rgb.device)

@@ -9,7 +9,7 @@ FILTERS = (64, 128, 256, 512, 512, 512, 512, 512)
 
 
 def levels_of(image_size: int) -> int:
-    """How often `image_size` can be halved, up to the paper's eight."""
+    """The number of times that `image_size` can be halved, at most eight as in the paper."""
     levels = 0
     while levels < len(FILTERS) and image_size % 2 == 0 and image_size > 1:
         image_size, levels = image_size // 2, levels + 1

@@ -3,6 +3,7 @@
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from typing import Any, get_args, get_type_hints
 
 from leanet.config.path_options import expanded
@@ -16,7 +17,7 @@ def read_settings(schema: type, config: Mapping[str, Any], prefix: str = "") -> 
     Raises:
         LeanetError: naming the first value that does not fit, under `prefix`.
     """
-    hints = get_type_hints(schema, include_extras=True)
+    hints = _hints(schema)
     rest = {name: value for name, value in config.items() if name not in hints}
     given = {entry.name: config.get(entry.name, entry.default) for entry in fields(schema)}
     for name, hint in hints.items():
@@ -25,6 +26,11 @@ def read_settings(schema: type, config: Mapping[str, Any], prefix: str = "") -> 
     if rest:
         raise LeanetError(f"{prefix}{min(rest)} is no setting; see --help for those there are")
     return schema(**{name: _value(prefix + name, hint, given[name]) for name, hint in hints.items()})
+
+
+@cache
+def _hints(schema: type) -> dict[str, Any]:
+    return get_type_hints(schema, include_extras=True)
 
 
 def _value(path: str, hint: Any, value: Any) -> Any:

@@ -7,12 +7,13 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
+from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
@@ -60,6 +61,20 @@ def _print_any_text() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def composed(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """The resolved configuration of conf/`config_name`.yaml with `overrides`, as the command line composes it.
+
+    Raises:
+        LeanetError: an override that does not exist, or a choice that is not one of its group's.
+    """
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+            config: Any = OmegaConf.to_container(compose(config_name, as_texts(overrides)), resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise LeanetError(in_one_line(error)) from error
+    return config  # type: ignore[no-any-return]
 
 
 def _main(job: Callable[[DictConfig], object], config_name: str) -> None:

@@ -170,6 +170,13 @@ class TrainerSettings:
 
 
 @dataclass(frozen=True)
+class RunPaths:
+    """Of commands that read no dataset."""
+
+    runs: Annotated[str, PATH]
+
+
+@dataclass(frozen=True)
 class PathSettings:
     data: Annotated[str, PATH]
     runs: Annotated[str, PATH]

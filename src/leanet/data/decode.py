@@ -63,7 +63,7 @@ def decoded(path: Path) -> Iterator[Image.Image]:
         try:
             image = stack.enter_context(opened(stack.enter_context(open_file(path))))
             stack.enter_context(_ROOM.taken(image.width * image.height))
-            rgb = _rgb(image)
+            rgb = to_rgb(image)
         except Exception as error:  # Pillow's readers raise nearly anything on damaged files
             raise UnreadableError(path, _reason(path, error)) from error
         yield rgb
@@ -86,7 +86,7 @@ def read_images(paths: Sequence[Path], images: NDArray[np.uint8], label: str) ->
     def read(position: int, path: Path) -> tuple[str, tuple[int, int]]:
         with decoded(path) as image:
             images[position] = resized(image, images.shape[-1])
-            return _digest(image), image.size
+            return digest(image), image.size
 
     pixels, sizes = zip(*each(read, paths, label), strict=True)
     return Decoded(pixels, np.array(sizes, dtype=np.int64))
@@ -118,8 +118,21 @@ def each(job: Callable[[int, Path], T], paths: Sequence[Path], label: str, kind:
     return tuple(outcome for outcome in outcomes if not isinstance(outcome, UnreadableError))
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """Mode RGB, 8 bit, sRGB, upright, transparency on white."""
+def hashes_of(paths: Sequence[Path], label: str) -> tuple[str, ...]:
+    """SHA-256 of each file's bytes, under a progress bar named `label`; LeanetError names all that cannot be read."""
+
+    def sha256(_: int, path: Path) -> str:
+        try:
+            with open_file(path) as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise UnreadableError(path, error.strerror or str(error)) from error
+
+    return each(sha256, paths, label)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The image in mode RGB, 8 bit, sRGB, upright, transparency on white; `image` itself may be changed."""
     profile = image.info.get("icc_profile")
     tiff.check_layout(image)
     image.load()
@@ -223,7 +236,7 @@ def _reason(path: Path, error: Exception) -> str:
     return " ".join(text.split()) or type(error).__name__
 
 
-def _digest(image: Image.Image) -> str:
+def digest(image: Image.Image) -> str:
     """SHA-256 of an image's size and pixels, which are copied a few rows at a time."""
     digest = hashlib.sha256(f"{image.width}x{image.height}".encode())
     for top in range(0, image.height, _ROWS):

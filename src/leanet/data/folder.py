@@ -1,15 +1,13 @@
 """Images in folders: one folder per class, or MVTec AD's layout."""
 
-import hashlib
 import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from leanet.data.decode import UnreadableError, each, read_images
+from leanet.data.decode import hashes_of, read_images
 from leanet.data.files import READS, Files, Kind, subfolders, told
 from leanet.data.images import NEGATIVE, POSITIVE, ImageSet, Index, load_cached
-from leanet.data.readers import open_file
 from leanet.errors import LeanetError, MissingDatasetError
 
 
@@ -78,7 +76,7 @@ class ImageFolder:
                 f"dataset.negative={self.negative} and dataset.positive={self.positive} overlap: "
                 "name two folders that do not contain each other"
             )
-        hashes = each(_sha256, paths, f"index {self.name}")
+        hashes = hashes_of(paths, f"index {self.name}")
         names = [os.path.relpath(path, root).replace(os.sep, "/") for path in paths]
         return Index.of(list(zip(names, labels, hashes, strict=True)))
 
@@ -124,11 +122,3 @@ class ImageFolder:
 def _tell(root: str, line: str) -> None:
     """Print the line about `root`, once in a process: a grid looks at a dataset for each of its runs."""
     print(line)
-
-
-def _sha256(_: int, path: Path) -> str:
-    try:
-        with open_file(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UnreadableError(path, error.strerror or str(error)) from error

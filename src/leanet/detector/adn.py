@@ -19,8 +19,8 @@ class Adn(nn.Module):
     Args:
         network: (B, C, S, S) → (B, 2) logits of normal and anomalous.
         points: the names of five of its modules, from the shallowest to the deepest; None where it has none.
-        normalize: what its weights expect in place of images in 0…1.
-        model: the name in timm of the network that its backbone is of; None where it has no pretrained weights.
+        normalize: maps images in 0…1 to what the pretrained weights expect; None: no change.
+        model: timm's name of the backbone; None if there are no pretrained weights for it.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Adn(nn.Module):
         self.kept: tuple[str, ...] = ()  # modules of the network that stay in evaluation mode
 
     def train(self, mode: bool = True) -> "Adn":
-        """As every module, but for those that `freeze` keeps as they are."""
+        """Set the training mode of all modules but those that `freeze` keeps in evaluation mode."""
         super().train(mode)
         for name in self.kept:
             self.network.get_submodule(name).training = False
@@ -42,7 +42,7 @@ class Adn(nn.Module):
 
     @property
     def backbone(self) -> nn.Module:
-        """What has the modules of `model` under timm's names."""
+        """The module that has timm's names for the layers of `model`."""
         return self.network
 
     def forward(self, images: Tensor) -> Tensor:
@@ -58,20 +58,32 @@ def timm_adn(
     points: Sequence[str] | None = None,
     **options: Any,
 ) -> Adn:
-    """An ADN from timm's catalogue; `options` are the network's own.
+    """An ADN from any timm classifier.
 
     Args:
-        channels: C of its input.
+        model: the network's name in timm.
+        channels: C of its input (B, C, S, S).
         image_size: S.
-        pretrained: ImageNet weights, and the normalisation they expect, in place of new ones.
-        points: five names of modules; without, those of its feature information.
+        pretrained: whether to use ImageNet weights and the normalisation that they expect.
+        points: names of five modules; None: timm's features of sizes S/2 … S/32.
+        options: further arguments of the network.
+
+    Raises:
+        LeanetError: no such network, option or point, or weights that cannot be downloaded.
     """
     network = timm_network(model, channels, image_size, pretrained, **options)
     return Adn(network, find_points(network, points), expected(model, channels) if pretrained else None, model)
 
 
 def resnet18(channels: int, image_size: int, pretrained: bool = False, extra_conv: bool = False) -> Adn:
-    """ResNet18, 11.18M parameters; with the authors' 3×3 convolution after point 1 where `extra_conv`."""
+    """ResNet18 (He et al. 2016), 11,177,538 parameters.
+
+    Args:
+        channels: C of its input (B, C, S, S).
+        image_size: S.
+        pretrained: whether to use ImageNet weights.
+        extra_conv: whether to add a 3×3 convolution after point 1, as in the authors' code.
+    """
     adn = timm_adn("resnet18", channels, image_size, pretrained)
     if extra_conv:
         conv = nn.Conv2d(64, 64, 3, padding=1)
@@ -82,10 +94,17 @@ def resnet18(channels: int, image_size: int, pretrained: bool = False, extra_con
 
 
 def vgg(model: str, channels: int, image_size: int, pretrained: bool = False, dropout: float = 0.0) -> Adn:
-    """VGG16 or VGG19 with the paper's head, which follows the image: flatten → 4096 → 4096 → 2.
+    """VGG16 or VGG19 (Simonyan & Zisserman 2015) with the paper's head: flatten → 4096 → 4096 → 2.
 
-    165,726,018 parameters for VGG16 at 256×256 (Table 3: 165.7M), where the published network pools to 7×7 and has
-    134M. Points after each pooling.
+    VGG16 has 165,726,018 parameters at 256×256 (Table 3: 165.7M). The original network pools to 7×7 before the head and
+    has 134M. The five points are the poolings.
+
+    Args:
+        model: vgg16 or vgg19.
+        channels: C of its input (B, C, S, S).
+        image_size: S, at least 32.
+        pretrained: whether to use ImageNet weights for the convolutions.
+        dropout: of the two hidden dense layers.
     """
     network = timm_network(model, channels, image_size, pretrained)
     head = nn.Sequential(
@@ -104,9 +123,13 @@ def vgg(model: str, channels: int, image_size: int, pretrained: bool = False, dr
 
 
 def basic_cnn(channels: int, image_size: int) -> Adn:
-    """The basic CNN of Tables 7 and 8: five blocks of 3×3 convolution (stride 2), batch norm and ReLU, flatten, dense.
+    """The basic CNN of Tables 7 and 8: five blocks of 3×3 convolution (stride 2), batch norm and ReLU; flatten, dense.
 
     3,982,210 numbers at 256×256, batch-norm statistics included (the paper: 4.0M).
+
+    Args:
+        channels: C of its input (B, C, S, S).
+        image_size: S, at least 32.
     """
     network = nn.Sequential()
     for number, width in enumerate(CNN_WIDTHS, start=1):
@@ -120,7 +143,7 @@ def basic_cnn(channels: int, image_size: int) -> Adn:
 
 
 def _glorot(head: nn.Module) -> nn.Module:
-    """Glorot & Bengio's initial weights for dense layers, as the authors' Keras has them: the paper names none."""
+    """Glorot & Bengio's initial weights of dense layers, the default in the authors' Keras; the paper names none."""
     for layer in head.modules():
         if isinstance(layer, nn.Linear):
             nn.init.xavier_uniform_(layer.weight)

@@ -13,12 +13,28 @@ from leanet.errors import LeanetError
 
 
 def attend(features: Tensor, attention: Tensor) -> Tensor:
-    """Eq. 3: (1 ⊕ M) ⊗ f. `attention` (B, 1, h, w) is resized bilinearly where the features (B, C, H, W) differ."""
+    """Multiply features by 1 + attention (Eq. 3): (1 ⊕ M) ⊗ f.
+
+    Args:
+        features: (B, C, H, W).
+        attention: (B, 1, h, w), resized to (H, W) where the sizes differ.
+
+    Returns:
+        (B, C, H, W).
+    """
     return features * (1 + resized(attention, features.shape[-2:]))
 
 
 def resized(maps: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-    """Maps (B, 1, h, w) at another size: bilinear, antialiased where it shrinks them; the same object if it fits."""
+    """Resize maps by bilinear interpolation, with antialiasing where they get smaller.
+
+    Args:
+        maps: (B, 1, h, w).
+        size: (H, W).
+
+    Returns:
+        (B, 1, H, W); `maps` itself if it has that size.
+    """
     if maps.shape[-2:] == tuple(size):
         return maps
     return interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)
@@ -33,27 +49,35 @@ _SQUASHES: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 
 def spatial_sd(attention: Tensor) -> Tensor:
-    """(B, 1, h, w) → (B,), the SD over h and w: 0 is an attention that is the same everywhere, a mere gain."""
+    """The SD of each attention map over its positions; 0 if the attention is the same everywhere.
+
+    Args:
+        attention: (B, 1, h, w).
+
+    Returns:
+        (B,) float32.
+    """
     return attention.float().std((1, 2, 3), correction=0)
 
 
 class Attention(nn.Module):
-    """What is added to one: features (B, C, h, w) of an external network → A (B, 1, h, w).
+    """The attention map A (B, 1, h, w) from features F (B, C, h, w) of an external network (§3-5).
 
         z = reduce(F);  z = (z − mean z) / SD z  if standardized;  M = squash(z)
         A = gain · M,  or  gain · (M − mean M)  if centred
 
-    Means and SDs are over h and w, image by image. The defaults are Eq. 2, where A = M in 0…1.
+    Means and SDs are over h and w, separately for each image. The defaults give Eq. 2, where A = M in 0…1. Features of
+    an ADN are multiplied by 1 + A.
 
     Args:
         reduce: `mean` (Eq. 2) or `max` over channels (both in CBAM, Woo et al. 2018), or `conv`, a learned 1×1
             convolution (as in scSE, Roy et al. 2018) that begins as the mean.
-        standardized: instance normalisation (Ulyanov et al. 2016) of the reduced map.
+        standardized: whether the reduced map is instance-normalised (Ulyanov et al. 2016).
         squash: `sigmoid` (Eq. 2), `tanh` or `none`.
         centred: whether A has mean 0.
-        gain: a factor.
-        learned_gain: whether the factor is learned, from `gain` on.
-        channels: C; only `conv` must know.
+        gain: factor of A.
+        learned_gain: whether the factor is a trained parameter that starts at `gain`.
+        channels: C; needed only by `reduce="conv"`.
     """
 
     def __init__(
@@ -78,7 +102,7 @@ class Attention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         reduced = self._reduced(features)
-        if not self.is_equation_2:  # which stays in the features' precision: bfloat16 has fifteen values in .48 to .52
+        if not self.is_equation_2:  # Eq. 2 stays in the features' precision, though bfloat16 has 15 values in .48….52
             reduced = reduced.to(torch.promote_types(reduced.dtype, torch.float32))
         if self.standardized:
             reduced = _centred(reduced) * (reduced.var((-2, -1), correction=0, keepdim=True) + _EPSILON).rsqrt()
@@ -97,7 +121,7 @@ def _centred(maps: Tensor) -> Tensor:
 
 
 def _mean_of(channels: int | None) -> nn.Conv2d:
-    """A 1×1 convolution that is the mean over the channels until it learns otherwise."""
+    """A 1×1 convolution that starts as the mean over the channels."""
     if channels is None:
         raise ValueError("reduce=conv needs the number of channels")
     conv = nn.Conv2d(channels, 1, 1)
@@ -107,7 +131,7 @@ def _mean_of(channels: int | None) -> nn.Conv2d:
 
 
 class _Current(threading.local):
-    """The attention that a thread's forward pass uses: no other thread sees it. A copy is empty."""
+    """The attention maps of the current thread's forward pass, unseen by other threads; a copy is empty."""
 
     maps: Tensor | None = None
     calls = 0
@@ -117,22 +141,26 @@ class _Current(threading.local):
 
 
 class ExternalAttention:
-    """Makes one module of a network obey an attention map from outside.
+    """Multiplies the output of one module of a network by 1 + an attention map given from outside.
 
     >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(2))
     >>> attention = ExternalAttention(network, "1")
     >>> maps = torch.rand(4, 1, 6, 6)                  # (B, 1, h, w) in 0…1
     >>> with attention.using(maps):
-    ...     logits = network(torch.rand(4, 3, 8, 8))   # what module 1 gives is multiplied by 1 + M
+    ...     logits = network(torch.rand(4, 3, 8, 8))   # the output of module "1" is multiplied by 1 + M
     >>> logits.shape
     torch.Size([4, 2])
 
-    Several threads may use one network at the same time, each with its own maps.
+    Outside of `using`, the network works as before. Several threads can use one network at the same time, each with its
+    own maps.
 
     Args:
-        network: any network with features as maps.
-        module: the name of one of its modules, whose output is (B, C, H, W), or (B, H, W, C) where `channels_last`,
-            and which runs once in a forward pass.
+        network: any network whose features are maps.
+        module: the name of one of its modules, which runs once in a forward pass.
+        channels_last: whether the module's output is (B, H, W, C) and not (B, C, H, W).
+
+    Raises:
+        ValueError: the network has no such module.
     """
 
     def __init__(self, network: nn.Module, module: str, channels_last: bool = False) -> None:
@@ -144,11 +172,18 @@ class ExternalAttention:
         self.module = module
         self.channels_last = channels_last
         self._current = _Current()
-        point.register_forward_hook(self._multiply, prepend=True)  # so that whatever else looks sees it multiplied
+        point.register_forward_hook(self._multiply, prepend=True)  # before other hooks, which see the product
 
     @contextmanager
     def using(self, maps: Tensor) -> Iterator[None]:
-        """LeanetError at the end if the module ran not once: the attention would be missing, or count twice."""
+        """A context in which the module's output is multiplied by 1 + `maps`.
+
+        Args:
+            maps: (B, 1, h, w), resized to the module's output where the sizes differ.
+
+        Raises:
+            LeanetError: the module did not run exactly once, or its output is not a batch of feature maps.
+        """
         self._current.maps, self._current.calls = maps, 0
         try:
             yield

@@ -1,4 +1,4 @@
-"""Weights averaged over the training, to be asked and kept in place of those that are being trained."""
+"""Averages of the weights over the training, used in place of the last weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +15,14 @@ LAST_SHARE = 0.25  # of the epochs, whose mean `swa` is, as in the article
 
 
 class WeightAverage(Callback):
-    """The average of weights and of batch norm's running statistics, in the checkpoint.
+    """Averages the weights and batch norm's running statistics, and stores the average in the checkpoint.
 
-    Lightning's own puts the average where the checkpoint's weights are, and shows it to its validation loop alone; here
-    it is asked at the end of epochs, and may have to give way to the best of them.
+    Lightning's own WeightAveraging stores the average as the checkpoint's weights and uses it in the validation loop
+    only. Here it is also evaluated at the end of epochs, and the best epoch may replace it.
 
     Args:
-        averaging: `ema`, an exponential moving average over batches; `swa`, the mean after each of the last quarter of
-            the epochs (Izmailov et al. 2018, arXiv 1803.05407; with a constant learning rate).
+        averaging: `ema`, an exponential moving average over batches; `swa`, the mean of the weights after each of the
+            last quarter of the epochs (Izmailov et al. 2018, arXiv 1803.05407; with a constant learning rate).
     """
 
     def __init__(self, averaging: str) -> None:
@@ -46,7 +46,7 @@ class WeightAverage(Callback):
 
     @contextmanager
     def shown(self, task: nn.Module) -> Iterator[None]:
-        """Within it `task` has the average, where there is one yet."""
+        """A context in which `task` has the average weights, if there are any yet."""
         trained = _copy(task.state_dict()) if self._weights else {}
         if self._weights:
             task.load_state_dict(self._weights)
@@ -55,7 +55,7 @@ class WeightAverage(Callback):
             task.load_state_dict(trained)
 
     def hand_over(self, task: nn.Module) -> None:
-        """Give `task` the average, when training is over; it is kept here no longer."""
+        """Give `task` the average weights for good, at the end of the training."""
         task.load_state_dict(self._weights)
         self._weights = {}
 

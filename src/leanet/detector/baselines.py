@@ -1,6 +1,6 @@
-"""What stands in an ADN's place without a network: a few figures of an image, and a logistic regression of them.
+"""Baselines without a network: logistic regression on a few statistics of an image or of its anomaly map.
 
-They say how much of a dataset a network is needed for.
+They show how much a network adds on a dataset.
 """
 
 from collections.abc import Iterable
@@ -19,18 +19,23 @@ from leanet.errors import LeanetError
 
 @runtime_checkable
 class FitsItself(Protocol):
-    """What an ADN has that is trained in no epochs."""
+    """The method of an ADN that is fitted in one step, without epochs."""
 
     def fit(self, seen: Iterable[Tensor], labels: Tensor) -> None:
-        """Fit itself to its inputs of N images, (B, C, S, S) at a time, and their labels (N,); the same each time."""
+        """Fit to the training images; deterministic.
+
+        Args:
+            seen: the ADN's inputs, in batches (B, C, S, S).
+            labels: (N,), 0 normal and 1 anomalous.
+        """
 
 
 class Baseline(Adn):
-    """Logistic regression on figures of the image; no points, since nothing in it has a place.
+    """Logistic regression on statistics of the input; it has no attention points.
 
     Args:
-        figures: (B, C, S, S) → (B, F).
-        regression: of those F.
+        figures: computes the statistics, (B, C, S, S) → (B, F).
+        regression: on those F.
     """
 
     network: nn.Sequential
@@ -47,7 +52,7 @@ class Baseline(Adn):
 
 
 class LabStatistics(nn.Module):
-    """Images (B, 3, S, S), sRGB in 0…1 → (B, 6): means of L*, a* and b* over the image, then their SDs."""
+    """Means of L*, a* and b* over an image, then their SDs: (B, 3, S, S), sRGB in 0…1 → (B, 6)."""
 
     def forward(self, images: Tensor) -> Tensor:
         lab = rgb_to_lab(images).flatten(2)
@@ -57,7 +62,7 @@ class LabStatistics(nn.Module):
 
 
 class MapStatistic(nn.Module):
-    """Anomaly maps (B, 1, S, S) → (B, 1): one figure of each, of `STATISTICS`."""
+    """One statistic of each anomaly map, a key of `STATISTICS`: (B, 1, S, S) → (B, 1)."""
 
     def __init__(self, statistic: str) -> None:
         super().__init__()
@@ -68,16 +73,21 @@ class MapStatistic(nn.Module):
 
 
 def lab_statistics(channels: int, image_size: int) -> Baseline:
-    """Logistic regression on mean and SD of L*, a* and b*: 7 numbers, none of which knows where in the image."""
+    """Logistic regression on mean and SD of L*, a* and b*; 7 parameters. `channels` must be 3."""
     _ensure(channels == 3, "lab_statistics is of images: adn.fitted_to=rgb")
     return Baseline(LabStatistics(), LogisticRegression(6))
 
 
 def map_score(channels: int, image_size: int, statistic: str = "mean") -> Baseline:
-    """A figure of the anomaly map, over the image, as P(anomalous).
+    """P(anomalous) from one statistic of the anomaly map.
 
-    The score is the map's own, made without a positive. Labels have a say in where 0.5 is and how steeply P rises
-    there, and none in the ranking.
+    The ranking of images is that of the map, which is made without anomalous images. Labels only determine which value
+    gets P = 0.5 and how steep P is there.
+
+    Args:
+        channels: must be 1.
+        image_size: S.
+        statistic: mean, max or q99.
 
     Raises:
         LeanetError: no such statistic.

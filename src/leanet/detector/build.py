@@ -12,7 +12,7 @@ from leanet.detector.baselines import FitsItself
 from leanet.detector.caan import ExternalNetwork, TimmCaan, channels_at
 from leanet.detector.freeze import freeze
 from leanet.detector.inputs import CHANNELS
-from leanet.detector.network import LeaNet
+from leanet.detector.lea_net import LeaNet
 from leanet.detector.pretrained import expected, load_pretrained
 from leanet.errors import LeanetError
 from leanet.training.batch_norm import set_batch_norm

@@ -1,4 +1,4 @@
-"""The external networks whose features become the attention (Table 1), and the anomaly map in their place."""
+"""External networks, whose features become the attention (Table 1), and the anomaly map in place of one."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -13,16 +13,16 @@ from leanet.detector.taps import Taps
 
 
 class ExternalNetwork(Protocol):
-    """(B, 1, S, S) anomaly maps and points 1…5 → features (B, C, h, w) at each of them, and (B, 2) logits or None."""
+    """Anomaly maps (B, 1, S, S) and points, 1…5 → features (B, C, h, w) at each point, and logits (B, 2) or None."""
 
     def __call__(self, maps: Tensor, points: Sequence[int]) -> tuple[list[Tensor], Tensor | None]: ...
 
 
 class Caan(nn.Module):
-    """A classifier of anomaly maps in five blocks, each of which can give the features for the attention.
+    """A classifier of anomaly maps with five blocks; the features of any block can become the attention (§3-2).
 
     Args:
-        blocks: five modules that halve the size one after the other: S/2, S/4, S/8, S/16, S/32.
+        blocks: five modules, each of which halves the size: S/2, S/4, S/8, S/16, S/32.
         head: features of the fifth block → (B, 2) logits of normal and anomalous.
     """
 
@@ -36,14 +36,14 @@ class Caan(nn.Module):
         for number, block in enumerate(self.blocks, start=1):
             features = block(features)
             if number in points:
-                # A node of its own here, before the next block's, settles in which order gradients are summed: that of
-                # older runs, to the last bit.
+                # This node, before the next block's, fixes the order in which gradients are summed: that of older runs,
+                # bit for bit.
                 found[number] = features.view_as(features)
         return [found[point] for point in points], self.head(features)
 
 
 class DirectAttention(nn.Module):
-    """Baseline (v) of §4-3, attention without CAAN: the anomaly map at the point's size, one channel; no parameters."""
+    """Attention without CAAN (baseline v of §4-3): the anomaly map, at the point's size, in place of features."""
 
     def forward(self, maps: Tensor, points: Sequence[int]) -> tuple[list[Tensor], None]:
         sizes = [maps.shape[-1] // 2**point for point in points]
@@ -51,12 +51,15 @@ class DirectAttention(nn.Module):
 
 
 class TimmCaan(nn.Module):
-    """A network of timm's catalogue as the external network.
+    """A timm classifier as the external network.
 
     Args:
         network: (B, 1, S, S) → (B, 2) logits.
         model: its name in timm.
-        points: five names of its modules; without, those of its feature information.
+        points: names of five of its modules; None: timm's features of sizes S/2 … S/32.
+
+    Raises:
+        LeanetError: it has no such modules.
     """
 
     def __init__(self, network: nn.Module, model: str, points: Sequence[str] | None) -> None:
@@ -76,7 +79,13 @@ class TimmCaan(nn.Module):
 
 @torch.no_grad()
 def channels_at(caan: ExternalNetwork, points: Sequence[int], image_size: int) -> list[int]:
-    """How many channels the external network's features have at each point."""
+    """The number of channels of an external network's features at each point.
+
+    Args:
+        caan: the external network.
+        points: 1…5 each.
+        image_size: S.
+    """
     network = caan if isinstance(caan, nn.Module) else nn.Module()
     training = network.training
     network.eval()  # for one pass that leaves its statistics as they are
@@ -88,7 +97,7 @@ def channels_at(caan: ExternalNetwork, points: Sequence[int], image_size: int) -
 def timm_caan(
     model: str, image_size: int, pretrained: bool = False, points: Sequence[str] | None = None, **options: Any
 ) -> TimmCaan:
-    """A CAAN from timm's catalogue; its arguments are those of `timm_adn`."""
+    """A CAAN from any timm classifier; arguments and errors as for `timm_adn`."""
     return TimmCaan(timm_network(model, 1, image_size, pretrained, **options), model, points)
 
 

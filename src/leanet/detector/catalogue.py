@@ -1,4 +1,4 @@
-"""Networks out of timm's catalogue, as ADN or as CAAN."""
+"""timm classifiers, for ADN and CAAN."""
 
 import difflib
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _WITHOUT_WEIGHTS = ContextVar("without_weights", default=False)
 
 @contextmanager
 def without_weights() -> Iterator[None]:
-    """Within it no ImageNet weights are fetched: for networks that are given those of a checkpoint."""
+    """A context in which no pretrained weights are loaded, for networks that get those of a checkpoint."""
     token = _WITHOUT_WEIGHTS.set(True)
     try:
         yield
@@ -26,19 +26,22 @@ def without_weights() -> Iterator[None]:
 
 
 def is_without_weights() -> bool:
-    """Whether this is within `without_weights`."""
+    """Whether the context `without_weights` is active."""
     return _WITHOUT_WEIGHTS.get()
 
 
 def timm_network(model: str, channels: int, image_size: int, pretrained: bool = False, **options: Any) -> nn.Module:
-    """The network `model`: (B, channels, image_size, image_size) → (B, 2) logits.
+    """Create a timm classifier, (B, channels, image_size, image_size) → (B, 2) logits.
 
     Args:
-        pretrained: ImageNet weights in place of new ones.
-        options: the network's own.
+        model: the network's name in timm.
+        channels: of its input.
+        image_size: side of its input.
+        pretrained: whether to use ImageNet weights.
+        options: further arguments of the network.
 
     Raises:
-        LeanetError: no such model, an option it does not know, or weights that cannot be had.
+        LeanetError: no such model or option, or weights that cannot be downloaded.
     """
     if not timm.is_model(model.partition(".")[0]):
         close = difflib.get_close_matches(model, timm.list_models(), n=3)
@@ -65,7 +68,7 @@ def timm_network(model: str, channels: int, image_size: int, pretrained: bool = 
 
 
 def is_channels_last(network: nn.Module) -> bool:
-    """Whether its features are (B, H, W, C), as Swin's."""
+    """Whether the features of a timm network are (B, H, W, C), as those of Swin."""
     return getattr(network, "output_fmt", None) == "NHWC"
 
 

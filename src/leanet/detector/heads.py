@@ -1,4 +1,4 @@
-"""Both heads' evidence together: their mean, and weighed by what validation images say."""
+"""ADN and CAAN combined: the mean of their logits, and a mean weighted by validation images."""
 
 import torch
 from torch import Tensor
@@ -8,15 +8,28 @@ from leanet.training.batches import Tensors
 
 
 def combined(evidence: Tensors) -> Tensor | None:
-    """P(anomalous) (N,) by the mean of the ADN's and CAAN's logits; None without a CAAN that has a head."""
+    """P(anomalous) by the mean of the ADN's and the CAAN's logits.
+
+    Args:
+        evidence: logits of anomalous, (N,) by head.
+
+    Returns:
+        (N,) in 0…1; None without a CAAN that has a head.
+    """
     both = _both(evidence)
     return None if both is None else torch.sigmoid(both.mean(1)).float()
 
 
 def weighted(evidence: Tensors, validation: Tensors, labels: Tensor) -> Tensor | None:
-    """P(anomalous) (N,) by a logistic regression of the labels (V,) on the validation images' two logits.
+    """P(anomalous) by a logistic regression on both heads' logits, fitted to validation images.
 
-    None where one of the two has no CAAN's head, or no images.
+    Args:
+        evidence: logits of anomalous, (N,) by head.
+        validation: those of the validation images, (V,) by head.
+        labels: (V,), 0 normal and 1 anomalous.
+
+    Returns:
+        (N,) in 0…1; None without a CAAN that has a head, or without validation images.
     """
     both, known = _both(evidence), _both(validation)
     if both is None or known is None:

@@ -1,4 +1,4 @@
-"""What the ADN sees: the image, its anomaly map, or both (§4-3, baselines ii to iv)."""
+"""The input of the ADN: the image, its anomaly map, or both (§4-3, baselines ii to iv)."""
 
 import torch
 from torch import Tensor
@@ -9,10 +9,21 @@ CHANNELS = {"rgb": 3, "map": 1, "rgb_map": 4, "attentioned": 3}
 
 
 def adn_input(kind: str, images: Tensor, maps: Tensor | None) -> Tensor:
-    """The ADN's input (B, CHANNELS[kind], S, S), from images (B, 3, S, S) in 0…1 and scaled maps (B, 1, S, S).
+    """Put the ADN's input together.
 
-    `attentioned` is Eq. 3 on the image itself. The paper names that equation alone, so the map enters without the
-    sigmoid of Eq. 2, as in the authors' code.
+    `attentioned` applies Eq. 3 to the image. The paper names only that equation, so the map is used without the sigmoid
+    of Eq. 2, as in the authors' code.
+
+    Args:
+        kind: a key of `CHANNELS`.
+        images: (B, 3, S, S), sRGB in 0…1.
+        maps: (B, 1, S, S), scaled anomaly maps; not needed for `rgb`.
+
+    Returns:
+        (B, CHANNELS[kind], S, S).
+
+    Raises:
+        ValueError: maps are needed and missing.
     """
     if kind == "rgb":
         return images

@@ -1,4 +1,4 @@
-"""What LEA-Net is trained on (Eq. 1), and how rare anomalies may weigh in it."""
+"""The loss of LEA-Net (Eq. 1), and variants for few anomalous images."""
 
 from typing import NamedTuple
 
@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
-from leanet.detector.network import Output
+from leanet.detector.lea_net import Output
 from leanet.training.batches import Tensors
 
 
 class Balance(NamedTuple):
-    """What makes up for a class that is rare among the training images; both (2,), of normal and anomalous.
+    """Corrections of the loss where one class is rare in training.
 
     Args:
-        weights: of an image's loss, by its class.
-        offsets: added to the two units' logits, in the loss alone.
+        weights: (2,), factors of the loss of normal and anomalous images.
+        offsets: (2,), added to the logits of the two units in the loss only.
     """
 
     weights: Tensor
@@ -23,14 +23,19 @@ class Balance(NamedTuple):
 
 
 def balance_of(kind: str, labels: Tensor) -> Balance | None:
-    """The balance for the labels (N,) that are trained on; None to train as in the paper.
+    """The corrections for a set of training labels.
+
+    With `weights` and `prior`, P = 0.5 means that both classes would be equally likely if they were equally frequent.
 
     Args:
-        kind: `none`; `weights`: N / (2 Nₖ) for an image of class k, so that both classes weigh the same (King & Zeng
-            2001, *Logistic regression in rare events data*); `prior`: each unit's log odds in the training images are
-            added to it, so that the network is left to learn what is beyond them (Menon et al. 2021, *Long-tail
-            learning via logit adjustment*, Eq. 10). With both, 0.5 is where both classes would be equally likely if
-            they were equally frequent.
+        kind: `none`, as in the paper; `weights`: an image of class k has the weight N / (2 Nₖ), so that both classes
+            have the same total weight (King & Zeng 2001, *Logistic regression in rare events data*); `prior`: the log
+            odds of each class in training are added to its unit's logit, so that the network learns only what goes
+            beyond them (Menon et al. 2021, *Long-tail learning via logit adjustment*, Eq. 10).
+        labels: (N,), 0 normal and 1 anomalous.
+
+    Returns:
+        None for `none`.
     """
     counts = torch.bincount(labels, minlength=2).float()
     if kind == "none":
@@ -41,7 +46,13 @@ def balance_of(kind: str, labels: Tensor) -> Balance | None:
 
 
 def head_losses(output: Output, labels: Tensor, balance: Balance | None = None) -> Tensors:
-    """The loss of each head there is."""
+    """The loss of each head, `adn_loss` and, with a CAAN, `caan_loss`; scalars.
+
+    Args:
+        output: of a batch of B images.
+        labels: (B,), 0 normal and 1 anomalous.
+        balance: corrections for rare classes.
+    """
     losses = {"adn_loss": head_loss(output.adn, labels, balance)}
     if output.caan is not None:
         losses["caan_loss"] = head_loss(output.caan, labels, balance)
@@ -49,12 +60,18 @@ def head_losses(output: Output, labels: Tensor, balance: Balance | None = None) 
 
 
 def total(losses: Tensors) -> Tensor:
-    """What is trained on: the sum over the heads (Eq. 1)."""
+    """The training loss (Eq. 1): the sum of the heads' losses, L = BCE(CAAN) + BCE(ADN)."""
     return torch.stack(list(losses.values())).sum()
 
 
 def head_loss(logits: Tensor, labels: Tensor, balance: Balance | None = None) -> Tensor:
-    """Binary cross-entropy of (B, 2) logits and (B,) labels, the mean over both units."""
+    """Binary cross-entropy of one head, the mean over images and both units; a scalar.
+
+    Args:
+        logits: (B, 2), of normal and anomalous.
+        labels: (B,), 0 normal and 1 anomalous.
+        balance: corrections for rare classes.
+    """
     wanted = one_hot(labels, 2).to(logits.dtype)
     if balance is None:
         return binary_cross_entropy_with_logits(logits, wanted)

@@ -1,4 +1,4 @@
-"""Figures of an anomaly map over its image."""
+"""Statistics of an anomaly map."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def q99(values: Tensor) -> Tensor:
-    """(B, P) → (B,): the largest of the values that no more than a hundredth of an image's lie above."""
+    """The 99 % quantile of each row, (B, P) → (B,): at most 1 % of the values are above it."""
     return values.topk(values.shape[1] // 100 + 1, dim=1).values[:, -1]
 
 

@@ -1,4 +1,4 @@
-"""The five attention points of any network: its modules whose features are S/2, S/4, S/8, S/16 and S/32 wide."""
+"""The five attention points of a network: modules with features of the sizes S/2, S/4, S/8, S/16 and S/32."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,13 @@ Names = tuple[str | None, ...]  # of five modules, shallow to deep; None where t
 
 
 def find_points(network: nn.Module, names: Sequence[str] | None) -> Names:
-    """The modules called `names`; without names, those which timm's feature information has at S/2 … S/32.
+    """Names of the modules at the five points.
 
-    A convnet that starts by quartering the image (ConvNeXt, Swin) has no point 1.
+    A network that starts with a stride of 4 (ConvNeXt, Swin) has no point 1.
+
+    Args:
+        network: of timm if `names` is None.
+        names: of five modules, shallow to deep; None: those with sizes S/2 … S/32 in timm's feature information.
 
     Raises:
         LeanetError: not five names, a name that the network does not have, or no feature information.
@@ -45,7 +49,7 @@ def _from_feature_information(network: nn.Module) -> Names:
 
 
 def module_at(names: Names, point: int) -> str:
-    """The name of the module at `point`, 1…5; LeanetError if the network has none there."""
+    """The name of the module at `point`, 1…5; raises LeanetError if there is none."""
     name = names[point - 1]
     if name is None:
         there = [str(number) for number, other in enumerate(names, start=1) if other is not None]

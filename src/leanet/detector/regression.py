@@ -1,20 +1,21 @@
-"""Logistic regression of an image's features, by scikit-learn; the same each time."""
+"""Logistic regression by scikit-learn; deterministic."""
 
 import torch
 from torch import Tensor, nn
 
-LEAST_SLOPE = 1e-3  # by a standard deviation; the answers move by less than .001
-NOISE = 1e-4  # what a feature varies by, at most, that says nothing: a* and b* of grey images in single precision
+LEAST_SLOPE = 1e-3  # for each standard deviation; changes probabilities by less than .001
+NOISE = 1e-4  # an SD up to this is noise: a* and b* of grey images in single precision
 
 
 class LogisticRegression(nn.Module):
-    """Features (B, F) → (B, 2) logits of normal and anomalous, once it is fitted; the features are standardised.
+    """Standardised features (B, F) → (B, 2) logits of normal and anomalous, after `fit`.
 
     Args:
         count: F.
-        rising: whether each feature is known to grow with what is anomalous, so that its weight is above 0 whatever the
-            labels say: of a single feature the ranking stays its own.
-        strength, balanced: as `regression` has them.
+        rising: whether larger features are known to be more anomalous: then all weights are positive, whatever the
+            labels.
+        strength: as for `regression`.
+        balanced: as for `regression`.
     """
 
     mean: Tensor
@@ -34,16 +35,17 @@ class LogisticRegression(nn.Module):
         return torch.cat([-evidence, evidence], dim=1)
 
     def slopes(self) -> tuple[Tensor, Tensor]:
-        """Weights (F,) and bias of the features as they are, before they are standardised; float64."""
+        """Weights (F,) and bias for features that are not standardised; float64."""
         weights = self.linear.weight[0].double() / self.deviation.double()
         return weights, self.linear.bias[0].double() - weights @ self.mean.double()
 
     @torch.no_grad()
     def fit(self, features: Tensor, labels: Tensor) -> None:
-        """Fit to features (N, F), standardised by their own means and SDs.
+        """Fit to training images.
 
         Args:
-            labels: (N,), 0 or 1, both present.
+            features: (N, F), which are standardised by their own means and SDs.
+            labels: (N,), 0 normal and 1 anomalous; both must occur.
         """
         known = features.double()
         deviation, mean = torch.std_mean(known, dim=0, correction=0)
@@ -58,11 +60,16 @@ class LogisticRegression(nn.Module):
 
 
 def regression(known: Tensor, labels: Tensor, strength: float = 1.0, balanced: bool = False) -> tuple[Tensor, Tensor]:
-    """Weights (F,) and bias of a logistic regression of the labels (N,) on `known` (N, F) float64.
+    """Fit a logistic regression.
 
     Args:
-        strength: C, by which the loss, a sum over the N rows, is weighed against half the weights' squares.
-        balanced: whether both classes have the same weight in the loss, whatever their numbers.
+        known: (N, F) float64.
+        labels: (N,), 0 or 1.
+        strength: scikit-learn's C, the weight of the loss against half the squared weights.
+        balanced: whether both classes have the same total weight in the loss.
+
+    Returns:
+        weights (F,) and bias, float64.
     """
     from sklearn import linear_model  # here, since its import takes a second
 

@@ -1,4 +1,4 @@
-"""How good a detector is: F1, AUROC, average precision, and what they are worth."""
+"""Scores of a detector: F1, AUROC and average precision, and the floor that F1 is compared with."""
 
 from typing import Any
 
@@ -9,9 +9,14 @@ from leanet.data.images import THRESHOLD
 
 
 def scores(probabilities: Tensor, labels: Tensor) -> dict[str, Any]:
-    """F1 at 0.5, AUROC and average precision of P(anomalous) (N,) against labels (N,), both classes present.
+    """F1 at the threshold 0.5, AUROC and average precision.
 
-    `collapsed` says that all images got the same answer.
+    Args:
+        probabilities: (N,), P(anomalous) in 0…1.
+        labels: (N,), 0 normal and 1 anomalous; both must occur.
+
+    Returns:
+        `f1`, `auroc` and `ap` in 0…1; `collapsed`, whether all images got the same prediction.
     """
     answers = probabilities > THRESHOLD
     return {
@@ -23,11 +28,15 @@ def scores(probabilities: Tensor, labels: Tensor) -> dict[str, Any]:
 
 
 def _score(value: Tensor) -> float:
-    """Without the noise of float32, in which an AUROC of 1 can be 1.0000001."""
+    """Rounded, since in float32 an AUROC of 1 can be 1.0000001."""
     return min(round(float(value), 6), 1.0)
 
 
 def floor(labels: Tensor) -> float:
-    """F1 of always answering "positive": 2q / (1 + q) with q the share of positives."""
+    """F1 of calling every image positive: 2q / (1 + q), with q the share of positives.
+
+    Args:
+        labels: (N,), 0 normal and 1 anomalous.
+    """
     share = float(labels.float().mean())
     return 2 * share / (1 + share)

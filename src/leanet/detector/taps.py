@@ -1,4 +1,4 @@
-"""The features of some of a network's modules, taken during a forward pass."""
+"""Access to the outputs of a network's modules during a forward pass."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from leanet.detector.catalogue import is_channels_last
 
 
 class _Pass(threading.local):
-    """What a thread's forward pass has given so far: no other thread sees it. A copy is empty."""
+    """The outputs of the current thread's forward pass, unseen by other threads; a copy is empty."""
 
     features: dict[int, Tensor] | None = None
 
@@ -21,11 +21,11 @@ class _Pass(threading.local):
 
 
 class Taps:
-    """Takes features (B, C, h, w) of a network's modules; several threads may use one network at the same time.
+    """Collects the features (B, C, h, w) of a network's modules. Several threads can use one network at the same time.
 
     Args:
-        network: whose modules they are.
-        modules: by point, the names of the modules.
+        network: any network.
+        modules: names of its modules by attention point.
     """
 
     def __init__(self, network: nn.Module, modules: Mapping[int, str]) -> None:
@@ -36,7 +36,7 @@ class Taps:
 
     @contextmanager
     def open(self) -> Iterator[dict[int, Tensor]]:
-        """For one forward pass, which fills the dictionary: features by point."""
+        """A context for one forward pass, which fills the dictionary with features by point."""
         found: dict[int, Tensor] = {}
         self._pass.features = found
         try:

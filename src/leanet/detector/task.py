@@ -1,4 +1,4 @@
-"""Training LEA-Net and asking it."""
+"""Training LEA-Net, and its predictions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from leanet.detector.attention import spatial_sd
 from leanet.detector.baselines import FitsItself
 from leanet.detector.frozen import Frozen
 from leanet.detector.inputs import adn_input
+from leanet.detector.lea_net import LeaNet, Output, evidence
 from leanet.detector.loss import Balance, head_losses, total
-from leanet.detector.network import LeaNet, Output, evidence
 from leanet.training.batches import Parts, Tensors, batches
 
 ATTENTION = "attention"
@@ -23,18 +23,26 @@ class DetectorTask(lightning.LightningModule):
     """L = BCE(CAAN) + BCE(ADN), over two sigmoid units each, on one-hot labels (Eq. 1, Table 1)."""
 
     def __init__(self, network: LeaNet, lr: float | None, balance: Balance | None = None) -> None:
-        """`lr` of Adam; None for an ADN that fits itself."""
+        """
+        Args:
+            network: what is trained.
+            lr: learning rate of Adam; None for an ADN that fits itself.
+            balance: corrections for rare classes.
+        """
         super().__init__()
         self.network = network
         self.lr = lr
         self.balance = balance
 
     def forward(self, batch: Tensors) -> Output:
-        """A batch of images (B, 3, S, S) uint8, and where there is attention maps (B, 1, S, S) with scales (B,).
+        """Classify a batch.
 
-        Under `attention 0`, `attention 1` … a batch may have others than the external network's, a point each.
+        Args:
+            batch: `images` (B, 3, S, S) uint8; with attention, `maps` (B, 1, S, S) and their `scales` (B,). A frozen
+                ADN takes `features` (B, F) in place of images. `attention 0`, `attention 1`, … replace the attention at
+                each point.
         """
-        if "features" in batch:  # of a frozen ADN, computed before
+        if "features" in batch:  # of a frozen ADN
             assert isinstance(self.network.adn, Frozen)
             attended = self.network.attentions_of(scaled_maps(batch))
             return Output(self.network.adn.classified(batch["features"]), attentions=tuple(attended))
@@ -43,7 +51,7 @@ class DetectorTask(lightning.LightningModule):
         return output
 
     def training_step(self, batch: Tensors, batch_idx: int) -> Tensors:
-        """`loss`, which is minimised, and what else is told of the step; epochs.py logs their means."""
+        """The `loss` to minimise, and other values whose means over the epoch are logged."""
         output = self(batch)
         losses = head_losses(output, batch["labels"], self.balance)
         told = {"loss": total(losses), **losses}
@@ -58,14 +66,14 @@ class DetectorTask(lightning.LightningModule):
 
 
 def images_and_maps(batch: Tensors) -> tuple[Tensor, Tensor | None]:
-    """A batch's images in 0…1, and its scaled maps where it has such."""
-    # Channels last: a CPU trains the MobileNet CAAN half as fast again so, and a GPU convolves that way.
+    """The images of a batch in 0…1, and its scaled maps; None for maps that it does not have."""
+    # Channels last: 1.5 times as fast on a CPU with the MobileNet CAAN, and the layout of a GPU's convolutions.
     images = batch["images"].to(memory_format=torch.channels_last) / 255
     return images, scaled_maps(batch)
 
 
 def scaled_maps(batch: Tensors) -> Tensor | None:
-    """A batch's scaled maps (B, 1, S, S); None where it has no maps."""
+    """The scaled maps (B, 1, S, S) of a batch; None if it has no maps."""
     if "maps" not in batch:
         return None
     maps = batch["maps"].float() * batch["scales"][:, None, None, None]
@@ -73,7 +81,13 @@ def scaled_maps(batch: Tensors) -> Tensor | None:
 
 
 def fit_itself(task: DetectorTask, train: Parts, batch_size: int = 64) -> None:
-    """In place of epochs: an ADN that needs none is fitted to what it sees of the training images."""
+    """Fit an ADN that needs no epochs to the training images.
+
+    Args:
+        task: its ADN is a `FitsItself`.
+        train: as batches have it, with `labels`.
+        batch_size: images whose input is computed at once.
+    """
     network = task.network
     if "features" in train:
         assert isinstance(network.adn, Frozen)
@@ -85,7 +99,7 @@ def fit_itself(task: DetectorTask, train: Parts, batch_size: int = 64) -> None:
 
 @torch.inference_mode()
 def outputs(task: DetectorTask, tensors: Parts, batch_size: int) -> Iterator[Output]:
-    """What the network in evaluation mode says of each batch."""
+    """The output for each batch, in evaluation mode."""
     training = task.training
     task.eval()
     for batch in batches(tensors, batch_size):
@@ -95,11 +109,12 @@ def outputs(task: DetectorTask, tensors: Parts, batch_size: int) -> Iterator[Out
 
 @dataclass(frozen=True)
 class Answers:
-    """What a detector says of N images, on the CPU.
+    """The predictions of a detector for N images, on the CPU.
 
-    evidence: (N,) by head, the logit of anomalous: {"adn": …} and, with a CAAN, {"caan": …}; nothing of no images.
-    attention: (N, h, w) float16 with sides of at most 32, what is added to one; None without attention or images.
-    attention_sd: (N,), its SD over h and w at its own size.
+    Args:
+        evidence: logits of anomalous, (N,) by head: `adn` and, with a CAAN, `caan`; empty for no images.
+        attention: (N, h, w) float16 with sides of at most 32, the A of 1 + A; None without attention or images.
+        attention_sd: (N,), its SD over h and w, at its original size.
     """
 
     evidence: Tensors
@@ -113,7 +128,13 @@ class Answers:
 
 
 def answers(task: DetectorTask, tensors: Parts, batch_size: int = 64) -> Answers:
-    """What the network in evaluation mode says of each row."""
+    """The predictions for each row, in evaluation mode.
+
+    Args:
+        task: the detector.
+        tensors: as batches have it; labels are not needed.
+        batch_size: images at once.
+    """
     heads: dict[str, list[Tensor]] = {"adn": [], "caan": []}
     maps, deviations = [], []
     for output in outputs(task, tensors, batch_size):
@@ -139,12 +160,12 @@ def _joined(parts: list[Tensor]) -> Tensor | None:
 
 
 def probabilities(task: DetectorTask, tensors: Parts, batch_size: int = 64) -> Tensors:
-    """P(anomalous) of each row by each head: {"adn": (N,)} and, with a CAAN, {"caan": (N,)}, on the CPU."""
+    """P(anomalous), (N,) by head: `adn` and, with a CAAN, `caan`; on the CPU. Arguments as for `answers`."""
     return answers(task, tensors, batch_size).probabilities
 
 
 def mean_loss(task: DetectorTask, tensors: Parts, batch_size: int = 64) -> float:
-    """What is trained on (Eq. 1), of the network in evaluation mode: the mean over all rows, whose labels are there."""
+    """The training loss (Eq. 1) in evaluation mode, the mean over all rows. Arguments as for `answers`, with labels."""
     labels = (batch["labels"].to(task.device) for batch in batches(tensors, batch_size))
     sums = [
         float(total(head_losses(output, of_batch, task.balance))) * len(of_batch)

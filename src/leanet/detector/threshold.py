@@ -1,4 +1,4 @@
-"""Above which probability an image is called anomalous: as in the paper, or chosen on validation images."""
+"""The probability above which an image is called anomalous: 0.5 as in the paper, or chosen on validation images."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,13 +11,13 @@ BELOW_ALL = -1.0  # the threshold that calls every image anomalous, those of pro
 
 
 class Threshold(NamedTuple):
-    """What was chosen.
+    """A threshold and how it was chosen.
 
     Args:
-        value: an image is anomalous if its probability is above it.
+        value: an image is called anomalous if its probability is above it.
         by: the rule in words.
-        images: how many validation answers it was chosen on; 0 for a number that was given.
-        reached: what the rule's figure is on those; None for a number.
+        images: the number of validation predictions it was chosen on; 0 for a given number.
+        reached: the value of the rule's score on those; None for a given number.
     """
 
     value: float
@@ -28,10 +28,10 @@ class Threshold(NamedTuple):
 
 @dataclass(frozen=True)
 class Counts:
-    """What happens at each of T thresholds, from the lowest to the highest, each (T,).
+    """The numbers of right and wrong predictions at each of T thresholds, in ascending order; each (T,).
 
-    Thresholds lie halfway between neighbouring probabilities, where they are farthest from what they divide. The lowest
-    is below all probabilities: half the smallest one, or `BELOW_ALL` where that is 0.
+    A threshold is halfway between two neighbouring probabilities. The lowest is below all of them: half the smallest
+    one, or `BELOW_ALL` if that is 0.
     """
 
     thresholds: NDArray[np.float64]
@@ -41,25 +41,30 @@ class Counts:
 
 
 def given(value: float) -> Threshold:
-    """A threshold that nobody had to choose."""
+    """A threshold that is a given number."""
     return Threshold(value, "given" if value != 0.5 else "0.5, as in the paper")
 
 
 def best_f1(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> Threshold:
-    """The threshold of the largest F1; the highest of several."""
+    """The threshold with the largest F1; of several, the highest.
+
+    Args:
+        probabilities: (N,), P(anomalous).
+        labels: (N,), 0 normal and 1 anomalous, with at least one anomalous image.
+    """
     found = counts(probabilities, labels)
     f1 = 2 * found.hits / (2 * found.hits + found.false_alarms + found.misses)
     return _chosen(found, _last_best(f1), f1, "largest F1", len(labels))
 
 
 def f1_above(threshold: float, probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """F1 of calling those anomalous that are above the threshold; both (N,), with an anomalous image at least."""
+    """F1 at a threshold. Arguments as for `best_f1`."""
     called = probabilities > threshold
     return float(2 * (called & (labels == 1)).sum() / (called.sum() + (labels == 1).sum()))
 
 
 def for_recall(probabilities: NDArray[np.float64], labels: NDArray[np.int64], recall: float) -> Threshold:
-    """The highest threshold above which at least the share `recall` of the anomalous images lies."""
+    """The highest threshold with a recall of at least `recall`, 0…1. Other arguments as for `best_f1`."""
     found = counts(probabilities, labels)
     reached = found.hits / (found.hits + found.misses)
     place = int(np.flatnonzero(reached >= recall)[-1])  # the lowest threshold finds all
@@ -69,7 +74,14 @@ def for_recall(probabilities: NDArray[np.float64], labels: NDArray[np.int64], re
 def least_cost(
     probabilities: NDArray[np.float64], labels: NDArray[np.int64], false_alarm: float, miss: float
 ) -> Threshold:
-    """The threshold of the least mean cost of an image; the highest of several."""
+    """The threshold with the least mean cost of an image; of several, the highest.
+
+    Args:
+        probabilities: (N,), P(anomalous).
+        labels: (N,), 0 normal and 1 anomalous, with at least one anomalous image.
+        false_alarm: cost of calling a normal image anomalous.
+        miss: cost of calling an anomalous image normal.
+    """
     found = counts(probabilities, labels)
     cost = (false_alarm * found.false_alarms + miss * found.misses) / len(labels)
     words = f"least cost of false alarms ({false_alarm:g} each) and misses ({miss:g} each)"
@@ -77,7 +89,7 @@ def least_cost(
 
 
 def counts(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> Counts:
-    """The counts at every threshold that makes a difference; both (N,), with an anomalous image at least."""
+    """The counts at every threshold that changes them. Arguments as for `best_f1`."""
     values, place = np.unique(probabilities, return_inverse=True)
     positives = np.bincount(place, labels, len(values)).astype(np.int64)
     every = np.bincount(place, minlength=len(values))

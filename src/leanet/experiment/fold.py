@@ -18,10 +18,10 @@ from leanet.data.images import ImageSet
 from leanet.detector.averaging import WeightAverage
 from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
-from leanet.detector.epochs import BestEpoch, LastEpochs
 from leanet.detector.frozen import Frozen
+from leanet.detector.last_epochs import BestEpoch, LastEpochs
+from leanet.detector.lea_net import LeaNet
 from leanet.detector.loss import balance_of
-from leanet.detector.network import LeaNet
 from leanet.detector.task import DetectorTask, fit_itself, images_and_maps
 from leanet.experiment.frozen_features import features_of
 from leanet.experiment.maps import recolored_of
@@ -35,64 +35,71 @@ from leanet.storage.locks import ensure_held, lock
 from leanet.storage.run_files import RESULT
 from leanet.training.batches import DeviceData, Parts, Tensors, choose
 from leanet.training.distributed import lead
-from leanet.training.fit import CHECKPOINT, Fit, fit, load_weights, save_tensors
+from leanet.training.fit import CHECKPOINT, FitPlan, fit, load_weights, save_tensors
 from leanet.training.seeds import derive
 
 
 def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], object] = print) -> dict[str, Any]:
-    """Do `run` and return its result; a run that is done is only read, one that was killed goes on.
+    """Train and test the detector of one run, and return its result. A killed run resumes; a finished one is only read.
 
     Args:
+        run: which detector, on which fold.
         images: all images of the dataset.
-        fold_of: (N,) the fold of each, 1…folds; those of `run.fold` are the test images, all others train. A run of all
-            images has none to test, and so neither scores nor predictions.
-        say: told what a person should know while waiting.
+        fold_of: (N,) the fold of each, 1…folds. Images of `run.fold` are tested, all others are trained on. A run on
+            all images has none to test, and so neither scores nor predictions.
+        say: receives messages for a person who waits.
+
+    Returns:
+        the content of result.json.
+
+    Raises:
+        LeanetError: settings, images or maps that do not fit.
     """
-    label = run.part
     lead()
-    with lock(run.folder, on_wait=lambda: say(f"{label}: waiting for the process that is doing this run")):
+    with lock(run.folder, on_wait=lambda: say(f"{run.part}: waiting for the process that is doing this run")):
         if run.result is not None:
             return run.result
         write_text(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(_config(run))))
-        # What can be wrong comes first, before the hours that maps and training may take.
         made = made_by(run)
         logger = logger_of(run)
+        # Mistakes are found before maps and training, which may take hours.
         network = detector_of(run.settings, run.fold)
         if run.settings.has_epochs or run.settings.has_attention:
             _try_out(network, run.settings.image_size)
         rows = split_of(run, images, fold_of)
-        balance = balance_of(run.settings.trainer.balance, torch.from_numpy(images.labels[rows.train]))
-        task = DetectorTask(network, run.settings.adn.lr, balance)
-        tensors = tensors_of(run, images, rows, label, say)
+        tensors = tensors_of(run, images, rows, run.part, say)
         if isinstance(network.adn, Frozen):
-            tensors["features"] = features_of(run, network, tensors, label, say)
-        train, test, validation = (
-            choose(tensors, torch.from_numpy(part)) for part in (rows.train, rows.test, rows.validation)
-        )
-
-        averaging, select = run.settings.trainer.averaging, run.settings.trainer.select
-        average = None if averaging == "none" else WeightAverage(averaging)
-        best = None if select == "last" else BestEpoch(select, validation, average)
-        last_epochs = LastEpochs(_asked(test), _asked(validation), average, best)
-        fitted = _fit if run.settings.has_epochs else _fit_at_once
-        seconds = fitted(run, task, train, last_epochs, logger, label)
-        if run.settings.trainer.devices > 1:  # whose processes have ended it
+            tensors["features"] = features_of(run, network, tensors, run.part, say)
+        divisor = divisor_of(run, tensors["maps"], rows) if run.settings.needs_maps else None
+        found = _trained(run, images, rows, network, tensors, logger)
+        if run.settings.trainer.devices > 1:  # the processes that trained have closed it
             logger = logger_of(run)
-
-        _write_found(run, images, rows, last_epochs)
-        if len(rows.test):
-            _write_sheet(run, images, rows.test, task, test, last_epochs.tested["adn"])
-        result = {
-            **result_of(run, last_epochs, images.labels, rows, seconds),
-            **made,
-            "map_divisor": divisor_of(run, tensors["maps"], rows) if run.settings.needs_maps else None,
-            "parameters": trainable(network),
-        }
+        result = {**found, **made, "map_divisor": divisor, "parameters": trainable(network)}
         close(logger, run.folder, result)
         write_json(run.folder / RESULT, result)
     if run.fold != ALL:
         log_cell(logger, run)
     return result
+
+
+def _trained(
+    run: Run, images: ImageSet, rows: Split, network: LeaNet, tensors: Tensors, logger: Logger
+) -> dict[str, Any]:
+    """Train `network`, write what it predicts, and return its scores by result.json's names."""
+    parts = (rows.train, rows.test, rows.validation)
+    train, test, validation = (choose(tensors, torch.from_numpy(part)) for part in parts)
+    settings = run.settings.trainer
+    balance = balance_of(settings.balance, torch.from_numpy(images.labels[rows.train]))
+    task = DetectorTask(network, run.settings.adn.lr, balance)
+    average = None if settings.averaging == "none" else WeightAverage(settings.averaging)
+    best = None if settings.select == "last" else BestEpoch(settings.select, validation, average)
+    last_epochs = LastEpochs(_asked(test), _asked(validation), average, best)
+    fitted = _fit if run.settings.has_epochs else _fit_at_once
+    seconds = fitted(run, task, train, last_epochs, logger, run.part)
+    _write_found(run, images, rows, last_epochs)
+    if len(rows.test):
+        _write_sheet(run, images, rows.test, task, test, last_epochs.tested["adn"])
+    return result_of(run, last_epochs, images.labels, rows, seconds)
 
 
 def _try_out(network: LeaNet, image_size: int) -> None:
@@ -133,7 +140,7 @@ def _asked(tensors: Parts) -> Parts:
 def _fit(run: Run, task: DetectorTask, train: Parts, last_epochs: LastEpochs, logger: Logger, label: str) -> float:
     settings = run.settings.trainer
     seed = derive(run.settings.seed, "fold", run.fold)
-    plan = Fit(run.folder, f"{label} · {run.model}", settings.max_epochs, seed, settings)
+    plan = FitPlan(run.folder, f"{label} · {run.model}", settings.max_epochs, seed, settings)
     data = DeviceData(train, settings.batch_size, seed)
     if settings.compile and torch.cuda.is_available():
         task.network.compile(mode="reduce-overhead")  # with CUDA graphs

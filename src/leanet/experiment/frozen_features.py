@@ -8,7 +8,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from leanet.detector.frozen import Frozen, map_statistics
-from leanet.detector.network import LeaNet
+from leanet.detector.lea_net import LeaNet
 from leanet.detector.task import images_and_maps, scaled_maps
 from leanet.runs.run import Run
 from leanet.storage.kept_array import kept_array

@@ -13,7 +13,7 @@ from leanet.data.folds import parts_of
 from leanet.data.images import ImageSet
 from leanet.data.map_folder import MapFolder
 from leanet.errors import LeanetError
-from leanet.maps.color import ColorMaps, ColorRecipe
+from leanet.maps.color_maps import ColorMaps, ColorRecipe
 from leanet.maps.features.recipe import FeatureRecipe
 from leanet.maps.load import load_maker
 from leanet.maps.recipe import FoldMaps, Recipe, Rows, fold_maps

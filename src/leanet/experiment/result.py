@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from leanet.data.images import NEGATIVE, POSITIVE
-from leanet.detector.epochs import LastEpochs
 from leanet.detector.heads import combined, weighted
+from leanet.detector.last_epochs import LastEpochs
 from leanet.detector.scores import floor, scores
 from leanet.detector.threshold import best_f1, f1_above
 from leanet.experiment.split import Split

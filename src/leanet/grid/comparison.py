@@ -2,34 +2,106 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean
+from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
 from leanet.config.differences import differences, flat, short
 from leanet.errors import LeanetError
-from leanet.grid.costs import Cost, cost_of
+from leanet.grid.costs import Cost, cost_of, short_seconds
 from leanet.grid.naming import labels_of, names_of, runs_by_cell
 from leanet.grid.plan import Job, State, state_of
-from leanet.report.cell import FinishedCell
-from leanet.report.choice import Candidate, cheapest
-from leanet.report.finished import cell_of
-from leanet.report.lifts import Lift, Versus, at_rate, lifts
+from leanet.report.cells import KEY, Key, scores
+from leanet.report.lifts import Lift, Versus, lifts
+from leanet.report.results import as_table
+from leanet.report.statistics import TIE, standard_error
 from leanet.report.tables import spread
+from leanet.runs.model_name import model_name
 from leanet.runs.run import Run
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that was cross-validated.
+
+    Args:
+        f1: of each fold, 0…1.
+        test_shares: of each fold, the share of test images, as `standard_error` has it.
+        seconds: per fold.
+    """
+
+    name: str
+    f1: Sequence[float]
+    test_shares: Sequence[float]
+    seconds: float
+
+    @property
+    def mean(self) -> float:
+        """Mean F1 over the folds."""
+        return mean(self.f1)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The model to use, the one with the largest mean F1, and the standard error of that mean."""
+
+    chosen: Candidate
+    best: Candidate
+    error: float
+
+    def is_near(self, f1: float) -> bool:
+        """Whether a mean F1 is within one standard error of the best's, or above it."""
+        return f1 >= self.best.mean - self.error - TIE
+
+    def __str__(self) -> str:
+        cost = f"{short_seconds(self.chosen.seconds)} s per fold"
+        if self.chosen is self.best:
+            return (
+                f"{self.best.name} has the best F1, {self.best.mean:.3f}, and no cheaper model is within one standard "
+                f"error ({self.error:.3f}) of it. It takes {cost}."
+            )
+        return (
+            f"{self.chosen.name} is the cheapest model whose F1 is within one standard error ({self.error:.3f}) of the "
+            f"best, {self.best.mean:.3f} by {self.best.name}: it has {self.chosen.mean:.3f} and takes {cost}."
+        )
+
+
+def cheapest(candidates: Sequence[Candidate]) -> Choice | None:
+    """The cheapest of the candidates, all on the same folds, whose mean F1 is within one standard error of the best's.
+
+    The one-standard-error rule (Breiman, Friedman, Olshen & Stone 1984, Classification and Regression Trees, §3.4.3),
+    with the standard error corrected for overlapping training sets. None without candidates, or with a single fold,
+    which has no standard error.
+    """
+    if not candidates:
+        return None
+    best = max(candidates, key=lambda candidate: (candidate.mean, -candidate.seconds))
+    error = standard_error(best.f1, best.test_shares)
+    if error is None:
+        return None
+    at_best = Choice(best, best, error)
+    near = [candidate for candidate in candidates if at_best.is_near(candidate.mean)]
+    return replace(at_best, chosen=min(near, key=lambda candidate: candidate.seconds))
 
 
 @dataclass(frozen=True)
 class Contender:
     """A cell of the grid, with what is finished of it.
 
-    is_whole: whether all folds of its table are.
+    key: of its cell in the table of finished folds; None while none is finished.
+    figures: f1, auroc, floor and test_share of each finished fold.
+    is_whole: whether all folds of its table are finished.
     """
 
     name: str
     runs: list[Run]
-    cell: FinishedCell | None
+    key: Key | None
+    figures: dict[str, list[float]]
     cost: Cost | None
     is_whole: bool
 
@@ -48,7 +120,7 @@ def check_against(jobs: Sequence[Job], against: str) -> None:
         found: dict[str, list[str]] = {}
         for cell, name in names_of(cells, labels_of(members)).items():
             run = cells[cell][0]
-            if run.model == at_rate(against, run.settings.positive_rate):
+            if model_name(run.settings, rate=False) == against:
                 found.setdefault(run.model, []).append(name)
         if not found:
             models = dict.fromkeys(job.run.model for job in members)
@@ -90,47 +162,47 @@ def _titles(jobs: Sequence[Job], tables: dict[str, list[Job]]) -> list[str]:
 
 
 def _section(jobs: Sequence[Job], against: str, command: Callable[[Job], str]) -> str:
-    contenders = _contenders(jobs)
-    cells = [contender.cell for contender in contenders if contender.cell]
-    found = lifts(cells, Versus("f1", against))
-    parts = [_table(contenders, found, against), _notes(cells, found)]
+    folds = as_table((job.run.folder, result) for job in jobs if (result := job.run.result))
+    contenders = _contenders(jobs, folds)
+    found = {} if folds.empty else lifts(folds, Versus("f1", against))
+    devices = [] if folds.empty else sorted(set(map(str, folds["device"])))
+    parts = [_table(contenders, found, against), _notes(devices, found)]
     return "\n\n".join([*filter(None, parts), _advice(contenders, jobs, command)])
 
 
-def _contenders(jobs: Sequence[Job]) -> list[Contender]:
+def _contenders(jobs: Sequence[Job], folds: "DataFrame") -> list[Contender]:
     cells, wanted = runs_by_cell(jobs), {job.run.fold for job in jobs}
+    keys = {} if folds.empty else {key[1]: key for key in folds[KEY].itertuples(index=False, name=None)}
+    figures = {name: scores(folds, name) for name in ("f1", "auroc", "floor", "test_share") if keys}
     found = []
     for cell, name in names_of(cells, labels_of(jobs)).items():
-        runs = cells[cell]
-        results = [(run.folder, result) for run in runs if (result := run.result)]
+        runs, key = cells[cell], keys.get(cell)
+        values = {figure: list(by_cell[key].values()) for figure, by_cell in figures.items() if key}
         is_whole = {run.fold for run in runs if run.is_done} == wanted
-        finished = cell_of(cell, results) if results else None
-        found.append(Contender(name, runs, finished, cost_of(runs), is_whole))
+        found.append(Contender(name, runs, key, values, cost_of(runs), is_whole))
     return found
 
 
-def _table(contenders: Sequence[Contender], found: dict[str, Lift], against: str) -> str:
+def _table(contenders: Sequence[Contender], found: dict[Key, Lift], against: str) -> str:
     rows = [_row(contender, found) for contender in contenders]
-    floors = next((contender.cell.values("floor") for contender in contenders if contender.cell), None)
+    floors = next((contender.figures["floor"] for contender in contenders if contender.key), None)
     if floors:
         rows.append(["always positive", spread(floors), "0.500", "", "", ""])
     header = ["", "F1", "AUROC", f"F1 less that of {against}", "seconds per fold", "folds"]
     return tabulate(rows, headers=header, tablefmt="github", disable_numparse=True)
 
 
-def _row(contender: Contender, found: dict[str, Lift]) -> list[str]:
-    cell = contender.cell
-    if cell is None:
+def _row(contender: Contender, found: dict[Key, Lift]) -> list[str]:
+    if contender.key is None:
         return [contender.name, "", "", "", "", contender.folds]
-    figures = [spread(cell.values(name)) for name in ("f1", "auroc")]
-    return [contender.name, *figures, str(found.get(cell.id, "")), str(contender.cost), contender.folds]
+    figures = [spread(contender.figures[name]) for name in ("f1", "auroc")]
+    return [contender.name, *figures, str(found.get(contender.key, "")), str(contender.cost), contender.folds]
 
 
-def _notes(cells: Sequence[FinishedCell], found: dict[str, Lift]) -> str:
-    """What the figures are."""
-    if not cells:
+def _notes(devices: Sequence[str], found: dict[Key, Lift]) -> str:
+    """What the figures are, made on these devices; nothing where there are none."""
+    if not devices:
         return ""
-    devices = sorted({str(result.get("device")) for cell in cells for result in cell.results})
     tests = max((lift.tests for lift in found.values()), default=0)
     notes = [
         f"Figures: mean ± SD over folds. Seconds include the making of maps and features, on {' and '.join(devices)}."
@@ -146,9 +218,9 @@ def _notes(cells: Sequence[FinishedCell], found: dict[str, Lift]) -> str:
 def _advice(contenders: Sequence[Contender], jobs: Sequence[Job], command: Callable[[Job], str]) -> str:
     """Which model to use, of those that are finished, and the command that fits it."""
     candidates = {
-        contender.name: Candidate(contender.name, cell.values("f1"), cell.test_shares, contender.cost.seconds)
+        contender.name: Candidate(contender.name, figures["f1"], figures["test_share"], contender.cost.seconds)
         for contender in contenders
-        if contender.is_whole and (cell := contender.cell) and contender.cost
+        if contender.is_whole and (figures := contender.figures) and contender.cost
     }
     left = len(contenders) - len(candidates)
     lines = [f"{left} of {len(contenders)} models are not finished and are left out of the following."] if left else []
@@ -158,7 +230,7 @@ def _advice(contenders: Sequence[Contender], jobs: Sequence[Job], command: Calla
         return "\n".join([*lines, f"{reason}, so no model is recommended."])
     chosen = next(contender for contender in contenders if contender.name == choice.chosen.name)
     job = next(job for job in jobs if job.run.cell == chosen.runs[0].cell)
-    floor = mean(chosen.cell.values("floor")) if chosen.cell else 0.0
+    floor = mean(chosen.figures["floor"])
     if choice.is_near(floor):
         lines.append(f"To call every image positive has F1 {floor:.3f}, within one standard error of the best as well.")
     return "\n".join([*lines, f"{choice} Fit it on all images:\n\n{command(job)}"])

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leanet.report.choice import short_seconds
 from leanet.runs.run import Run
 from leanet.storage.files import read_json
 from leanet.storage.run_files import COLORIZER_FACTS, MAKING
@@ -58,3 +57,8 @@ def _has_features(run: Run) -> bool:
 def _seconds_of_features(folder: Path) -> float | None:
     notes = [note for file in folder.glob(f"*{MAKING}") if (note := read_json(file))]
     return sum(note["seconds"] for note in notes) if notes else None
+
+
+def short_seconds(seconds: float) -> str:
+    """Whole seconds from 10 on, two digits below."""
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"

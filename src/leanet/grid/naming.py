@@ -27,7 +27,7 @@ def names_of(cells: Mapping[str, list[Run]], labels: Mapping[str, str]) -> dict[
     for (_, model), members in alike.items():
         differing = differences(members.values())
         for cell, facts in members.items():
-            words = [f"{short(name)}={_brief(facts[name])}" for name in differing if name in facts]
+            words = dict.fromkeys(f"{short(name)}={_brief(facts[name])}" for name in differing if name in facts)
             names[cell] = f"{model} ({', '.join(words)})" if words else model
     return names
 

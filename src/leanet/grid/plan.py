@@ -71,12 +71,12 @@ def distinct(jobs: Iterable[Job]) -> list[Job]:
     return list(found.values())
 
 
-def colorizers_of(jobs: Iterable[Job]) -> dict[str, list[Job]]:
-    """The jobs that need maps made here, by the folder of their colorizer, or of several ones' joint maps."""
-    found: defaultdict[str, list[Job]] = defaultdict(list)
+def by_maps(jobs: Iterable[Job]) -> dict[Path, list[Job]]:
+    """The jobs whose maps are made here, by the folder of their maps."""
+    found: defaultdict[Path, list[Job]] = defaultdict(list)
     for job in jobs:
-        if job.run.settings.has_colorizer:
-            found[str(job.run.maps_folder)].append(job)
+        if job.run.settings.makes_maps:
+            found[job.run.maps_folder].append(job)
     return dict(found)
 
 
@@ -91,12 +91,9 @@ def batches(jobs: Sequence[Job], seconds: Callable[[Job], float | None]) -> list
     So no run waits for the maps that another makes, by a colorizer or by features. Within a batch long fits, by their
     expected `seconds`, come first, so that none is left alone at the end; of unknown ones the order stays.
     """
-    makers: dict[Path, Job] = {}
-    unmade = [job for job in jobs if job.run.settings.makes_maps and not job.run.maps_file.exists()]
-    for job in unmade:
-        makers.setdefault(job.run.maps_folder, job)
-    leaders = {job.run.id for job in makers.values()}
-    waiting = {job.run.id for job in unmade} - leaders
+    unmade = [[job for job in sharing if not job.run.maps_file.exists()] for sharing in by_maps(jobs).values()]
+    leaders = {sharing[0].run.id for sharing in unmade if sharing}
+    waiting = {job.run.id for sharing in unmade for job in sharing} - leaders
 
     def urgency(job: Job) -> tuple[bool, float]:
         return job.run.id not in leaders, -(seconds(job) or 0.0)

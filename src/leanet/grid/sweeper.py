@@ -25,7 +25,7 @@ from leanet.grid.plan import (
     State,
     as_listed,
     batches,
-    colorizers_of,
+    by_maps,
     distinct,
     failure_of,
     forget_failure,
@@ -117,17 +117,17 @@ class Grid:
         """A line each on runs, colorizers and time."""
         states = Counter(state_of(job.run) for job in self.jobs)
         todo = [job for job in self.jobs if state_of(job.run) in (State.OPEN, State.FAILED)]
-        leaders = [group[0] for group in colorizers_of(self.jobs).values()]
-        unmade = [job for job in leaders if not job.run.maps_file.exists()]
+        makers = [sharing[0] for sharing in by_maps(self.jobs).values()]
+        unmade = [job for job in makers if not job.run.maps_file.exists()]
         durations = Durations.of(self.jobs)
-        expected = [*map(durations.fit, todo), *map(durations.colorizer, unmade)]
+        expected = [*map(durations.fit, todo), *map(durations.maps, unmade)]
         known = [seconds for seconds in expected if seconds is not None]
         before = "the datasets are there" if self.missing else "a first run is done"
         time = _time(sum(known)) if len(known) == len(expected) else f"unknown before {before}"
         return "\n".join(
             [
                 f"runs: {len(self.jobs)}, of which {', '.join(f'{states[state]} {state.value}' for state in State)}",
-                f"colorizers: {_number(leaders)}, of which {_number(leaders) - _number(unmade)} made",
+                *_map_makers(makers),
                 f"time for the rest, one after the other: {time}",
             ]
         )
@@ -181,9 +181,15 @@ def _with_fold(words: tuple[str, ...], fold: int) -> tuple[str, ...]:
     return (*(word for word in words if not word.startswith("fold=")), f"fold={fold}")
 
 
-def _number(leaders: Sequence[Job]) -> int:
-    """How many colorizers they need, where no two share any."""
-    return sum(len(job.run.maker_folders) for job in leaders)
+def _map_makers(jobs: Sequence[Job]) -> list[str]:
+    """A line on the colorizers of these jobs, no two of which share any, and one on their maps by features."""
+    lines = []
+    for name, is_of_features in (("colorizers", False), ("maps by features", True)):
+        these = [job for job in jobs if job.run.settings.map.is_of_features == is_of_features]
+        made = sum(len(job.run.maker_folders) for job in these if job.run.maps_file.exists())
+        if these or not is_of_features:
+            lines.append(f"{name}: {sum(len(job.run.maker_folders) for job in these)}, of which {made} made")
+    return lines
 
 
 def _failure(job: Job) -> str:

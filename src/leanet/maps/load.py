@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from leanet.config.settings import Settings
-from leanet.maps.color import ColorMaps, load_color_maps
+from leanet.maps.color_maps import ColorMaps, load_color_maps
 from leanet.maps.features.feature_maps import FeatureMaps
 from leanet.maps.features.recipe import load_feature_maps
 

@@ -64,7 +64,7 @@ class Ablator:
     def _pictures(self, kept: Kept) -> FoldPictures:
         home = kept.folder.parents[1]
         gallery = self._galleries.setdefault(home, Gallery(home, self.data, self.trust))
-        return gallery.of({**kept.result, "folder": str(kept.folder)})
+        return gallery.of(kept.folder)
 
     def _check(self, kept: Kept, task: DetectorTask, tensors: Tensors, pictures: FoldPictures) -> None:
         found = probabilities(task, tensors)["adn"].double().numpy()

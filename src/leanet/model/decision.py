@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from leanet.detector import threshold as thresholds
 from leanet.detector.threshold import Threshold
 from leanet.model.calibration import Calibration, at_temperature, calibrate
-from leanet.model.find import Found
+from leanet.model.find import FoundModel
 from leanet.model.validation import Validation, validation_of
 
 
 @dataclass(frozen=True)
-class Rule:
+class DecisionRule:
     """What a person asks for.
 
     threshold: a number, or one of `threshold.RULES`.
@@ -48,7 +48,7 @@ class Decision:
         return self.calibration.temperature if self.calibration else 1.0
 
 
-def decide(rule: Rule, found: Found) -> Decision:
+def decide(rule: DecisionRule, found: FoundModel) -> Decision:
     """The decision by `rule` for a run, a model or a cell, on its validation images where it needs some.
 
     Raises:
@@ -65,7 +65,7 @@ def decide(rule: Rule, found: Found) -> Decision:
     return Decision(_threshold(rule, warmer), calibration, validation)
 
 
-def _threshold(rule: Rule, validation: Validation) -> Threshold:
+def _threshold(rule: DecisionRule, validation: Validation) -> Threshold:
     if not isinstance(rule.threshold, str):
         return thresholds.given(float(rule.threshold))
     known = validation.probabilities, validation.labels

@@ -41,7 +41,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundModel:
     """One run or model, or the finished folds of a cell, which answer together.
 
     folds: how many the cell has; as many as there are members if none is missing.
@@ -56,7 +56,7 @@ class Found:
         return self.folds > 1
 
 
-def find(word: str, runs: Path) -> Found:
+def find(word: str, runs: Path) -> FoundModel:
     """What `word` means among the results under `runs` (paths.runs), or as a folder anywhere.
 
     Raises:
@@ -113,9 +113,9 @@ def all_kept(runs: Path) -> list[Kept]:
     return found
 
 
-def _one(folder: Path) -> Found:
+def _one(folder: Path) -> FoundModel:
     kept = kept_in(folder)
-    return Found(f"{kept.result['dataset']}-{kept.result['model']}", (kept,), 1)
+    return FoundModel(f"{kept.result['dataset']}-{kept.result['model']}", (kept,), 1)
 
 
 def _kept(folder: Path) -> Kept | None:
@@ -127,7 +127,7 @@ def _kept(folder: Path) -> Kept | None:
     return None if kept.is_model and not (folder / CARD).exists() else kept
 
 
-def _cell(word: str, there: list[Path]) -> Found | None:
+def _cell(word: str, there: list[Path]) -> FoundModel | None:
     """The finished folds of the cell with that hash; the same images under two names are the same fold."""
     every = [kept for folder in there if folder.parent.name == DETECTORS and (kept := _kept(folder))]
     folds = {int(kept.result["fold"]): kept for kept in every if kept.result["cell"] == word}
@@ -135,10 +135,10 @@ def _cell(word: str, there: list[Path]) -> Found | None:
         return None
     members = tuple(folds[fold] for fold in sorted(folds))
     first = members[0].result
-    return Found(f"{first['dataset']}-{first['model']}", members, int(first["folds"]))
+    return FoundModel(f"{first['dataset']}-{first['model']}", members, int(first["folds"]))
 
 
-def _nothing(word: str, there: list[Path], runs: Path) -> Found:
+def _nothing(word: str, there: list[Path], runs: Path) -> FoundModel:
     if not there:
         raise LeanetError(f"run={word}: no such folder, and no run in {runs}; paths.runs=DIR names another")
     cells = {str(kept.result["cell"]) for folder in there if (kept := _kept(folder))}

@@ -14,15 +14,14 @@ from PIL import Image
 from torch import Tensor
 
 from leanet.config.path_options import expanded
+from leanet.data.arrays import Picture, as_image
 from leanet.data.decode import decode, resized
 from leanet.model.calibration import at_temperature
-from leanet.model.decision import Decision, Rule, decide
-from leanet.model.find import Found, find
+from leanet.model.decision import Decision, DecisionRule, decide
+from leanet.model.find import FoundModel, find
 from leanet.model.pipeline import pipeline_of
 from leanet.model.stream import BATCH
 from leanet.training.device import device_of
-
-Picture = str | PathLike[str] | NDArray[np.uint8]
 
 
 class Look(NamedTuple):
@@ -76,7 +75,7 @@ class Model:
         image_size: S, to which images are resized.
     """
 
-    def __init__(self, found: Found, decision: Decision, accelerator: str = "auto", trust: bool = False) -> None:
+    def __init__(self, found: FoundModel, decision: Decision, accelerator: str = "auto", trust: bool = False) -> None:
         """`accelerator` and `trust`: as for `load`; LeanetError as there."""
         self.found = found
         self.decision = decision
@@ -105,7 +104,7 @@ class Model:
         )
 
     def predict(self, images: Picture | Sequence[Picture], details: bool = False) -> Predictions:
-        """Ask about one image or several, each a file or an sRGB array (H, W, 3) uint8 of any size.
+        """Ask about one image or several, each a file, a PIL image or an sRGB array (H, W, 3) uint8, of any size.
 
         Args:
             details: whether to give maps and attention as well.
@@ -114,7 +113,7 @@ class Model:
             UnreadableError: a file that gives no image; a LeanetError.
             ValueError: no images, or an array of another shape or kind.
         """
-        if isinstance(images, str | PathLike) or (isinstance(images, np.ndarray) and images.ndim < 4):
+        if isinstance(images, str | PathLike | Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4):
             images = [images]
         if len(images) == 0:
             raise ValueError("there are no images to ask about")
@@ -130,11 +129,8 @@ class Model:
         return Predictions(probabilities, per_fold, decisions, maps, attention, evidence)
 
     def _pixels(self, image: Picture) -> NDArray[np.uint8]:
-        if not isinstance(image, np.ndarray):
-            return resized(decode(Path(image)), self.image_size)
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"images are (H, W, 3) uint8, not {image.shape} {image.dtype}")
-        return resized(Image.fromarray(image), self.image_size)
+        found = decode(Path(image)) if isinstance(image, str | PathLike) else as_image(image)
+        return resized(found, self.image_size)
 
 
 def load(
@@ -173,7 +169,7 @@ def load(
     """
     home = expanded("runs", str(runs or os.environ.get("LEANET_RUNS", "runs")))
     found = find(str(run), Path(home))
-    rule = Rule(threshold, recall, false_alarm, miss, calibrated)
+    rule = DecisionRule(threshold, recall, false_alarm, miss, calibrated)
     return Model(found, decide(rule, found), accelerator, trust)
 
 

@@ -11,12 +11,12 @@ import torch
 from torch.export import ExportedProgram
 
 from leanet.errors import LeanetError
-from leanet.model.program import ATTENTION, MAP, PROBABILITY, Asked, Facts
+from leanet.model.program import ATTENTION, MAP, PROBABILITY, Asked, ExportFacts
 
 MOST_BYTES = 2**31 - 2**20  # the file's format cannot hold more
 
 
-def to_bytes(program: ExportedProgram, facts: Facts) -> bytes:
+def to_bytes(program: ExportedProgram, facts: ExportFacts) -> bytes:
     """The content of an .onnx file, networks and all.
 
     Raises:

@@ -11,7 +11,7 @@ from leanet.config.allowed_targets import settings_in
 from leanet.config.settings import Settings
 from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
-from leanet.detector.network import LeaNet, evidence
+from leanet.detector.lea_net import LeaNet, evidence
 from leanet.detector.task import DetectorTask
 from leanet.errors import LeanetError
 from leanet.maps.load import load_maker

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from leanet.data.files import why_not_read
 from leanet.errors import LeanetError
 from leanet.model.decision import Decision
-from leanet.model.find import Found
+from leanet.model.find import FoundModel
 from leanet.model.stream import Ask, Journal, Pixels, Source, ask_about, write_rows
 from leanet.storage.files import JOURNAL, as_cell, damaged, identity, read_json, write_json
 from leanet.storage.files import PREDICTION as DONE
@@ -36,7 +36,7 @@ class Prediction:
     runs: paths.runs, for the folder where `out` names none.
     """
 
-    found: Found
+    found: FoundModel
     source: Source
     decision: Decision
     overlays: bool

@@ -24,7 +24,7 @@ FACTS_FILE = "leanet.json"  # within a .pt2 file
 
 
 @dataclass(frozen=True)
-class Facts:
+class ExportFacts:
     """What somebody who has nothing but the exported file should know.
 
     Args:
@@ -82,7 +82,7 @@ def asked(network: Callable[[Tensor], dict[str, Tensor]]) -> Asked:
     return ask
 
 
-def to_bytes(program: ExportedProgram, facts: Facts) -> bytes:
+def to_bytes(program: ExportedProgram, facts: ExportFacts) -> bytes:
     """The content of a .pt2 file, which `torch.export.load` reads."""
     out = io.BytesIO()
     save(program, out, extra_files={FACTS_FILE: json.dumps(asdict(facts), indent=2)})

@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from leanet.model.calibration import BINS, Values, reliability
 from leanet.model.decision import Decision
 from leanet.pictures.picture_page import FAINT, INK
-from leanet.report.figures.output import new_figure, to_bytes
-from leanet.report.figures.style import in_our_style
+from leanet.report.figures.style import in_our_style, new_figure, to_bytes
 from leanet.storage.files import write_bytes
 
 _BEFORE, _AFTER = "#d55e00", "#0072b2"  # of Okabe & Ito's palette

@@ -15,7 +15,7 @@ from leanet.detector.caan import Caan, ExternalNetwork, TimmCaan
 from leanet.detector.catalogue import is_channels_last
 from leanet.detector.frozen import RGB, Frozen
 from leanet.detector.inputs import CHANNELS
-from leanet.detector.network import LeaNet
+from leanet.detector.lea_net import LeaNet
 from leanet.detector.points import POINTS, Names
 from leanet.errors import LeanetError
 

@@ -14,7 +14,7 @@ from leanet.config.weight_sources import BUNDLED, BUNDLED_LICENCE, BUNDLED_PACKA
 from leanet.detector.build import detector_of
 from leanet.detector.caan import TimmCaan
 from leanet.detector.inputs import CHANNELS
-from leanet.detector.network import LeaNet
+from leanet.detector.lea_net import LeaNet
 from leanet.detector.pretrained import names_in_backbone
 from leanet.errors import LeanetError
 from leanet.maps.features.extractor import Extractor

@@ -33,7 +33,7 @@ class Choice(Protocol):
 
 
 @dataclass(frozen=True)
-class Found:
+class WantedFile:
     """A wanted file: its class, its path in the source for people, and where its bytes lie."""
 
     label: int
@@ -51,13 +51,13 @@ class Reader:
 
     def __init__(self, choice: Choice, spool: Path, budget: Budget, progress: Callable[[], object] = lambda: None):
         self.choice, self.spool, self.budget, self.progress = choice, spool, budget, progress
-        self.found: list[Found] = []
+        self.found: list[WantedFile] = []
         self.empty: list[str] = []
         self.folders: set[str] = set()  # of images that are not wanted, for messages
         self.not_read: set[str] = set()  # archives within the source, of kinds that are not read
         self._archives_within = False
 
-    def read(self, source: Path) -> list[Found]:
+    def read(self, source: Path) -> list[WantedFile]:
         """The wanted files of a folder or an archive, in no order to be relied on.
 
         Raises:
@@ -115,7 +115,7 @@ class Reader:
         if size == 0:
             self.empty.append(name)
         else:
-            self.found.append(Found(label, name, where, sha256, size))
+            self.found.append(WantedFile(label, name, where, sha256, size))
         self.progress()
 
     def _hash(self, member: Member) -> tuple[Path, str, int]:

@@ -14,7 +14,7 @@ from leanet.data.files import Files, Kind
 from leanet.data.images import NEGATIVE, POSITIVE
 from leanet.data.readers import open_file
 from leanet.errors import LeanetError
-from leanet.published.archives import Found
+from leanet.published.archives import WantedFile
 from leanet.storage.files import as_cell, read_json, write_json, write_text
 from leanet.storage.locks import ensure_held
 
@@ -23,7 +23,7 @@ _COLUMNS = ("class", "file", "source", "sha256", "bytes")
 _MANIFEST, _ORIGIN = "MANIFEST.csv", "ORIGIN.json"
 
 
-def write_dataset(folder: Path, staging: Path, drawn: dict[int, tuple[Found, ...]], facts: dict[str, Any]) -> None:
+def write_dataset(folder: Path, staging: Path, drawn: dict[int, tuple[WantedFile, ...]], facts: dict[str, Any]) -> None:
     """Copy the drawn images to `staging`, list them, and rename that to `folder`, which must be absent or empty.
 
     `facts` say where the images come from; they are kept beside them.
@@ -90,7 +90,7 @@ def _listed(manifest: Path) -> dict[str, str]:
         raise LeanetError(f"{manifest}: not a list that leanet.prepare wrote; move the folder away") from error
 
 
-def _name(image: Found, nth: int) -> str:
+def _name(image: WantedFile, nth: int) -> str:
     """A name for people that no other image of the class has, whatever the file system makes of case."""
     path = PurePosixPath(image.source)
     stem = re.sub(r"[^A-Za-z0-9._()-]+", "_", f"{path.parent.name}_{path.stem}")[-80:].strip("._-") or "image"
@@ -98,7 +98,7 @@ def _name(image: Found, nth: int) -> str:
     return f"{stem}-{image.sha256[:12]}{copy}{path.suffix.lower()}"
 
 
-def _copy(image: Found, target: Path) -> None:
+def _copy(image: WantedFile, target: Path) -> None:
     shutil.copyfile(image.path, target)
     if _sha256(target) != image.sha256:
         raise LeanetError(f"{image.path}: changed while it was read; give the command again when it is at rest")

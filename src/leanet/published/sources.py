@@ -14,7 +14,7 @@ from leanet.config.settings import Node
 from leanet.data.files import image_suffixes, is_image
 from leanet.data.images import NEGATIVE, POSITIVE
 from leanet.errors import LeanetError, MissingDatasetError
-from leanet.published.archives import Choice, Found
+from leanet.published.archives import Choice, WantedFile
 
 PATTERNS = Rule(lambda v: isinstance(v, list) and all(isinstance(p, str) and p for p in v), "a list of patterns")
 DOWNLOAD = Rule(
@@ -118,13 +118,13 @@ def choice_of(origin: Origin, labels: str | None) -> Choice:
 class Drawn:
     """The draw of one class. `copies` and `contradictory` count images taken for want of better ones."""
 
-    images: tuple[Found, ...]
+    images: tuple[WantedFile, ...]
     found: int
     copies: int
     contradictory: int
 
 
-def draw(found: Sequence[Found], counts: dict[int, int], seed: int) -> dict[int, Drawn]:
+def draw(found: Sequence[WantedFile], counts: dict[int, int], seed: int) -> dict[int, Drawn]:
     """`counts` images of each class, the same on every machine and for every order and naming of the files.
 
     Images are ranked by a hash of seed and content. Contents that stand in the other class as well come after all

@@ -1,3 +1,94 @@
-from leanet.report.command import main
+"""python -m leanet.report: tables, figures and a page of finished runs, or a push of them to W&B."""
 
-main()
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from leanet.config.checked import read_settings
+from leanet.config.command_line import run_command
+from leanet.config.path_options import list_as_texts
+from leanet.config.rules import BOOLEAN, TEXT, Rule, one_of
+from leanet.config.settings import PathSettings
+from leanet.errors import LeanetError
+from leanet.report import lifts
+from leanet.report.cells import pooled
+from leanet.report.figure_texts import FIGURES
+from leanet.report.paper import TABLES
+from leanet.report.results import results
+from leanet.report.selection import Selection, check_against, chosen
+from leanet.report.wandb.destination import Destination
+from leanet.report.write_tables import write_tables
+
+WORDS = ("page", "wandb")  # what may stand without a value
+
+_TABLES = (*TABLES, "cells")
+_FIGURES = (3, 4, 5, 6, "points", "lifts", "curves", "mistakes")
+TABLE = Rule(lambda v: v in _TABLES, ", ".join(map(str, TABLES)) + " or cells")
+FIGURE = Rule(lambda v: v in _FIGURES, ", ".join(map(str, _FIGURES[:-1])) + f" or {_FIGURES[-1]}")
+NAMES = Rule(
+    lambda v: isinstance(v, list) and len(v) > 0 and all(isinstance(name, str) for name in v),
+    "a list of names, as in datasets=[strawberry]",
+)
+COLUMNS = Rule(
+    lambda v: isinstance(v, list) and len(v) > 0 and all(part in FIGURES for part in v),
+    f"a list of some of {', '.join(FIGURES)}, as in columns=[f1,auroc]",
+)
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """The whole of conf/report.yaml."""
+
+    table: Annotated[int | str, TABLE]
+    columns: Annotated[list[str] | None, COLUMNS]
+    lift_of: Annotated[str, one_of(*lifts.FIGURES)]
+    against: Annotated[str | None, TEXT]
+    pool: Annotated[bool, BOOLEAN]
+    figure: Annotated[int | str | None, FIGURE]
+    page: Annotated[bool, BOOLEAN]
+    wandb: Annotated[bool, BOOLEAN]
+    push: Destination
+    datasets: Annotated[list[str] | None, NAMES]
+    models: Annotated[list[str] | None, NAMES]
+    trust: Annotated[bool, BOOLEAN]
+    paths: PathSettings
+
+
+def report(config: dict[str, Any]) -> None:
+    """Make the report that the configuration describes; LeanetError where there are no finished runs for it."""
+    settings: ReportSettings = read_settings(ReportSettings, config)
+    home = Path(settings.paths.runs)
+    folds = results(home)
+    if settings.pool and not settings.wandb and not folds.empty:
+        folds = pooled(folds)
+    folds = chosen(folds, home, settings.datasets, settings.models)
+    if settings.wandb:
+        from leanet.report.wandb.push import push  # here, since it imports wandb
+
+        return push(home, folds, settings.push)
+    check_against(folds, settings.against)
+    versus, data = lifts.Versus(settings.lift_of, settings.against), Path(settings.paths.data)
+    selection = Selection(home, folds, data, settings.trust, settings.datasets, settings.models, versus)
+    if settings.figure is not None:
+        from leanet.report.figures.draw import write_figures  # here, since tables do without matplotlib
+
+        return write_figures(selection, settings.figure)
+    if settings.page:
+        from leanet.report.page.write import write_page
+
+        # Its figures are the usual ones of what is left, whatever the names.
+        return print(f"written: {write_page(replace(selection, datasets=None, models=None))}")
+    if not write_tables(selection, settings.table, settings.columns):
+        raise LeanetError(f"table={settings.table}: none of its runs is done in {home}; table=cells shows what is")
+
+
+def main() -> None:
+    """Run the command as it was typed."""
+    words = [f"{word}=true" if word in WORDS else word for word in sys.argv[1:]]
+    sys.argv[1:] = [list_as_texts(word, frozenset({"datasets", "models"})) for word in words]
+    run_command(report, "report", ReportSettings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,46 +1,62 @@
 """Sets of images that have the same name, told apart: by their fingerprints, and for people by what differs."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from leanet.config.differences import Facts, differences
+from leanet.config.settings import Settings
 from leanet.data.images import Index
 from leanet.errors import LeanetError
-from leanet.report.cell import FinishedCell, fold_of
 from leanet.report.predictions import Predictions
 from leanet.runs.run import Run
 
+Result = Mapping[str, Any]  # a run's result.json
 _NOT_THE_IMAGES = ("_target_", "name", "image_size", "folds_file", "origin")  # of a dataset's settings
 
 
-def told_apart(cells: Sequence[FinishedCell]) -> list[str]:
-    """The name of each cell's dataset; where several sets of images share it, with what differs between them.
+@dataclass
+class CellRecords:
+    """The runs of a cell on their way into the table.
+
+    fingerprint: of the images; None where the results do not tell it.
+    records: a record of each run, by the names of the table's columns.
+    """
+
+    settings: Settings
+    fingerprint: str | None
+    records: list[Facts]
+
+
+def identify(cells: Sequence[CellRecords]) -> None:
+    """Give each record its fingerprint, and its dataset a name that no other set of images has.
 
     Two sets under the name `folder` become `folder (root=leaves)` and `folder (root=pills)`. The fingerprint tells
     them apart where no setting does. Sets of different image sizes share no table, and are not compared.
     """
-    sets: dict[Hashable, dict[str, Facts]] = {}  # by name and size, then by what identifies the images
-    places: list[tuple[Hashable, str]] = []
-    for cell, fingerprint in zip(cells, _fingerprints(cells), strict=True):
+    _complete(cells)
+    sets: dict[tuple[str, int], dict[str, Facts]] = {}  # by name and size, then by what identifies the images
+    places = []
+    for cell in cells:
         facts = _settings(cell)
-        name, images = (cell.dataset_name, cell.shared["dataset.image_size"]), fingerprint or repr(facts)
-        facts["fingerprint"] = (fingerprint or "unknown")[:8]
-        of_name = sets.setdefault(name, {})
-        of_name[images] = _common(of_name.get(images, facts), facts)
-        places.append((name, images))
-    words = {name: dict(zip(of_name, _words(of_name.values()), strict=True)) for name, of_name in sets.items()}
-    return [cell.dataset_name + words[name][images] for cell, (name, images) in zip(cells, places, strict=True)]
+        record, images = cell.records[0], cell.fingerprint or repr(facts)
+        facts["fingerprint"] = (cell.fingerprint or "unknown")[:8]
+        of_name = sets.setdefault((record["dataset_name"], record["image_size"]), {})
+        before = of_name.get(images, facts)  # the same images may have been moved meanwhile
+        of_name[images] = {name: value for name, value in before.items() if facts.get(name) == value}
+        places.append((of_name, images))
+    words = {id(of_name): dict(zip(of_name, _words(of_name.values()), strict=True)) for of_name in sets.values()}
+    for cell, (of_name, images) in zip(cells, places, strict=True):
+        for record in cell.records:
+            record |= {"fingerprint": cell.fingerprint, "dataset": record["dataset_name"] + words[id(of_name)][images]}
 
 
-def _common(some: Facts, others: Facts) -> Facts:
-    """What both say: the same images may have been moved meanwhile."""
-    return {name: value for name, value in some.items() if others.get(name) == value}
-
-
-def _settings(cell: FinishedCell) -> Facts:
+def _settings(cell: CellRecords) -> Facts:
     """The settings of its dataset that say which images those are."""
-    given = {name: value for name, value in cell.config["dataset"].items() if name not in _NOT_THE_IMAGES}
+    given = {name: value for name, value in cell.settings.dataset.items() if name not in _NOT_THE_IMAGES}
     return {**given, "root": cell.settings.root}
 
 
@@ -56,35 +72,35 @@ def _said(facts: Facts, names: Sequence[str]) -> str:
     return f" ({' '.join(f'{name}={facts.get(name)}' for name in names)})" if names else ""
 
 
-def _fingerprints(cells: Sequence[FinishedCell]) -> list[str | None]:
-    """Each cell's; of older runs, which do not tell it, that of the test images of all folds.
+def _complete(cells: Sequence[CellRecords]) -> None:
+    """Find the fingerprints of older runs, whose results do not tell them.
 
-    Where not all folds are done, it is the one among the others that the cell's id was made of.
+    It is that of the test images of all folds. Where not all folds are done, it is the one among those of the other
+    cells that the cell's identity was made of.
     """
-    found = [cell.fingerprint or _of_all_folds(cell) for cell in cells]
     known: dict[str, dict[str, None]] = {}
-    for cell, fingerprint in zip(cells, found, strict=True):
-        if fingerprint:
-            known.setdefault(cell.dataset_name, {})[fingerprint] = None
-    return [
-        fingerprint or _recognised(cell, known.get(cell.dataset_name, ()))
-        for cell, fingerprint in zip(cells, found, strict=True)
-    ]
+    for cell in cells:
+        cell.fingerprint = cell.fingerprint or _of_all_folds(cell.records)
+        if cell.fingerprint:
+            known.setdefault(cell.records[0]["dataset_name"], {})[cell.fingerprint] = None
+    for cell in cells:
+        if not cell.fingerprint:
+            cell.fingerprint = _recognised(cell, known.get(cell.records[0]["dataset_name"], ()))
 
 
-def _of_all_folds(cell: FinishedCell) -> str | None:
+def _of_all_folds(records: Sequence[Facts]) -> str | None:
     """The fingerprint of a dataset whose images have all been tested; None where a fold is missing, or its file."""
-    by_fold = {fold_of(result): result for result in cell.results}
-    if len(by_fold) < cell.folds:
+    if len({record["fold"] for record in records}) < records[0]["folds"]:
         return None
     with suppress(LeanetError):
-        every = [Predictions.of(result) for result in by_fold.values()]
+        every = [Predictions.of(Path(record["folder"])) for record in records]
         parts = [zip(one.names, one.labels.tolist(), one.sha256, strict=True) for one in every]
         return Index.of([entry for part in parts for entry in part]).fingerprint
     return None
 
 
-def _recognised(cell: FinishedCell, known: Iterable[str]) -> str | None:
+def _recognised(cell: CellRecords, known: Iterable[str]) -> str | None:
     with suppress(LeanetError):  # files that its identity depends on may be gone
-        return next((fingerprint for fingerprint in known if Run(cell.settings, fingerprint, 1).cell == cell.id), None)
+        identity = cell.records[0]["cell"]
+        return next((found for found in known if Run(cell.settings, found, 1).cell == identity), None)
     return None

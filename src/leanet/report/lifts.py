@@ -1,10 +1,15 @@
 """What attention, or another input, adds to the same ADN without it, over a whole table."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from __future__ import annotations
 
-from leanet.report.cell import FinishedCell
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leanet.report.cells import KEY, Cell, Key, cells_of, own_of, scores
 from leanet.report.statistics import Comparison, holm, lift
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 FIGURES = ("f1", "thresholded", "at_prior", "auroc", "ap")
 
@@ -25,21 +30,16 @@ class Versus:
     def figure_in_words(self) -> str:
         return {"f1": "F1", "auroc": "AUROC", "ap": "average precision"}.get(self.figure, self.figure)
 
-    def other(self, cell: FinishedCell) -> str:
-        """The name of the model that `cell` is compared with."""
-        return cell.plain if self.model is None else at_rate(self.model, float(cell.config["positive_rate"]))
-
     @property
     def other_in_words(self) -> str:
         return self.model or "the plain ADN"
 
+    def is_other(self, cell: Cell) -> bool:
+        """Whether others are compared with `cell`."""
+        return bool(cell.unthinned == self.model if self.model else cell.model == cell.plain)
+
 
 PLAIN = Versus()
-
-
-def at_rate(model: str, rate: float) -> str:
-    """The name of `model` where it is trained on that share of the positives."""
-    return f"{model}-pos{rate:g}" if rate < 1 else model
 
 
 @dataclass(frozen=True)
@@ -64,34 +64,41 @@ class Lift:
         return f"{_signed(found.mean)} [{_signed(found.low)}, {_signed(found.high)}] p={self.p:.2g}"
 
 
-def lifts(cells: Sequence[FinishedCell], versus: Versus = PLAIN) -> dict[str, Lift]:
-    """By their ids, the lifts of all `cells` whose counterpart is among them with a fold in common.
+def lifts(folds: DataFrame, versus: Versus = PLAIN) -> dict[Key, Lift]:
+    """The lifts of all cells whose counterpart is in the table as well, with a fold in common.
 
     Every cell is a test of its own, all five points of a row: so the best of them is paid for.
     """
-    others = {_key(cell, cell.model, versus): cell for cell in cells if cell.model == versus.other(cell)}
-    found: dict[str, Comparison] = {}
-    for cell in cells:
-        other = others.get(_key(cell, versus.other(cell), versus))
-        if other is not None and other is not cell:
-            comparison = lift(cell.by_fold(versus.figure), other.by_fold(versus.figure), cell.test_shares)
+    cells = cells_of(folds)
+    cells = cells.assign(rival=_rivals(cells, versus))
+    others = {cell.rival: cell.key for cell in cells.itertuples() if versus.is_other(cell)}
+    by_fold, shares = scores(folds, versus.figure), folds.groupby(KEY)["test_share"].agg(list)
+    found: dict[Key, Comparison] = {}
+    for cell in cells.itertuples():
+        other = others.get(cell.rival)
+        if other is not None and other != cell.key:
+            comparison = lift(by_fold[cell.key], by_fold[other], shares[cell.key])
             if comparison is not None:
-                found[cell.id] = comparison
+                found[cell.key] = comparison
     adjusted = holm([comparison.p for comparison in found.values()])
     tests = sum(p is not None for p in adjusted)
-    return {name: Lift(comparison, p, tests) for (name, comparison), p in zip(found.items(), adjusted, strict=True)}
+    return {key: Lift(comparison, p, tests) for (key, comparison), p in zip(found.items(), adjusted, strict=True)}
 
 
-def _key(cell: FinishedCell, model: str, versus: Versus) -> tuple[str, ...]:
-    """What both must share: the dataset and, unless a model is named, the ADN's own settings."""
-    return (cell.dataset, model) if versus.model else (cell.dataset, model, _adn(cell))
+def _rivals(cells: DataFrame, versus: Versus) -> list[tuple[object, ...]]:
+    """What a cell and the one that it is compared with agree in.
 
-
-def _adn(cell: FinishedCell) -> str:
-    """Its own settings, but for what a frozen one makes of maps, which the plain one does not see."""
-    seen = ("adn.pooling", "adn.map_statistics")
-    own = {name: value for name, value in cell.own.items() if name.startswith("adn.") and name not in seen}
-    return repr(sorted(own.items()))
+    With a named model, the dataset and the share of positives. Otherwise the plain ADN and its own settings, but for
+    what a frozen one makes of maps, which the plain one does not see.
+    """
+    if versus.model:
+        return list(zip(cells["dataset"], cells["positive_rate"], strict=True))
+    unseen = ("adn.pooling", "adn.map_statistics")
+    adns = [
+        repr(sorted((name, value) for name, value in own.items() if name.startswith("adn.") and name not in unseen))
+        for own in own_of(cells)
+    ]
+    return list(zip(cells["dataset"], cells["plain"], adns, strict=True))
 
 
 def _signed(value: float) -> str:

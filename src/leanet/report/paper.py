@@ -4,11 +4,10 @@ F1 of five folds as printed: for a model with attention at the best of the five 
 docs/paper-tables.md says which numbers are doubtful.
 """
 
-import csv
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from leanet.report.csv_files import csv_rows
 
 TABLES = (3, 5, 6, 7, 8)
 
@@ -22,6 +21,7 @@ VARIANTS = {
     "+mobilenet": " + MobileNet-small CAAN",
     "+resnet": " + ResNet-based CAAN",
 }
+LABELS = {adn + variant: ADNS[adn] + VARIANTS[variant] for adn in ADNS for variant in VARIANTS}
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,11 @@ class Published:
 
 @dataclass(frozen=True)
 class PaperRow:
-    """A row's head. Parameters are in millions."""
+    """A row's head: the model, its name in the paper (ResNet18 + MobileNet-small CAAN), and millions of parameters."""
 
     model: str
+    label: str
     parameters: float
-
-    @property
-    def label(self) -> str:
-        """The row's name in the paper: ResNet18 + MobileNet-small CAAN."""
-        adn = re.split("[-+]", self.model, maxsplit=1)[0]
-        return ADNS[adn] + VARIANTS[self.model.removeprefix(adn)]
 
 
 @dataclass(frozen=True)
@@ -66,26 +61,17 @@ class PaperTable:
     cells: dict[tuple[str, str], Published]
 
 
-def published() -> list[Published]:
-    """All 248 numbers, in the order of reading. No model stands twice on the same dataset."""
-    return [_number(line) for line in _lines()]
-
-
 def paper_table(number: int) -> PaperTable:
+    """One of the five tables; ValueError for a table without results."""
     if number not in TABLES:
         raise ValueError(f"paper_table({number}): results are in tables {TABLES}")
-    lines = [line for line in _lines() if line["table"] == str(number)]
+    lines = [line for line in csv_rows(Path(__file__).with_name("paper.csv")) if line["table"] == str(number)]
     heads = dict.fromkeys((line["model"], line["parameters_in_millions"]) for line in lines)
     return PaperTable(
-        rows=[PaperRow(model, float(parameters)) for model, parameters in heads],
+        rows=[PaperRow(model, LABELS[model], float(parameters)) for model, parameters in heads],
         datasets=list(dict.fromkeys(line["dataset"] for line in lines)),
         cells={(line["dataset"], line["model"]): _number(line) for line in lines},
     )
-
-
-def _lines() -> Iterator[dict[str, str]]:
-    with Path(__file__).with_name("paper.csv").open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
 
 
 def _number(line: dict[str, str]) -> Published:

@@ -1,16 +1,16 @@
 """What a finished run said of its test images."""
 
 import csv
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leanet.detector.threshold import f1_above
 from leanet.errors import LeanetError
+from leanet.report.csv_files import csv_rows
+from leanet.runs.run import read_result
 from leanet.storage.run_files import RESULT
 
 
@@ -28,13 +28,17 @@ class Predictions:
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float64]
 
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """What identifies each image: the SHA-256 and the name of its file."""
+        return list(zip(self.sha256, self.names, strict=True))
+
     @classmethod
-    def of(cls, result: Mapping[str, Any]) -> "Predictions":
-        """Those of a finished run; LeanetError where they are gone or damaged."""
-        file = Path(result["folder"]) / "predictions.csv"
+    def of(cls, folder: Path | str) -> "Predictions":
+        """Those of the finished run in `folder`; LeanetError where they are gone or damaged."""
+        file, result = Path(folder) / "predictions.csv", read_result(Path(folder) / RESULT) or {}
         try:
-            with file.open(encoding="utf-8", newline="") as lines:
-                rows = list(csv.DictReader(lines))
+            rows = csv_rows(file)
             names, sha256 = (tuple(row[column] for row in rows) for column in ("file", "sha256"))
             labels = np.array([int(row["label"]) for row in rows], dtype=np.int64)
             probabilities = np.array([float(row["adn"]) for row in rows])
@@ -50,12 +54,12 @@ class Predictions:
 NO_PREDICTIONS = Predictions((), (), np.zeros(0, np.int64), np.zeros(0))
 
 
-def f1_at_prior(result: Mapping[str, Any]) -> float:
-    """F1 of a run above the share of positives that it trained on, which asks no image that was held out.
+def f1_at_prior(folder: str, negatives: int, positives: int) -> float:
+    """F1 of the run in `folder` above the share of positives among the images that it trained on.
 
     Where positives are rare in training, P(anomalous) of an image of which nothing else is known is that share and not
     0.5: above it, what was seen speaks for an anomaly. The same as 0.5 after the correction of King & Zeng (2001),
     *Logistic regression in rare events data*, §4.2, to classes that are equally frequent.
     """
-    counts, found = result["images"]["train"], Predictions.of(result)
-    return f1_above(counts["positive"] / sum(counts.values()), found.probabilities, found.labels)
+    found = Predictions.of(folder)
+    return f1_above(positives / (negatives + positives), found.probabilities, found.labels)

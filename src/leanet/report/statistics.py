@@ -100,24 +100,17 @@ def corrected_resampled_t(
 
         t = d̄ / √((1/J + n_test/n_train) · s²), with J − 1 degrees of freedom;  d̄ ± t* · √(…) is the interval
 
-    Nadeau & Bengio 2003, "Inference for the Generalization Error", Machine Learning 52:239–281. The ordinary t-test
-    has 1/J alone, as if folds were independent; but any two share most of their training images. Differences of r
-    repeats of k folds go in together, J = r·k (Bouckaert & Frank 2004, "Evaluating the Replicability of Significance
-    Tests for Comparing Learning Algorithms", PAKDD, LNCS 3056:3–12).
+    Nadeau & Bengio 2003, "Inference for the Generalization Error", Machine Learning 52:239–281. The ordinary t-test has
+    1/J alone, as if folds were independent, but any two share most of their training images. The differences of r
+    repeats of k folds go in together (Bouckaert & Frank 2004, PAKDD, LNCS 3056:3–12). Repeats must differ in their
+    split: the same folds trained from other seeds have to be averaged fold by fold first.
 
-    Assumes that the differences are about normal, all with the same variance, and any two correlated by
-    n_test / (n_test + n_train). That is Nadeau & Bengio's estimate for random splits; for the folds of one
-    cross-validation it is the usual choice and not a theorem (Bengio & Grandvalet 2004, JMLR 5:1089–1105: no unbiased
-    estimate exists). Repeats must differ in their split: the same folds trained from other seeds are correlated far
-    more than that, and have to be averaged fold by fold first.
-
-    Where all differences are equal, s = 0: t is 0 and p is 1 if they are 0; else t is ±∞ and p is 0, the limit for
-    s → 0, so that equal differences and nearly equal ones get the same answer.
+    It assumes normal differences of one variance, any two correlated by n_test / (n_test + n_train). For the folds of
+    one cross-validation that is the usual choice and not a theorem (Bengio & Grandvalet 2004, JMLR 5:1089–1105).
+    Where all differences are equal, t is 0 and p is 1 if they are 0; else t is ±∞ and p is 0, the limit for s → 0.
 
     Args:
-        test_share: n_test / (n_test + n_train), or that of each fold, of which the mean is taken. Unequal folds need
-            no care: the mean over all k folds of one cross-validation is 1/k whatever their sizes. Smaller training
-            sets (thinned positives) do.
+        test_share: n_test / (n_test + n_train), or that of each fold, of which the mean is taken.
         level: of the confidence interval.
     """
     if not 0 < level < 1:
@@ -148,9 +141,8 @@ def standard_error(values: Sequence[float], test_share: float | Sequence[float])
 def lift(model: ByFold, plain: ByFold, test_share: float | Sequence[float], level: float = 0.95) -> Comparison | None:
     """What attention adds to the same ADN without it: `model` − `plain`, fold by fold, with the corrected test.
 
-    Only folds that both have are compared; None if there are none. Both must come from the same split. Where the
-    model's point was chosen by test scores (`best_point`, and hardly less `left_out_point`), the p-value does not know
-    of it and is too small: test all five points and correct with `holm`.
+    Only folds that both have are compared, which must be of the same split; None if there are none. The p-value does
+    not know if the model's point was chosen by test scores: test all five points and correct with `holm`.
     """
     folds = _shared([model, plain])
     if not folds:
@@ -163,9 +155,8 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
         p̃_(i) = max over j ≤ i of min(1, (m − j + 1) · p_(j)), with p_(1) ≤ … ≤ p_(m)
 
-    Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6:65–70.
-    Assumes nothing of how the tests depend on each other. Equal p-values get equal ones. None (there was no test) stays
-    None and does not count into m; NaN, like anything outside 0…1, is an error.
+    Holm 1979, Scandinavian Journal of Statistics 6:65–70. It assumes nothing of how the tests depend on each other.
+    None (there was no test) stays None and does not count into m; anything outside 0…1 is an error.
     """
     tested = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     if not all(0 <= p <= 1 for p, _ in tested):
@@ -178,38 +169,19 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-@dataclass(frozen=True)
-class PointChoice:
+class PointChoice(NamedTuple):
     """The point chosen for each fold, and the fold's test score there."""
 
-    points: dict[Hashable, int]
-    f1: dict[Hashable, float]
-
-    @property
-    def spread(self) -> Spread:
-        return mean_sd(list(self.f1.values()))
-
-
-def best_point(test_f1: ByPoint) -> PointChoice | None:
-    """The paper's way: the one point with the best mean over the test folds, and its scores on these same folds.
-
-    Flatters: the largest of five means is above the mean of the best point, by 1.16 standard errors if all points are
-    equally good and their scores independent. Ties go to the shallower point, here and below. Folds that some point
-    lacks are left out; None if no fold is left.
-    """
-    folds = _shared(test_f1.values())
-    if not folds:
-        return None
-    point = _best({point: mean_sd([f1[fold] for fold in folds]).mean for point, f1 in test_f1.items()})
-    return _chosen(test_f1, dict.fromkeys(folds, point))
+    points: dict[Any, int]
+    f1: dict[Any, float]
 
 
 def nested_point(test_f1: ByPoint, validation_f1: ByPoint) -> PointChoice | None:
-    """Choose each fold's point by its validation score, and take the test score there.
+    """Choose each fold's point by its validation score, and take the test score there; of equal points the shallower.
 
-    Honest if no image of the fold's test set had a part in its validation scores: those come from training images that
-    were held out (nested cross-validation; Varma & Simon 2006, BMC Bioinformatics 7:91). What is then estimated is
-    "LEA-Net with its point chosen", not any single point. Folds that lack a score at some point are left out.
+    Honest if no image of the fold's test set had a part in its validation scores (nested cross-validation; Varma &
+    Simon 2006, BMC Bioinformatics 7:91). It estimates "LEA-Net with its point chosen", not any single point. Folds that
+    lack a score at some point are left out; None if no fold is left.
     """
     if test_f1.keys() != validation_f1.keys():
         raise ValueError(f"points {sorted(test_f1)} are tested but {sorted(validation_f1)} validated")
@@ -221,17 +193,10 @@ def nested_point(test_f1: ByPoint, validation_f1: ByPoint) -> PointChoice | None
 def left_out_point(test_f1: ByPoint) -> PointChoice | None:
     """Choose each fold's point by the mean over the *other* folds' test scores, and take the fold's own score there.
 
-    Needs no validation images, and no fold's score has a say in its own point. Its mean is never above that of
-    `best_point`, and where all points are equally good and folds independent, it is unbiased: the distance of the two
-    means is then how much choosing on the test folds flatters.
-
-    It is not nested cross-validation. Folds are not independent: their models share training images, and those that
-    scored the other folds were trained on this fold's. A point that is lucky with the images they share is lucky in the
-    other folds and in this one, so that some flattery stays, and the distance is the least of what it was. On the other
-    hand, choosing by one fold less misses a point that is truly better a little more often. Give one cross-validation
-    at a time: in a repeat with another split, other folds test the same images.
-
-    None with fewer than two folds that all points have.
+    It needs no validation images, and no fold's score has a say in its own point. It is not nested cross-validation:
+    the models that scored the other folds were trained on this fold's images, so some flattery stays. Where folds are
+    independent and all points equally good, it is unbiased. Give one cross-validation at a time: in a repeat with
+    another split, other folds test the same images. None with fewer than two folds that all points have.
     """
     folds = _shared(test_f1.values())
     if len(folds) < 2:

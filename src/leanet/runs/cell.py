@@ -37,11 +37,19 @@ class Cells:
 
     _indexed: dict[str, tuple[Dataset, Index]] = field(default_factory=dict)
 
-    def of(self, settings: Settings) -> Cell:
-        """The cell of `settings`; LeanetError for whatever can be seen to be wrong without decoding an image."""
+    def of(self, settings: Settings, dataset: Dataset | None = None) -> Cell:
+        """The cell of `settings`.
+
+        Args:
+            settings: checked ones.
+            dataset: in place of the configured one, for images that a Python program gives.
+
+        Raises:
+            LeanetError: whatever is wrong and can be found without decoding an image.
+        """
         key = json.dumps(settings.dataset, sort_keys=True)
         if key not in self._indexed:
-            dataset = dataset_of(settings)
+            dataset = dataset or dataset_of(settings)
             self._indexed[key] = dataset, dataset.index()
         dataset, index = self._indexed[key]
         _check(settings, index)

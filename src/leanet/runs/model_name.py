@@ -8,17 +8,36 @@ from leanet.config.weight_sources import BUNDLED, BUNDLED_MODEL, IMAGENET
 STAGES, STRENGTH = [3, 4, 5], 0.1  # of conf/adn/frozen.yaml
 
 
-def model_name(settings: Settings) -> str:
+def model_name(settings: Settings, *, point: bool = True, balance: bool = True, rate: bool = True) -> str:
     """resnet18, resnet18-map for another input, resnet18+mobilenet@4 for attention at point 4.
 
     Another kind of attention, map or colorizer and thinned positives are named as well:
     resnet18+direct@4-centred-gain4-ab-pos0.5.
+
+    Args:
+        point: whether to name the attention's point. Several points are part of the model and are always named.
+        balance: whether to name a balanced loss.
+        rate: whether to name the share of the positives, if not all are trained on.
     """
-    seen = "" if settings.input.name == "rgb" or not settings.has_epochs else f"-{settings.input.name}"
     points = "+".join(map(str, settings.points))  # 2+3+4 for several
-    attention = f"+{settings.caan.name}@{points}" if settings.has_attention else ""
+    at = f"@{points}" if settings.has_attention and (point or settings.attention.points) else ""
     words = [*_words_of_maps(settings), *_words_of_training(settings)]
-    return f"{settings.adn.name}{seen}{attention}{''.join(f'-{word}' for word in words)}"
+    if balance and settings.trainer.balance != "none":
+        words.append("balanced" if settings.trainer.balance == "weights" else "adjusted")
+    if rate and settings.positive_rate != 1:
+        words.append(f"pos{settings.positive_rate:g}")
+    return f"{settings.adn.name}{variant_name(settings)}{at}{''.join(f'-{word}' for word in words)}"
+
+
+def variant_name(settings: Settings) -> str:
+    """What the detector makes of anomaly maps, as its name has it: -map for another input, +mobilenet for attention."""
+    seen = "" if settings.input.name == "rgb" or not settings.has_epochs else f"-{settings.input.name}"
+    return seen + (f"+{settings.caan.name}" if settings.has_attention else "")
+
+
+def attention_name(settings: Settings) -> str | None:
+    """What of the attention is not as in the paper: centred-gain4. Empty if nothing; None without attention."""
+    return "-".join(_words_of_attention(settings.attention)) if settings.has_attention else None
 
 
 def _words_of_maps(settings: Settings) -> list[str]:
@@ -64,9 +83,7 @@ def _words_of_training(settings: Settings) -> list[str]:
         words.append(settings.trainer.averaging)
     if settings.trainer.select != "last":
         words.append(settings.trainer.select)
-    if settings.trainer.balance != "none":
-        words.append("balanced" if settings.trainer.balance == "weights" else "adjusted")
-    return words if settings.positive_rate == 1 else [*words, f"pos{settings.positive_rate:g}"]
+    return words
 
 
 def _words_of_features(maps: MapSettings) -> list[str]:

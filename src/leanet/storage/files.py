@@ -20,6 +20,7 @@ PREDICTION, JOURNAL = "prediction.json", "predictions.part.jsonl"  # in a predic
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _BLOCK = 1 << 20
+_SCALARS = frozenset({str, int, bool, type(None)})
 
 
 def identity(facts: Mapping[str, Any]) -> str:
@@ -32,7 +33,10 @@ def identity(facts: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind in _SCALARS:  # first, since the check for a Mapping is slow, and a grid has thousands of runs
+        return value
+    if kind is dict or isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]

@@ -14,7 +14,7 @@ from leanet.training.seeds import derive
 Tensors = dict[str, Tensor]  # all of one length N; a batch has the same keys
 
 
-class Chosen:
+class SelectedRows:
     """Some rows of a tensor (N, …), which may lie in a memory-mapped file: read when they are asked for, never before.
 
     As far as indexing goes it is a tensor.
@@ -40,12 +40,12 @@ class Chosen:
         return self.tensor[self.rows].to(device)
 
 
-Parts = Mapping[str, Tensor | Chosen]  # all of one length: what batches are taken of
+Parts = Mapping[str, Tensor | SelectedRows]  # all of one length: what batches are taken of
 
 
-def choose(tensors: Tensors, rows: Tensor) -> dict[str, Chosen]:
+def choose(tensors: Tensors, rows: Tensor) -> dict[str, SelectedRows]:
     """The `rows` of all tensors, of which none is read yet."""
-    return {key: Chosen(value, rows) for key, value in tensors.items()}
+    return {key: SelectedRows(value, rows) for key, value in tensors.items()}
 
 
 def batches(tensors: Parts, batch_size: int) -> Iterator[Tensors]:

@@ -32,7 +32,7 @@ CHECKPOINT = "last.ckpt"
 
 
 @dataclass(frozen=True)
-class Fit:
+class FitPlan:
     """Where and how long to fit; `label` says to people which fit it is."""
 
     folder: Path
@@ -45,7 +45,7 @@ class Fit:
 def fit(
     task: lightning.LightningModule,
     data: DeviceData,
-    plan: Fit,
+    plan: FitPlan,
     logger: Logger | None = None,
     callbacks: list[Callback] | None = None,
 ) -> float:
@@ -69,7 +69,7 @@ def fit(
 
 
 def _train(
-    task: lightning.LightningModule, data: DeviceData, plan: Fit, logger: Logger | None, callbacks: list[Callback]
+    task: lightning.LightningModule, data: DeviceData, plan: FitPlan, logger: Logger | None, callbacks: list[Callback]
 ) -> None:
     checkpoint = plan.folder / CHECKPOINT
     means = EpochMeans(partial(_not_finite, plan))
@@ -114,7 +114,7 @@ def load_weights(folder: Path, task: lightning.LightningModule) -> None:
     give_weights(task, read_weights(checkpoint).get("state_dict"), checkpoint)
 
 
-def _trainer(plan: Fit, logger: Logger | None, callbacks: list[Callback]) -> lightning.Trainer:
+def _trainer(plan: FitPlan, logger: Logger | None, callbacks: list[Callback]) -> lightning.Trainer:
     accelerator, devices = plan.trainer.accelerator, plan.trainer.devices
     precision: Any = plan.trainer.precision  # one of those that Lightning knows, see settings.py
     several = distributed.trainer_arguments(plan.trainer) if devices > 1 else {}
@@ -147,7 +147,7 @@ def save_tensors(file: Path, value: Any) -> None:
     write_atomically(file, lambda out: out.write(buffer.getbuffer()))
 
 
-def _not_finite(plan: Fit, epoch: int, batch: int) -> LeanetError:
+def _not_finite(plan: FitPlan, epoch: int, batch: int) -> LeanetError:
     kept = plan.folder / CHECKPOINT
     told = f"the checkpoint before it is kept in {kept}" if kept.exists() else "no checkpoint was made before it"
     return LeanetError(
@@ -172,7 +172,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class Resumable(Checkpoint):
     """Keeps a checkpoint after an epoch: at most every so many seconds, and at the end."""
 
-    def __init__(self, plan: Fit) -> None:
+    def __init__(self, plan: FitPlan) -> None:
         self.plan = plan
         self.stopped = False
         self.seconds = 0.0

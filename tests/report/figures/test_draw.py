@@ -2,23 +2,23 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from leanet.config.command_line import CONF
 from leanet.errors import LeanetError
-from leanet.report.command import report
+from leanet.report.__main__ import report
 from leanet.report.figures.draw import figures_of, write_figures
 from leanet.report.figures.pictured import worst_mistakes
 from leanet.report.figures.pictures import Gallery
-from leanet.report.figures.selection import Chosen
-from leanet.report.finished import finished_cells
+from leanet.report.results import results
+from leanet.report.selection import Selection
 
 Finish = Any  # see ../conftest.py
 
@@ -56,14 +56,15 @@ def test_lifts_of_a_figure_over_a_model_that_is_named(home: Path) -> None:
 
 
 def test_mistakes_of_each_cell(home: Path) -> None:
-    drawn = {name for name, _ in figures_of(Chosen(home, finished_cells(home), home), "mistakes")}
+    drawn = {name for name, _ in figures_of(Selection(home, results(home), home), "mistakes")}
     assert drawn == {f"mistakes-leaves-cnn{rest}" for rest in ("", "+mobilenet-point1", "+mobilenet-point3")}
     assert run(home, "figure=mistakes", "models=[cnn]") == both("mistakes-leaves-cnn")
 
 
 def test_worst_mistakes_over_all_folds(home: Path) -> None:
-    cell = next(cell for cell in finished_cells(home) if cell.model == "cnn+mobilenet@3")
-    pictures = [(str(result["fold"]), Gallery(home, home).of(result)) for result in cell.results]
+    folds = results(home)
+    runs = folds[folds["model"] == "cnn+mobilenet@3"].itertuples()
+    pictures = [(str(run.fold), Gallery(home, home).of(run.folder)) for run in runs]
     every = [
         (abs(chance - label), int(label), name, fold)
         for fold, of_fold in pictures
@@ -113,13 +114,13 @@ def test_curves_and_what_has_none(home: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_charts_need_no_images_and_pictures_say_that_they_do(home: Path, leaves: Path) -> None:
-    cells = finished_cells(home)
+    folds = results(home)
     elsewhere = leaves.rename(leaves.with_name("elsewhere"))
     try:
-        assert len(list(figures_of(Chosen(home, cells, home), "points"))) == 1
-        assert len(list(figures_of(Chosen(home, cells, home), "curves"))) == 3
+        assert len(list(figures_of(Selection(home, folds, home), "points"))) == 1
+        assert len(list(figures_of(Selection(home, folds, home), "curves"))) == 3
         with pytest.raises(LeanetError, match=rf"^leaves: its images are needed .*dataset\.root={leaves}: no such"):
-            list(figures_of(Chosen(home, cells, home), "mistakes"))
+            list(figures_of(Selection(home, folds, home), "mistakes"))
     finally:
         elsewhere.rename(leaves)
 
@@ -128,9 +129,10 @@ def test_two_datasets_whose_names_are_one_file_s_name_and_one_that_is_gone(
     home: Path, leaves: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Both are drawn; of the third, whose images are not there, that is said."""
-    cells = [cell for cell in finished_cells(home) if cell.model == "cnn"]
-    alike = [replace(cells[0], dataset=f"leaves (root={root})", id="same") for root in ("x/a", "x-a")]
-    write_figures(Chosen(tmp_path, alike, home), "mistakes")
+    folds = results(home)
+    alone = folds[folds["model"] == "cnn"]
+    alike = pd.concat([alone.assign(dataset=f"leaves (root={root})", cell="same") for root in ("x/a", "x-a")])
+    write_figures(Selection(tmp_path, alike, home), "mistakes")
     assert len(list((tmp_path / "report").glob("*.png"))) == 2
     copy = Path(shutil.copytree(home, tmp_path / "copy"))
     for file in copy.glob("detectors/leaves-cnn-fold*/config.yaml"):
@@ -149,13 +151,9 @@ def test_the_share_of_positives_takes_all_shares_of_a_named_model(finish: Finish
         for file in finished.folder.parent.glob("*/result.json"):
             result = json.loads(file.read_text())
             file.write_text(json.dumps({"positives_of_all": rate / 5, **result}))
+    folds = results(tmp_path)
     ((name, figure),) = figures_of(
-        Chosen(
-            tmp_path,
-            [cell for cell in finished_cells(tmp_path) if cell.model == "resnet18"],
-            tmp_path,
-            models=["resnet18"],
-        ),
+        Selection(tmp_path, folds[folds["model"] == "resnet18"], tmp_path, models=["resnet18"]),
         4,
     )
     assert name == "figure4"

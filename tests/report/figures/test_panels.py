@@ -4,8 +4,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import BboxImage
 
 from leanet.pictures.sheet import Panel
-from leanet.report.figures.output import to_bytes, to_svg
 from leanet.report.figures.panels import Examples, Mistakes, PointFeatures, draw_examples, draw_features, draw_mistakes
+from leanet.report.figures.style import to_bytes, to_svg
 
 RNG = np.random.default_rng(0)
 ODD = "$\\frac{葉<b>\n\t🍃 $x_{1}.png"

@@ -14,25 +14,24 @@ from PIL import Image
 from leanet.detector.task import probabilities
 from leanet.errors import LeanetError
 from leanet.experiment.fold import load_task
-from leanet.report import datasets
-from leanet.report.cell import FinishedCell
 from leanet.report.figures.pictures import FoldPictures, Gallery
-from leanet.report.finished import finished_cells
+from leanet.report.results import results
 
 
-def cell_of(home: Path, model: str) -> FinishedCell:
-    return next(cell for cell in finished_cells(home) if cell.model == model)
+def folders_of(home: Path, model: str) -> dict[int, Path]:
+    """The folders of a model's runs, by fold."""
+    return {run.fold: Path(run.folder) for run in results(home).itertuples() if run.model == model}
 
 
-def of(home: Path, cell: FinishedCell) -> dict[int, FoldPictures]:
-    """The pictures of a cell's runs, by fold."""
+def of(home: Path, folders: dict[int, Path]) -> dict[int, FoldPictures]:
+    """The pictures of runs, by fold."""
     gallery = Gallery(home, home / "data")
-    return {result["fold"]: gallery.of(result) for result in cell.results}
+    return {fold: gallery.of(folder) for fold, folder in folders.items()}
 
 
 @pytest.fixture(scope="module")
 def folds(home: Path) -> dict[int, FoldPictures]:
-    return of(home, cell_of(home, "cnn+mobilenet@3"))
+    return of(home, folders_of(home, "cnn+mobilenet@3"))
 
 
 def test_images_are_those_that_the_predictions_name(folds: dict[int, FoldPictures], home: Path, leaves: Path) -> None:
@@ -74,7 +73,7 @@ def test_features_and_attention_are_of_the_runs_own_point(folds: dict[int, FoldP
 
 
 def test_the_evidence_adds_up_to_the_logit_of_the_written_probability(frozen: Path) -> None:
-    [pictures] = of(frozen, cell_of(frozen, "frozen-stages34")).values()
+    [pictures] = of(frozen, folders_of(frozen, "frozen-stages34")).values()
     panels = pictures.panels(range(len(pictures.predictions.labels)))
     chances = np.array([panel.probability for panel in panels])
     found = np.array([panel.evidence.sum() for panel in panels])
@@ -90,7 +89,7 @@ def test_a_kept_attention_is_taken_without_the_network(folds: dict[int, FoldPict
     run = folds[1].run
     home = tmp_path / "runs"
     shutil.copytree(Path(run.settings.paths.runs), home)
-    pictures = of(home, cell_of(home, run.model))[1]
+    pictures = of(home, folders_of(home, run.model))[1]
     for name in ("last.ckpt", "attention.npy"):
         (pictures.run.folder / name).unlink()
     with pytest.raises(LeanetError, match=r"last\.ckpt is gone"):
@@ -101,7 +100,7 @@ def test_a_kept_attention_is_taken_without_the_network(folds: dict[int, FoldPict
     np.testing.assert_array_equal(pictures.panels([3])[0].attention, kept[3])
     pictures.run.maps_file.unlink()
     with pytest.raises(LeanetError, match=r"maps-ciede2000\.npy is gone"):
-        of(home, cell_of(home, run.model))[1].panels([0])
+        of(home, folders_of(home, run.model))[1].panels([0])
 
 
 def test_typical_images_lie_in_the_middle_of_their_class(folds: dict[int, FoldPictures]) -> None:
@@ -115,21 +114,21 @@ def test_typical_images_lie_in_the_middle_of_their_class(folds: dict[int, FoldPi
 
 
 def test_a_run_without_maps_has_images_alone(home: Path) -> None:
-    panel = of(home, cell_of(home, "cnn"))[1].panels([0])[0]
+    panel = of(home, folders_of(home, "cnn"))[1].panels([0])[0]
     assert panel.recoloured is None and panel.difference is None and panel.attention is None
 
 
-def moved(home: Path, copy: Path, root: Path) -> FinishedCell:
-    """The CNN's cell, copied to `copy`, as if it had been run on the images in `root`."""
+def moved(home: Path, copy: Path, root: Path) -> dict[int, Path]:
+    """The CNN's run, copied to `copy`, as if it had been done on the images in `root`; by its fold."""
     if not copy.exists():
         shutil.copytree(home, copy)
-    cell = cell_of(copy, "cnn")
-    for result in cell.results:
-        file = Path(result["folder"]) / "config.yaml"
+    folders = folders_of(copy, "cnn")
+    for folder in folders.values():
+        file = folder / "config.yaml"
         config = yaml.safe_load(file.read_text())
         config["dataset"]["root"] = str(root)
         file.write_text(yaml.safe_dump(config))
-    return cell
+    return folders
 
 
 def test_images_that_are_gone_or_others_are_told_in_one_line(home: Path, leaves: Path, tmp_path: Path) -> None:
@@ -148,13 +147,13 @@ def test_images_that_are_gone_or_others_are_told_in_one_line(home: Path, leaves:
 def test_older_results_get_their_fingerprint_from_the_test_images(home: Path, leaves: Path, tmp_path: Path) -> None:
     """Of all folds; of a cell that lacks some, by its identity."""
     copy = Path(shutil.copytree(home, tmp_path / "runs"))
-    expected = cell_of(home, "cnn").fingerprint
+    [expected] = set(results(home)["fingerprint"])
     for file in copy.glob("detectors/*/result.json"):
         result = json.loads(file.read_text())
         del result["fingerprint"]
         file.write_text(json.dumps(result))
-    cells = finished_cells(copy)
-    assert {cell.done for cell in cells} == {1, 2} and datasets._fingerprints(cells) == [expected] * 3
+    folds = results(copy)
+    assert set(folds.groupby("cell").size()) == {1, 2} and set(folds["fingerprint"]) == {expected}
 
 
 def test_runs_from_another_machine_find_their_images_in_this_one_s_data(
@@ -164,19 +163,19 @@ def test_runs_from_another_machine_find_their_images_in_this_one_s_data(
     copy, data = tmp_path / "runs", tmp_path / "here"
     shutil.copytree(leaves, data / "some" / "leaves")
     shutil.copytree(leaves, data / "photos")
-    [result] = moved(home, copy, Path("/of/another/machine/photos")).results
-    assert len(Gallery(copy, data).of(result).images.images) == 24
-    file = Path(result["folder"]) / "config.yaml"
+    [folder] = moved(home, copy, Path("/of/another/machine/photos")).values()
+    assert len(Gallery(copy, data).of(folder).images.images) == 24
+    file = folder / "config.yaml"
     config = yaml.safe_load(file.read_text())
     config["paths"]["data"], config["dataset"]["root"] = "/their/data", "/their/data/some/leaves"
     file.write_text(yaml.safe_dump(config))
-    assert len(Gallery(copy, data).of(result).images.images) == 24
+    assert len(Gallery(copy, data).of(folder).images.images) == 24
 
 
 def test_a_run_that_names_other_code_is_not_built(home: Path, leaves: Path, tmp_path: Path) -> None:
     copy = tmp_path / "runs"
-    [result] = moved(home, copy, leaves).results
-    file = Path(result["folder"]) / "config.yaml"
+    [folder] = moved(home, copy, leaves).values()
+    file = folder / "config.yaml"
     kept = file.read_text()
     for place in ("dataset", "adn", "logger"):
         config = yaml.safe_load(kept)
@@ -184,14 +183,14 @@ def test_a_run_that_names_other_code_is_not_built(home: Path, leaves: Path, tmp_
         if place == "logger":  # which is not built at all
             config["logger"] = evil
             file.write_text(yaml.safe_dump(config))
-            mapped = cell_of(copy, "cnn+mobilenet@3").results[0]
-            other = Path(mapped["folder"]) / "config.yaml"
+            mapped = folders_of(copy, "cnn+mobilenet@3")[1]
+            other = mapped / "config.yaml"
             other.write_text(yaml.safe_dump({**yaml.safe_load(other.read_text()), "logger": evil}))
-            assert Gallery(copy, tmp_path).of(mapped).panels([0]) and Gallery(copy, tmp_path).of(result).panels([0])
+            assert Gallery(copy, tmp_path).of(mapped).panels([0]) and Gallery(copy, tmp_path).of(folder).panels([0])
             assert not (tmp_path / "owned").exists()
             continue
         (config["adn"]["network"] if place == "adn" else config["dataset"])["more"] = evil
         file.write_text(yaml.safe_dump(config))
         with pytest.raises(LeanetError, match=rf"^{file}: {place}.*_target_=shutil.copyfile is not part of leanet"):
-            Gallery(copy, tmp_path).of(result)
+            Gallery(copy, tmp_path).of(folder)
         assert not (tmp_path / "owned").exists()

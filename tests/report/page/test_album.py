@@ -12,12 +12,13 @@ import pytest
 from PIL import Image
 
 import leanet
+from leanet.report.cells import pooled
 from leanet.report.figures.draw import figures_of
 from leanet.report.figures.pictures import Gallery
-from leanet.report.figures.selection import Chosen
-from leanet.report.finished import finished_cells, pooled
 from leanet.report.page.album import add_pictures
-from leanet.report.page.facts import PageFacts, page_facts
+from leanet.report.page.data import PageData, page_data
+from leanet.report.results import results
+from leanet.report.selection import Selection
 from leanet.train import train
 
 Configure = Callable[..., dict[str, Any]]
@@ -33,9 +34,9 @@ def home(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path
     return home
 
 
-def tiles(facts: PageFacts, sprite: int, count: int) -> list[np.ndarray]:
+def tiles(page: PageData, sprite: int, count: int) -> list[np.ndarray]:
     """The pictures in a sprite, in the order of its rows."""
-    made = facts.data["sprites"][sprite]
+    made = page.data["sprites"][sprite]
     whole = np.asarray(Image.open(io.BytesIO(base64.b64decode(made["uri"].partition(",")[2]))).convert("RGB"))
     size = len(whole) // made["rows"]
     places = [divmod(row, made["columns"]) for row in range(count)]
@@ -44,14 +45,14 @@ def tiles(facts: PageFacts, sprite: int, count: int) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("together", [False, True])
 def test_every_image_has_its_picture(home: Path, together: bool) -> None:
-    cells = pooled(finished_cells(home)) if together else finished_cells(home)
-    assert len(cells) == (1 if together else 2)
-    facts = page_facts(cells)
+    folds = pooled(results(home)) if together else results(home)
+    assert folds["cell"].nunique() == (1 if together else 2)
+    facts = page_data(folds)
     add_pictures(facts, Gallery(home, home))
     [images] = facts.data["images"]
     tested = {name for cell in facts.data["cells"] for run in cell["runs"] for name in run["rows"]}
     assert len(images["names"]) == len(tested) > 18  # of 36, 18 in each fold
-    dataset = Gallery(home, home).of(cells[0].results[0]).images
+    dataset = Gallery(home, home).of(folds["folder"].iloc[0]).images
     pixels = dict(zip(dataset.index.names, dataset.images, strict=True))
     for name, tile in zip(images["names"], tiles(facts, images["sprite"], len(images["names"])), strict=True):
         assert np.abs(tile.transpose(2, 0, 1).astype(int) - pixels[name]).mean() < 12, name  # lossy
@@ -63,15 +64,15 @@ def test_every_image_has_its_picture(home: Path, together: bool) -> None:
 
 def test_the_evidence_of_a_frozen_network_has_its_sign(frozen: Path) -> None:
     """Orange where a position speaks for anomalous and violet where it speaks for normal, as `leanet.load` says it."""
-    cells = finished_cells(frozen)
-    facts = page_facts(cells)
+    folds = results(frozen)
+    facts = page_data(folds)
     add_pictures(facts, Gallery(frozen, frozen))
     [told], [images] = facts.data["cells"], facts.data["images"]
     assert told["maps"] is None and told["attention"] is None and told["missing"] is None
-    dataset = Gallery(frozen, frozen).of(cells[0].results[0]).images
+    dataset = Gallery(frozen, frozen).of(folds["folder"].iloc[0]).images
     pixels = dict(zip(dataset.index.names, dataset.images, strict=True))
     shown = [pixels[name].transpose(1, 2, 0) for name in images["names"]]
-    evidence = leanet.load(cells[0].results[0]["folder"]).predict(shown, details=True).evidence
+    evidence = leanet.load(folds["folder"].iloc[0]).predict(shown, details=True).evidence
     assert evidence is not None
     signs = []
     for tile, meant in zip(tiles(facts, told["evidence"], len(shown)), evidence, strict=True):
@@ -83,7 +84,7 @@ def test_the_evidence_of_a_frozen_network_has_its_sign(frozen: Path) -> None:
 def test_a_lost_network_leaves_a_frozen_cell_its_images(frozen: Path, tmp_path: Path) -> None:
     home = shutil.copytree(frozen, tmp_path / "runs")
     next(home.glob("detectors/*/last.ckpt")).unlink()
-    facts = page_facts(finished_cells(home))
+    facts = page_data(results(home))
     add_pictures(facts, Gallery(home, home))
     [told], [images] = facts.data["cells"], facts.data["images"]
     assert images["sprite"] is not None and told["evidence"] is None
@@ -92,5 +93,5 @@ def test_a_lost_network_leaves_a_frozen_cell_its_images(frozen: Path, tmp_path: 
 
 @pytest.mark.parametrize("figure", ["mistakes", 3, 5])
 def test_figures_of_repeats_taken_as_one(home: Path, figure: int | str) -> None:
-    [(_, drawn)] = figures_of(Chosen(home, pooled(finished_cells(home)), home), figure)
+    [(_, drawn)] = figures_of(Selection(home, pooled(results(home)), home), figure)
     assert drawn.axes

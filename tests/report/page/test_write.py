@@ -16,9 +16,9 @@ from playwright.sync_api import Page
 
 from leanet.config.command_line import CONF
 from leanet.data.synthetic import SyntheticLeaves
-from leanet.report.figures.selection import Chosen
-from leanet.report.finished import finished_cells
 from leanet.report.page.write import write_page
+from leanet.report.results import results
+from leanet.report.selection import Selection
 from leanet.train import train
 
 Open = Callable[..., Page]
@@ -40,7 +40,7 @@ def many(finisher: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         finish(folds(f1), POTATO, "caan=direct", f"point={point}")
     finish(folds(0.7), WOOD, "caan=none", "adn=vgg16")
     finish({1: 0.6}, WOOD, "caan=none")
-    return write_page(Chosen(home, finished_cells(home), home))
+    return write_page(Selection(home, results(home), home))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def real(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", overrides=[*words, "trainer.max_epochs=2", "colorizer.max_epochs=2"])
     train(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
-    write_page(Chosen(home, finished_cells(home), home))
+    write_page(Selection(home, results(home), home))
     return home
 
 
@@ -184,7 +184,7 @@ def test_names_stay_names(real: Path, opened: Open) -> None:
 def test_without_its_images_a_cell_still_has_a_page(real: Path, photos: Path, opened: Open, tmp_path: Path) -> None:
     photos.rename(photos.with_name("elsewhere"))
     try:
-        page = opened(write_page(Chosen(real, finished_cells(real), real)))
+        page = opened(write_page(Selection(real, results(real), real)))
     finally:
         photos.with_name("elsewhere").rename(photos)
     assert page.locator("#cards li").count() == 20

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from leanet.report.finished import finished_cells
-from leanet.report.wandb.cell import figures_of, lift_of, log_cell, log_cell_of
+from leanet.report.lifts import lifts
+from leanet.report.results import results
+from leanet.report.wandb.cell import figures_of, log_cell_of, log_cells
 from leanet.report.wandb.destination import Destination
 
 FOLDS = {1: 0.58, 2: 0.59, 3: 0.6, 4: 0.61, 5: 0.65}
@@ -13,8 +14,7 @@ FOLDS = {1: 0.58, 2: 0.59, 3: 0.6, 4: 0.61, 5: 0.65}
 
 def test_the_summary_is_that_of_the_folds(done: Any, tmp_path: Path, read_back: Any) -> None:
     [*_, last] = done(FOLDS, "caan=direct")
-    [cell] = finished_cells(tmp_path)
-    log_cell(tmp_path, cell, Destination("leanet", None, offline=True), None)
+    log_cells(tmp_path, results(tmp_path), Destination("leanet", None, offline=True))
     found = read_back(tmp_path)[last.cell]
     values = list(FOLDS.values())
     assert found.summary["f1/mean"] == pytest.approx(statistics.mean(values))
@@ -45,8 +45,7 @@ def test_a_fold_more_takes_the_place_of_what_was_there(
 
 def test_a_single_fold_has_no_sd(finish: Any, tmp_path: Path) -> None:
     finish({1: 0.7})
-    [cell] = finished_cells(tmp_path)
-    figures = figures_of(cell)
+    figures = figures_of(results(tmp_path))
     assert figures["f1/mean"] == 0.7 and "f1/sd" not in figures
     assert (figures["folds_done"], figures["folds_all"]) == (1, 5)
 
@@ -54,9 +53,8 @@ def test_a_single_fold_has_no_sd(finish: Any, tmp_path: Path) -> None:
 def test_the_lift_over_the_plain_adn(finish: Any, tmp_path: Path) -> None:
     finish(FOLDS, "caan=none")
     finish({fold: value + 0.1 for fold, value in FOLDS.items()}, "caan=direct")
-    cells = finished_cells(tmp_path)
-    lifts = lift_of(cells)
-    [attended] = [cell for cell in cells if cell.point]
-    figures = figures_of(attended, lifts[attended.id])
+    folds = results(tmp_path)
+    [lift] = lifts(folds).values()
+    figures = figures_of(folds[folds["point"].notna()], lift.comparison)
     assert figures["lift/mean"] == pytest.approx(0.1)
     assert figures["lift/low"] <= figures["lift/mean"] <= figures["lift/high"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from wandb_workspaces.reports.v2 import internal
 
-from leanet.report.finished import finished_cells
+from leanet.report.results import results
 from leanet.report.wandb.dashboard import dashboard, specification
 from leanet.report.wandb.destination import Destination
 from leanet.report.wandb.push import push
@@ -51,7 +51,7 @@ def there(told: Any) -> set[str]:
 
 def test_every_panel_names_what_its_runs_log(spec: dict[str, Any], done: Any, tmp_path: Path, read_back: Any) -> None:
     done({1: 0.8, 2: 0.7}, "caan=mobilenet")
-    push(tmp_path, finished_cells(tmp_path), Destination("leanet", None, offline=True))
+    push(tmp_path, results(tmp_path), Destination("leanet", None, offline=True))
     told = list(read_back(tmp_path).values())
     count = 0
     for job, runs, panels in grids(spec):

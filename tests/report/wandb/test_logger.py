@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from leanet.config.effective import settings_of
-from leanet.report.finished import finished_cells
+from leanet.report.results import results
 from leanet.report.wandb import session
 from leanet.report.wandb.destination import Destination
 from leanet.report.wandb.push import push
@@ -142,7 +142,7 @@ def test_a_push_tells_the_same(
 ) -> None:
     home = tmp_path / "runs"
     shutil.copytree(trained, home, ignore=shutil.ignore_patterns("wandb"))
-    push(home, finished_cells(home), Destination("leanet", None, offline=True))
+    push(home, results(home), Destination("leanet", None, offline=True))
     pushed, told = read_back(home), read_back(trained)
     assert pushed.keys() == told.keys() and len(pushed) == 3
     for name, run in pushed.items():

@@ -11,7 +11,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from leanet.config.command_line import CONF
-from leanet.report.command import report
+from leanet.report.__main__ import report
+from leanet.report.csv_files import read_curves
 from leanet.report.wandb import session
 
 
@@ -58,7 +59,7 @@ def test_pushed_again_and_after_a_push_that_was_killed(done: Any, tmp_path: Path
     push(tmp_path)
     before = {name: (told.facts, told.curves) for name, told in read_back(tmp_path).items()}
     half = session.begin(run.folder, True, run.id, project="leanet")
-    session.log_epochs(half, session.read_curves(run.folder)[:1])
+    session.log_epochs(half, read_curves(run.folder)[:1])
     half.finish()
     assert len(read_back(tmp_path)[run.id].curves) == 1
     push(tmp_path, "datasets=[synthetic]")
@@ -75,7 +76,7 @@ def test_what_older_runs_lack_is_left_out(finish: Any, tmp_path: Path, read_back
 
 def test_without_an_account_nothing_is_asked(finish: Any, tmp_path: Path) -> None:
     finish({1: 0.7}, "caan=none")
-    code = "import sys; from leanet.report.command import main; assert 'wandb' not in sys.modules; main()"
+    code = "import sys; from leanet.report.__main__ import main; assert 'wandb' not in sys.modules; main()"
     alone = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     found = subprocess.run(
         [sys.executable, "-c", code, f"paths.runs={tmp_path}", "wandb"],

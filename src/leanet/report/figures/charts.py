@@ -1,4 +1,4 @@
-"""Charts of finished runs, as vectors: F1 over the share of positives, F1 over the points, and losses."""
+"""Charts of finished runs, as vectors: F1 over the share of positives and over the points, losses, and lifts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
@@ -14,15 +14,16 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from leanet.pictures.picture_page import FAINT, INK, printable
-from leanet.report.figures.output import new_figure
-from leanet.report.figures.series import Curve, Line, Losses, Scores
-from leanet.report.figures.style import Style, in_our_style, style_of
+from leanet.report.figures.series import Line, Losses, Numbers, Scores
+from leanet.report.figures.style import Style, in_our_style, new_figure
+from leanet.report.lifts import Lift, Versus
 from leanet.report.statistics import mean_sd
 
 _ACROSS = 3  # panels side by side
 _WIDTH, _HEIGHT = 2.9, 2.5  # of a panel, in inches
 _APART = 2.0  # points of 1/72 inch from one method's bars to the next one's, so that none hides another
 _LEGEND_ROW, _LEGEND_CHARACTERS = 0.2, 42
+_ROW, _NAME = 0.2, 52  # of lifts: inches of a row, characters of a name
 _LOSSES = {"adn_loss": "ADN", "caan_loss": "CAAN", "colorizer": "colorizer"}
 
 
@@ -34,7 +35,7 @@ def draw_by_share(panels: Sequence[Scores]) -> Figure:
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.set_xlim(0, 1.08 * axes.dataLim.x1)
 
-    chosen = any("+" in line.method for panel in panels for line in panel.lines)
+    chosen = any(line.attends for panel in panels for line in panel.lines)
     return _draw(panels, finish, "with attention: at the best of the points, by the test folds" if chosen else "")
 
 
@@ -52,24 +53,54 @@ def draw_by_point(panels: Sequence[Scores]) -> Figure:
     return _draw(panels, finish)
 
 
-def draw_losses(title: str, model: str, losses: Losses) -> Figure:
-    """A cell's losses by epoch: each fold thin, their mean over the epochs that all of them have thick."""
+def draw_losses(title: str, color: str, losses: Losses) -> Figure:
+    """A cell's losses by epoch in `color`: each fold thin, their mean over the epochs that all of them have thick."""
     shown = {name: losses.curves[name] for name in _LOSSES if name in losses.curves}
     with in_our_style():
         figure = new_figure(max(4.0, len(shown) * _WIDTH), _HEIGHT + 0.6)
         figure.suptitle(printable(title, 110), fontsize=9, fontweight="bold")
         for axes, (name, curves) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
-            _draw_curves(axes, style_of(model).color if name != "colorizer" else FAINT, curves)
+            _draw_curves(axes, color if name != "colorizer" else FAINT, curves)
             axes.set(title=_LOSSES[name], xlabel="epoch", ylabel="loss")
         handles = [Line2D([], [], color=INK, linewidth=width) for width in (0.7, 2)]
         figure.legend(handles, ["one fold", "mean over folds"], loc="outside lower center", ncols=2)
     return figure
 
 
-def _draw_curves(axes: Axes, color: str, curves: Sequence[Curve]) -> None:
+def draw_lifts(panels: Mapping[str, Sequence[tuple[str, Style, Lift]]], versus: Versus) -> Figure:
+    """The mean of each lift with the 95 % interval of the corrected test, thick where p after Holm is below 0.05.
+
+    panels: of each dataset, the models in the order in which they are drawn.
+    """
+    rows = [len(lifts) for lifts in panels.values()]
+    with in_our_style():
+        figure = new_figure(7.0, sum(rows) * _ROW + 0.5 * len(rows) + 0.45)
+        places = figure.subplots(len(rows), 1, squeeze=False, sharex=True, height_ratios=[n + 1.5 for n in rows])[:, 0]
+        for axes, (dataset, lifts) in zip(places, panels.items(), strict=True):
+            axes.set_title(printable(dataset, 40), loc="left")
+            _draw_lifts(axes, lifts)
+        places[-1].set_xlabel(f"{versus.figure_in_words} less {versus.other_in_words}’s, 95 % interval")
+    return figure
+
+
+def _draw_lifts(axes: Axes, lifts: Sequence[tuple[str, Style, Lift]]) -> None:
+    axes.axvline(0, color=FAINT, linewidth=1)
+    for row, (_, style, lift) in enumerate(lifts):
+        found = lift.comparison
+        if found.low is not None and found.high is not None:
+            is_clear = lift.p is not None and lift.p < 0.05
+            axes.plot([found.low, found.high], [row, row], color=style.color, linewidth=2.4 if is_clear else 1.1)
+        axes.plot([found.mean], [row], **style.of_line)
+    axes.set_yticks(range(len(lifts)), [printable(model, _NAME) for model, _, _ in lifts])
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.set_ylim(len(lifts) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+
+
+def _draw_curves(axes: Axes, color: str, curves: Sequence[Numbers]) -> None:
     for curve in curves:
-        axes.plot(range(1, len(curve.values) + 1), curve.values, color=color, linewidth=0.7, alpha=0.6)
-    means = [mean(values) for values in zip(*(curve.values for curve in curves), strict=False)]
+        axes.plot(range(1, len(curve) + 1), curve, color=color, linewidth=0.7, alpha=0.6)
+    means = [mean(values) for values in zip(*curves, strict=False)]
     axes.plot(range(1, len(means) + 1), means, color=color, linewidth=2)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(bottom=0)
@@ -105,8 +136,8 @@ def _draw_panel(axes: Axes, panel: Scores) -> None:
     axes.set_title(printable(panel.dataset, 40))
     if panel.floor is not None:
         axes.axhline(panel.floor, color=FAINT, linestyle=":", linewidth=1.2)
-    for method, folds in panel.plain.items():
-        spread, style = mean_sd(folds), style_of(method)
+    for level in panel.plain:
+        spread, style = mean_sd(level.folds), level.style
         sd = spread.sd or 0.0
         axes.axhline(spread.mean, color=style.color, linestyle=style.line)
         axes.axhspan(spread.mean - sd, spread.mean + sd, **_band(style))
@@ -131,7 +162,7 @@ def _draw_line(axes: Axes, line: Line, aside: float) -> None:
         elinewidth=0.8,
         capthick=0.8,
         transform=moved,
-        **style_of(line.method).of_line,
+        **line.style.of_line,
     )
 
 
@@ -143,12 +174,11 @@ def _legend(panels: Sequence[Scores]) -> Mapping[str, Any]:
     """By what is said of it, how each thing is drawn in any of the panels."""
     entries: dict[str, Any] = {}  # an artist, or several to be drawn one over the other
     for panel in panels:
-        for method in panel.plain:
-            style = style_of(method)
-            level = Line2D([], [], color=style.color, linestyle=style.line)
-            entries[_named(method, "plain ± SD")] = Patch(**_band(style)), level
+        for level in panel.plain:
+            drawn = Line2D([], [], color=level.style.color, linestyle=level.style.line)
+            entries[_named(level.method, "plain ± SD")] = Patch(**_band(level.style)), drawn
         for line in panel.lines:
-            entries[_named(line.method)] = Line2D([], [], **style_of(line.method).of_line)
+            entries[_named(line.method)] = Line2D([], [], **line.style.of_line)
     if any(panel.floor is not None for panel in panels):
         entries["always “anomalous” (floor)"] = Line2D([], [], color=FAINT, linestyle=":")
     return entries

@@ -1,17 +1,18 @@
-"""Which figure: from chosen cells to drawn figures, and to files."""
+"""Which figure: from chosen folds to drawn figures, and to files."""
+
+from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from matplotlib.figure import Figure
 
 from leanet.errors import LeanetError
-from leanet.report.cell import FinishedCell
-from leanet.report.figures import charts, forest, series
-from leanet.report.figures.naming import cells_named
-from leanet.report.figures.output import to_bytes
-from leanet.report.figures.selection import Chosen
-from leanet.report.finished import finished_cells, tables_named
+from leanet.report.cells import cells_named, tables_named
+from leanet.report.figures import charts, series
+from leanet.report.figures.style import style_of, to_bytes
+from leanet.report.results import results
+from leanet.report.selection import Selection
 from leanet.storage.files import write_bytes
 
 Drawn = Iterator[tuple[str, Figure]]  # each with the name of its files
@@ -28,80 +29,68 @@ _NEEDED = {  # for each figure, the runs without which there is nothing to draw
 }
 
 
-def write_figures(chosen: Chosen, figure: int | str) -> None:
+def write_figures(selection: Selection, figure: int | str) -> None:
     """Draw a figure of those that the command knows, into paths.runs/report as PDF and PNG, and say which files.
 
     Raises:
         LeanetError: no run that is needed for it is done, or what is needed of one is gone.
     """
     names: Counter[str] = Counter()
-    for name, drawn in figures_of(chosen, figure):
+    for name, drawn in figures_of(selection, figure):
         names[name] += 1
         name += f"-{names[name]}" if names[name] > 1 else ""  # two datasets' names may be one file's name
         for ending in ("pdf", "png"):
-            write_bytes(chosen.home / "report" / f"{name}.{ending}", to_bytes(drawn, ending))
-        print(f"written: {chosen.home / 'report' / name}.{{pdf,png}}")
+            write_bytes(selection.home / "report" / f"{name}.{ending}", to_bytes(drawn, ending))
+        print(f"written: {selection.home / 'report' / name}.{{pdf,png}}")
     if not names:
-        raise LeanetError(f"figure={figure}: nothing to draw in {chosen.home}; it needs {_NEEDED[figure]}")
+        raise LeanetError(f"figure={figure}: nothing to draw in {selection.home}; it needs {_NEEDED[figure]}")
 
 
-def figures_of(chosen: Chosen, figure: int | str) -> Drawn:
-    """The figures that `figure` asks for, one after the other."""
-    if figure == 4:
-        return _by_share(chosen)
-    if figure == "points":
-        return _by_point(chosen)
-    if figure == "lifts":
-        return _lifts(chosen)
-    if figure == "curves":
-        return _curves(chosen)
+def figures_of(selection: Selection, figure: int | str) -> Drawn:
+    """The figures that `figure` stands for, one after the other."""
+    kinds = {4: _by_share, "points": _by_point, "lifts": _lifts, "curves": _curves}
+    if figure in kinds:
+        return kinds[figure](selection)
     from leanet.report.figures import pictured  # here, since charts need no networks
 
     if figure == 5:
-        return pictured.features(chosen)
-    return pictured.mistakes(chosen) if figure == "mistakes" else pictured.examples(chosen, int(figure))
+        return pictured.features(selection)
+    return pictured.mistakes(selection) if figure == "mistakes" else pictured.examples(selection, int(figure))
 
 
-def _by_share(chosen: Chosen) -> Drawn:
-    for name, cells in tables_named("figure4", _at_all_shares(chosen)):
-        panels = series.scores_by_share(cells)
+def _by_share(selection: Selection) -> Drawn:
+    folds = selection.folds
+    if selection.models:  # with other shares of positives of the same models, whose names nobody wants to type
+        every, wanted = results(selection.home), set(zip(folds["dataset"], folds["unthinned"], strict=True))
+        folds = every[[pair in wanted for pair in zip(every["dataset"], every["unthinned"], strict=True)]]
+    for name, members in tables_named("figure4", folds):
+        panels = series.scores_by_share(members)
         if panels:
             yield name, charts.draw_by_share(panels)
 
 
-def _at_all_shares(chosen: Chosen) -> Sequence[FinishedCell]:
-    """The chosen cells with those of other shares of positives, whose names nobody wants to type."""
-    if not chosen.models:
-        return chosen.cells
-    wanted = {(cell.dataset, _whole(cell)) for cell in chosen.cells}
-    return [cell for cell in finished_cells(chosen.home) if (cell.dataset, _whole(cell)) in wanted]
-
-
-def _whole(cell: FinishedCell) -> str:
-    return series.whole_model(cell.model, series.rate_of(cell))
-
-
-def _by_point(chosen: Chosen) -> Drawn:
-    for name, cells in tables_named("points", chosen.cells):
-        for rate in sorted({series.rate_of(cell) for cell in cells}, reverse=True):
-            panels = series.scores_by_point(cell for cell in cells if series.rate_of(cell) == rate)
+def _by_point(selection: Selection) -> Drawn:
+    for name, folds in tables_named("points", selection.folds):
+        for rate, members in sorted(folds.groupby("positive_rate"), key=lambda pair: -pair[0]):
+            panels = series.scores_by_point(members)
             if panels:
                 yield name if rate == 1 else f"{name}-pos{rate:g}", charts.draw_by_point(panels)
 
 
-def _lifts(chosen: Chosen) -> Drawn:
-    of_another = "" if chosen.versus.figure == "f1" else f"-{chosen.versus.figure}"
-    for name, cells in tables_named(f"lifts{of_another}", chosen.cells):
-        panels = forest.forests_of(cells, chosen.versus)
+def _lifts(selection: Selection) -> Drawn:
+    of_another = "" if selection.versus.figure == "f1" else f"-{selection.versus.figure}"
+    for name, folds in tables_named(f"lifts{of_another}", selection.folds):
+        panels = series.lifts_by_dataset(folds, selection.versus)
         if panels:
-            yield name, forest.draw_forests(panels, chosen.versus)
+            yield name, charts.draw_lifts(panels, selection.versus)
 
 
-def _curves(chosen: Chosen) -> Drawn:
-    for name, cell in cells_named("curves", chosen.cells):
-        losses = series.losses_of(chosen.home, cell)
+def _curves(selection: Selection) -> Drawn:
+    for name, folds in cells_named("curves", selection.folds):
+        losses, cell = series.losses_of(selection.home, folds), next(folds.itertuples())
         if losses.without:
-            folds = f"fold{'s' if len(losses.without) > 1 else ''} {', '.join(map(str, losses.without))}"
-            print(f"{cell.dataset}, {cell.model}: no losses were kept of {folds}, done by an older version")
+            numbers = f"fold{'s' if len(losses.without) > 1 else ''} {', '.join(map(str, losses.without))}"
+            print(f"{cell.dataset}, {cell.model}: no losses were kept of {numbers}, done by an older version")
         if losses.curves:
-            yield name, charts.draw_losses(f"{cell.dataset} · {cell.model}", cell.model, losses)
+            color = style_of(cell.adn, cell.variant).color
+            yield name, charts.draw_losses(f"{cell.dataset} · {cell.model}", color, losses)

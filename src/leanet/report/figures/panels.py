@@ -43,10 +43,14 @@ _SCALES: Mapping[str, Callable[[Iterable[NDArray[np.floating]]], Scale]] = {
 
 @dataclass(frozen=True)
 class Examples:
-    """Images of one dataset for Figures 3 and 6, positives first."""
+    """Images of one dataset for Figures 3 and 6, positives first.
+
+    words: what tells the dataset from others of its name; mostly empty.
+    """
 
     dataset: str
     panels: Sequence[Panel]
+    words: str = ""
 
 
 def draw_examples(blocks: Sequence[Examples], width: float = 8.6) -> Figure:
@@ -92,11 +96,10 @@ def _label_rows(page: Page, names: Sequence[str], top: float, side: float) -> No
 
 def _draw_block(page: Page, block: Examples, names: Sequence[str], left: float, top: float) -> None:
     width = _width(block) - 2 * _MARGIN - _GAP
-    name, space, words = block.dataset.partition(" (")  # what tells it from others of the name has a line of its own
-    title, middle = printable(name, int(width * 11)), left + width / 2
-    page.text(middle, top + (0.14 if space else 0.22), title, size=9, weight="bold", ha="center", va="baseline")
-    if space:
-        page.text(middle, top + 0.27, printable(f"({words}", int(width * 16)), size=6.5, ha="center", va="baseline")
+    title, words, middle = printable(block.dataset, int(width * 11)), block.words, left + width / 2
+    page.text(middle, top + (0.14 if words else 0.22), title, size=9, weight="bold", ha="center", va="baseline")
+    if words:
+        page.text(middle, top + 0.27, printable(words, int(width * 16)), size=6.5, ha="center", va="baseline")
     differences = [panel.difference for panel in block.panels if panel.difference is not None]
     scale = difference_scale(differences)
     for column, panel in enumerate(block.panels):

@@ -1,98 +1,119 @@
-"""The figures that show images: from chosen cells to drawn figures."""
+"""The figures that show images: from chosen folds to drawn figures."""
 
-import sys
+from __future__ import annotations
+
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
-from leanet.data.images import NEGATIVE, POSITIVE
+from leanet.data.images import NEGATIVE, POSITIVE, THRESHOLD
 from leanet.errors import LeanetError
 from leanet.pictures.sheet import Panel
-from leanet.report.cell import FinishedCell, fold_of
+from leanet.report.cells import cells_named, cells_of, file_words, fold_names, of_keys, tables_named, with_details
 from leanet.report.figures import panels
-from leanet.report.figures.naming import cells_named, file_words
 from leanet.report.figures.pictures import FoldPictures, Gallery
-from leanet.report.figures.selection import Chosen, datasets_of, widest_row, with_maps, worst
-from leanet.report.finished import rows_of, tables_named
+from leanet.report.paper import paper_table
+from leanet.report.results import leave_out
+from leanet.report.selection import Selection
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Drawn = Iterator[tuple[str, Figure]]
 
 _EXAMPLES = {3: 1, 6: 2}  # of each class
+_APPENDIX = (5, 6)  # the tables whose datasets Figure 6 shows; Figure 3 shows those of Table 3
 _MISTAKES = 8  # of each class, at most
 
 
-class Told:
-    """Within it a LeanetError is told on stderr, so that the other figures are drawn.
-
-    done: how many were.
-    """
-
-    def __init__(self) -> None:
-        self.done = 0
-        self._errors: list[LeanetError] = []
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, LeanetError):
-            self._errors.append(error)
-        return isinstance(error, LeanetError)
-
-    def end(self) -> None:
-        """Say what went wrong; if nothing was drawn, raise it."""
-        if self._errors and not self.done:
-            raise self._errors[0]
-        for error in self._errors:
-            print(f"leanet: left out: {error}", file=sys.stderr)
+def _each(drawings: Iterable[tuple[str, Callable[[], Any]]]) -> Iterator[tuple[str, Any]]:
+    """What each drawing comes to, with its name. One that fails is told on stderr; if all fail, the first is raised."""
+    errors: list[LeanetError] = []
+    done = 0
+    for name, draw in drawings:
+        try:
+            drawn = draw()
+        except LeanetError as error:
+            errors.append(error)
+            continue
+        done += 1
+        yield name, drawn
+    if errors and not done:
+        raise errors[0]
+    for failed in errors:
+        leave_out(failed)
 
 
-def examples(chosen: Chosen, figure: int) -> Iterator[tuple[str, Figure]]:
+def examples(selection: Selection, figure: int) -> Drawn:
     """The paper's Figure 3 or 6, of test images of the first fold that is done."""
-    gallery, count, told = _gallery(chosen), _EXAMPLES[figure], Told()
-    for name, cells in tables_named(f"figure{figure}", chosen.cells):
-        there = sorted({cell.dataset for cell in cells})
-        blocks = []
-        for dataset in there if chosen.datasets else datasets_of(figure, there):
-            cell = with_maps(cell for cell in cells if cell.dataset == dataset)
-            if cell is not None:
-                with told:
-                    pictures = gallery.of(cell.results[0])
-                    rows = [*pictures.typical(POSITIVE, count), *pictures.typical(NEGATIVE, count)]
-                    blocks.append(panels.Examples(dataset, pictures.panels(rows, details=False)))
-        told.done += len(blocks)
-        if blocks:
-            yield name, panels.draw_examples(blocks)
-    told.end()
+    gallery, count, drawings = Gallery.of_selection(selection), _EXAMPLES[figure], []
+    for name, folds in tables_named(f"figure{figure}", selection.folds):
+        there = sorted(set(folds["dataset"]))
+        for dataset in there if selection.datasets else datasets_of(figure, there):
+            run = _with_maps(folds[folds["dataset"] == dataset])
+            if run is not None:
+                drawings.append((name, partial(_example, gallery, run, count)))
+    blocks: dict[str, list[panels.Examples]] = {}
+    for name, block in _each(drawings):
+        blocks.setdefault(name, []).append(block)
+    for name, several in blocks.items():
+        yield name, panels.draw_examples(several)
 
 
-def features(chosen: Chosen) -> Iterator[tuple[str, Figure]]:
+def _example(gallery: Gallery, run: Any, count: int) -> panels.Examples:
+    pictures = gallery.of(run.folder)
+    rows = [*pictures.typical(POSITIVE, count), *pictures.typical(NEGATIVE, count)]
+    words = run.dataset.removeprefix(run.dataset_name).strip()
+    return panels.Examples(run.dataset_name, pictures.panels(rows, details=False), words)
+
+
+def datasets_of(figure: int, there: Iterable[str]) -> list[str]:
+    """Those of the datasets that the paper's Figure 3 or 6 shows, in its order, and those that the paper has not."""
+    main = paper_table(3).datasets
+    appendix = list(dict.fromkeys(name for table in _APPENDIX for name in paper_table(table).datasets))
+    shown, others = (main, appendix) if figure == 3 else (appendix, main)
+    every = list(there)
+    rest = [name for name in every if name not in shown and name not in others]
+    return [name for name in shown if name in every] + rest
+
+
+def _with_maps(folds: DataFrame) -> Any | None:
+    """Of a dataset's folds, the one whose maps are shown; made by a colorizer if any, and of a plain name."""
+    runs = folds[folds["map"].notna()].itertuples()
+    return min(runs, key=lambda run: (run.map == "folder", len(run.row), run.model), default=None)
+
+
+def features(selection: Selection) -> Drawn:
     """The paper's Figure 5, of each dataset's row with most finished points; of every row where models are named."""
-    gallery, told = _gallery(chosen), Told()
-    for name, cells in tables_named("figure5", chosen.cells):
-        for dataset in sorted({cell.dataset for cell in cells}):
-            members = [cell for cell in cells if cell.dataset == dataset and cell.point is not None]
-            rows = list(rows_of(members).values()) if chosen.models else [widest_row(members)]
-            for row in filter(None, rows):
-                with told:
-                    drawn = _features_of(gallery, row)
-                    told.done += 1
-                    yield f"{name}-{file_words(dataset)}-{file_words(row[0].row)}", drawn
-    told.end()
+    gallery, drawings = Gallery.of_selection(selection), []
+    for name, folds in tables_named("figure5", selection.folds):
+        for dataset, members in folds[folds["point"].notna()].groupby("dataset"):
+            rows = [cells for _, cells in with_details(cells_of(members)).groupby(["row", "details"], sort=False)]
+            for row in rows if selection.models else [max(rows, key=len).sort_values("point", kind="stable")]:
+                file = f"{name}-{file_words(dataset)}-{file_words(row['row'].iloc[0])}"
+                drawings.append((file, partial(_features_of, gallery, of_keys(members, list(row["key"])))))
+    return _each(drawings)
 
 
-def _features_of(gallery: Gallery, cells: Sequence[FinishedCell]) -> Figure:
-    """Of one row's cells, in the fold that most of them have; points without it are left out, and that is said."""
-    fold = Counter(fold_of(result) for cell in cells for result in cell.results).most_common(1)[0][0]
-    at = {cell.point: result for cell in cells for result in reversed(cell.results) if fold_of(result) == fold}
-    pictures = {point: gallery.of(at[point]) for point in range(1, 6) if point in at}
-    title = f"{cells[0].dataset} · {cells[0].row} · fold {fold[1]}"
+def _features_of(gallery: Gallery, folds: DataFrame) -> Figure:
+    """Of one row's folds, in the one that most of its points have; points without it are left out, and that is said."""
+    first = next(folds.itertuples())
+    split, fold = Counter(zip(folds["split_seed"], folds["fold"], strict=True)).most_common(1)[0][0]
+    runs = folds[(folds["split_seed"] == split) & (folds["fold"] == fold)].drop_duplicates("point")
+    pictures = {point: gallery.of(folder) for point, folder in sorted(zip(runs["point"], runs["folder"], strict=True))}
+    title = f"{first.dataset} · {first.row} · fold {fold}"
     absent = [str(point) for point in range(1, 6) if point not in pictures]
     if absent:
         print(f"{title}: no run is done at point {', '.join(absent)}")
-    first = next(iter(pictures.values()))
-    rows = [*first.typical(POSITIVE, 1), *first.typical(NEGATIVE, 1)]
-    shown = [_point_features(point, of_point, rows) for point, of_point in pictures.items()]
-    return panels.draw_features(title, first.panels(rows, details=False), shown)
+    shown = next(iter(pictures.values()))
+    rows = [*shown.typical(POSITIVE, 1), *shown.typical(NEGATIVE, 1)]
+    points = [_point_features(point, of_point, rows) for point, of_point in pictures.items()]
+    return panels.draw_features(title, shown.panels(rows, details=False), points)
 
 
 def _point_features(point: int, pictures: FoldPictures, rows: Sequence[int]) -> panels.PointFeatures:
@@ -100,16 +121,18 @@ def _point_features(point: int, pictures: FoldPictures, rows: Sequence[int]) -> 
     return panels.PointFeatures(point, found.before.numpy(), found.attention.numpy(), found.after.numpy())
 
 
-def mistakes(chosen: Chosen) -> Iterator[tuple[str, Figure]]:
+def mistakes(selection: Selection) -> Drawn:
     """What each cell was most wrong about."""
-    gallery, told = _gallery(chosen), Told()
-    for name, cell in cells_named("mistakes", chosen.cells):
-        with told:
-            found = worst_mistakes([(cell.fold_name(result), gallery.of(result)) for result in cell.results])
-            title = f"{cell.dataset} · {cell.model} · {len(cell.results)} of {cell.folds} folds"
-            told.done += 1
-            yield name, panels.draw_mistakes(title, found)
-    told.end()
+    gallery = Gallery.of_selection(selection)
+    cells = cells_named("mistakes", selection.folds)
+    return _each((name, partial(_mistakes_of, gallery, folds)) for name, folds in cells)
+
+
+def _mistakes_of(gallery: Gallery, folds: DataFrame) -> Figure:
+    [cell] = cells_of(folds).itertuples()
+    pictures = list(zip(fold_names(folds.to_dict("records")), map(gallery.of, folds["folder"]), strict=True))
+    title = f"{cell.dataset} · {cell.model} · {cell.runs} of {cell.expected} folds"
+    return panels.draw_mistakes(title, worst_mistakes(pictures))
 
 
 def worst_mistakes(pictures: Sequence[tuple[str, FoldPictures]], most: int = _MISTAKES) -> list[panels.Mistakes]:
@@ -131,5 +154,21 @@ def worst_mistakes(pictures: Sequence[tuple[str, FoldPictures]], most: int = _MI
     ]
 
 
-def _gallery(chosen: Chosen) -> Gallery:
-    return Gallery(chosen.home, chosen.data, chosen.trust)
+def worst(label: int, labels: ArrayLike, probabilities: ArrayLike, most: int) -> tuple[list[int], int, int]:
+    """The worst mistakes about a class: up to `most` rows, the farthest from their label first.
+
+    Where none is wrong, the rows that came nearest to it.
+
+    Args:
+        labels: (N,), 0 or 1.
+        probabilities: (N,), of being anomalous.
+
+    Returns:
+        the rows, how many of the class are wrong, and how many it has.
+    """
+    truth, chance = np.asarray(labels), np.asarray(probabilities)
+    rows = np.flatnonzero(truth == label)
+    rows = rows[np.argsort(-np.abs(chance[rows] - label), kind="stable")]
+    wrong = int(((chance[rows] > THRESHOLD) != (label == POSITIVE)).sum())
+    shown: Sequence[int] = rows[: min(most, wrong or most)].tolist()
+    return list(shown), wrong, len(rows)

@@ -21,11 +21,12 @@ from leanet.experiment.fold import load_task
 from leanet.experiment.maps import recolored_of
 from leanet.experiment.split import split_of, tensors_of
 from leanet.pictures.sheet import Panel
-from leanet.report.cell import Result
 from leanet.report.predictions import Predictions
+from leanet.report.selection import Selection
 from leanet.runs.cell import Cell, Cells, load
-from leanet.runs.run import Run
+from leanet.runs.run import Run, read_result
 from leanet.storage.files import read_array
+from leanet.storage.run_files import RESULT
 from leanet.training.batches import Tensors, batches
 
 ATTENTION = "attention.npy"  # (N, h, w) float16, rows as in predictions.csv; not in every run's folder
@@ -142,14 +143,21 @@ class Gallery:
     _cells: Cells = field(default_factory=Cells)
     _kept: tuple[str, ImageSet, NDArray[np.int64]] | None = None
 
-    def of(self, result: Result) -> FoldPictures:
-        """The pictures of one finished run.
+    @classmethod
+    def of_selection(cls, selection: Selection) -> "Gallery":
+        """One for the figures and the page of a selection."""
+        return cls(selection.home, selection.data, selection.trust)
+
+    def of(self, folder: Path | str) -> FoldPictures:
+        """The pictures of the finished run in `folder`.
 
         Raises:
             LeanetError: the images are gone, or are others than those that were trained on.
         """
-        folder = Path(result["folder"])
-        settings = settings_in(folder, self.trust, self.data)
+        result = read_result(Path(folder) / RESULT)
+        if result is None:
+            raise LeanetError(f"{folder}: this run is not finished")
+        settings = settings_in(Path(folder), self.trust, self.data)
         paths = replace(settings.paths, runs=str(self.home))
         cell = self._cell(replace(settings, fold=int(result["fold"]), paths=paths))
         [run] = cell.runs
@@ -159,7 +167,7 @@ class Gallery:
                 f"{settings.dataset_name}: the images in dataset.root={root} or their folds are no longer those of the "
                 f"finished run {result['run']}"
             )
-        return FoldPictures(run, Predictions.of(result), *self._images(cell))
+        return FoldPictures(run, Predictions.of(folder), *self._images(cell))
 
     def _cell(self, settings: Settings) -> Cell:
         try:

@@ -1,178 +1,162 @@
-"""What charts show, as numbers: taken from finished cells, without their images."""
+"""What charts show, as numbers: taken from the table of finished folds, without images."""
 
-import csv
-from collections.abc import Iterable, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
+from statistics import fmean
+from typing import TYPE_CHECKING
 
-from leanet.errors import LeanetError
-from leanet.report.cell import FinishedCell
-from leanet.report.finished import rows_of
-from leanet.storage.run_files import CURVES
+from leanet.report.cells import Cell, Key, best_points, cells_of, scores, with_details
+from leanet.report.csv_files import read_curves
+from leanet.report.figures.style import Style, style_of_cell
+from leanet.report.lifts import Lift, Versus, lifts
+from leanet.report.statistics import ByFold
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Numbers = tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Line:
     """F1 of one method at several places.
 
-    method: its name, which decides its style.
     x: the places, rising: shares of positives in 0…1, or points 1…5.
     folds: at each place, F1 of each finished fold.
+    attends: whether the method has attention.
     """
 
     method: str
-    x: tuple[float, ...]
-    folds: tuple[tuple[float, ...], ...]
+    style: Style
+    x: Numbers
+    folds: tuple[Numbers, ...]
+    attends: bool = False
+
+
+@dataclass(frozen=True)
+class Level:
+    """F1 of the folds of a method that has no places: the plain ADN beside the attention points."""
+
+    method: str
+    style: Style
+    folds: Numbers
 
 
 @dataclass(frozen=True)
 class Scores:
     """What one panel shows.
 
-    plain: F1 of the folds without attention, by method; for methods that have no places.
     floor: F1 of answering "anomalous" to everything, the mean over folds; None where it is not shown.
     """
 
     dataset: str
     lines: tuple[Line, ...]
-    plain: dict[str, tuple[float, ...]]
+    plain: tuple[Level, ...] = ()
     floor: float | None = None
 
 
-def scores_by_share(cells: Iterable[FinishedCell]) -> list[Scores]:
+def scores_by_share(folds: DataFrame) -> list[Scores]:
     """F1 over the share of positives among all training images (Figure 4), of methods that have several shares.
 
-    A method with attention stands at each share with the best of its points, by the mean over the test folds, which
-    is how the paper chooses; of those points that are done at all its shares, if there are any. `cells` are of one
-    table.
+    A method with attention stands at each share with its best point, of those points that are done at all its shares,
+    if there are any. `folds` are of one table.
     """
-    found = []
-    for dataset, members in _by_dataset(cells).items():
+    f1, shares, found = scores(folds, "f1"), scores(folds, "positives_of_all"), []
+    for dataset, cells in _by_dataset(folds):
         lines = []
-        for method, of_method in _by_method(members).items():
-            best = _best_by_rate(of_method)
+        for _, members in cells.groupby(["method", "details"], sort=False):
+            everywhere = set.intersection(*(set(same["point"]) for _, same in members.groupby("positive_rate")))
+            kept = members[[point in everywhere for point in members["point"]]] if everywhere else members
+            best = best_points(kept, "positive_rate")
             if len(best) > 1:
-                lines.append(_line(method, best, [mean(cell.values("positives_of_all")) for cell in best]))
+                lines.append(_line(best, "method", f1, lambda cell: fmean(shares[cell.key].values())))
         if lines:
-            found.append(Scores(dataset, tuple(lines), {}))
+            found.append(Scores(dataset, tuple(lines)))
     return found
 
 
-def scores_by_point(cells: Iterable[FinishedCell]) -> list[Scores]:
+def scores_by_point(folds: DataFrame) -> list[Scores]:
     """F1 over the attention points, beside the plain ADN; of datasets that have a method at two points or more.
 
-    `cells` are of one table and one share of positives.
+    `folds` are of one table and one share of positives.
     """
-    found = []
-    for dataset, members in _by_dataset(cells).items():
-        rows = rows_of(members)
-        lines = []
-        for method, of_method in rows.items():
-            at = {float(cell.point): cell for cell in of_method if cell.point is not None}
-            if len(at) > 1:
-                lines.append(_line(method, list(at.values()), list(at)))
-        if lines:
-            adns = {cell.config["adn"]["name"] for line in lines for cell in rows[line.method]}
-            plain = {row: tuple(same[0].values("f1")) for row, same in rows.items() if _is_plain(same[0], adns)}
-            floor = mean(value for cell in members for value in cell.values("floor"))
-            found.append(Scores(dataset, tuple(lines), plain, floor))
+    f1, floors, found = scores(folds, "f1"), scores(folds, "floor"), []
+    for dataset, cells in _by_dataset(folds):
+        rows = [members for _, members in cells.groupby(["row", "details"], sort=False)]
+        drawn = [at for members in rows if len(at := members[members["point"].notna()]) > 1]
+        if drawn:
+            lines = tuple(_line(at, "row", f1, lambda cell: float(cell.point)) for at in drawn)
+            adns = {adn for at in drawn for adn in at["adn"]}
+            firsts = [next(members.itertuples()) for members in rows]
+            plain = tuple(
+                Level(cell.row + cell.details, style_of_cell(cell), tuple(f1[cell.key].values()))
+                for cell in firsts
+                if cell.point is None and cell.input == "rgb" and cell.adn in adns
+            )
+            floor = fmean(value for key in cells["key"] for value in floors[key].values())
+            found.append(Scores(dataset, lines, plain, floor))
     return found
 
 
-def rate_of(cell: FinishedCell) -> float:
-    """The share of the training positives that the cell kept, 0…1."""
-    return float(cell.config["positive_rate"])
-
-
-def whole_model(model: str, rate: float) -> str:
-    """The name of the same model with all its positives: resnet18+mobilenet@4 of resnet18+mobilenet@4-pos0.5."""
-    name, space, more = model.partition(" (")
-    return name.removesuffix(f"-pos{rate:g}") + space + more
-
-
-def _by_dataset(cells: Iterable[FinishedCell]) -> dict[str, list[FinishedCell]]:
-    found: dict[str, list[FinishedCell]] = {}
-    for cell in cells:
-        found.setdefault(cell.dataset, []).append(cell)
+def lifts_by_dataset(folds: DataFrame, versus: Versus) -> dict[str, list[tuple[str, Style, Lift]]]:
+    """The models of one table that have a lift, the largest first; of datasets that have any, by name."""
+    of_cell = lifts(folds, versus)
+    found = {}
+    for dataset, cells in sorted(_by_dataset(folds), key=lambda pair: pair[0]):
+        drawn = sorted(
+            (cell for cell in cells.itertuples() if cell.key in of_cell),
+            key=lambda cell: -of_cell[cell.key].comparison.mean,
+        )
+        if drawn:
+            found[dataset] = [(cell.model + cell.details, style_of_cell(cell), of_cell[cell.key]) for cell in drawn]
     return found
 
 
-def _by_method(cells: Iterable[FinishedCell]) -> dict[str, list[FinishedCell]]:
-    """The cells by their row, whatever their share of positives."""
-    found: dict[str, list[FinishedCell]] = {}
-    for row, members in rows_of(cells).items():
-        for cell in members:
-            found.setdefault(whole_model(row, rate_of(cell)), []).append(cell)
-    return found
+def _by_dataset(folds: DataFrame) -> list[tuple[str, DataFrame]]:
+    """The cells of each dataset, with their details."""
+    cells = cells_of(folds)
+    return [(dataset, with_details(members)) for dataset, members in cells.groupby("dataset", sort=False)]
 
 
-def _best_by_rate(cells: Sequence[FinishedCell]) -> list[FinishedCell]:
-    """Of one method's cells the best point at each share of positives."""
-    by_rate: dict[float, list[FinishedCell]] = {}
-    for cell in cells:
-        by_rate.setdefault(rate_of(cell), []).append(cell)
-    everywhere = set.intersection(*({cell.point for cell in same} for same in by_rate.values()))
-    return [max(same, key=lambda cell: (cell.point in everywhere, _rank(cell))) for same in by_rate.values()]
-
-
-def _rank(cell: FinishedCell) -> tuple[int, float, int]:
-    """By which the best of a method's points is chosen, as in tables: more folds, a higher mean, a shallower point."""
-    return len(cell.results), mean(cell.values("f1")), -(cell.point or 0)
-
-
-def _is_plain(cell: FinishedCell, adns: set[str]) -> bool:
-    return cell.point is None and cell.config["input"]["name"] == "rgb" and cell.config["adn"]["name"] in adns
-
-
-def _line(method: str, cells: Sequence[FinishedCell], x: Sequence[float]) -> Line:
-    placed = sorted(zip(x, (tuple(cell.values("f1")) for cell in cells), strict=True))
-    return Line(method, tuple(place for place, _ in placed), tuple(folds for _, folds in placed))
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A loss of one fit, epoch by epoch from the first."""
-
-    fold: int
-    values: tuple[float, ...]
+def _line(cells: DataFrame, name: str, f1: Mapping[Key, ByFold], place: Callable[[Cell], float]) -> Line:
+    """`name`: the column that has the method's name."""
+    x, folds = zip(*sorted((place(cell), tuple(f1[cell.key].values())) for cell in cells.itertuples()), strict=True)
+    first = next(cells.itertuples())
+    return Line(getattr(first, name) + first.details, style_of_cell(first), x, folds, first.attention is not None)
 
 
 @dataclass(frozen=True)
 class Losses:
-    """The losses of a cell's fits by name (adn_loss, caan_loss, colorizer), each with a curve for each fold.
+    """The losses of a cell's fits by name (adn_loss, caan_loss, colorizer).
 
+    curves: of each fold that kept them, the values epoch by epoch.
     without: folds that kept none, since they were trained before losses were kept.
     """
 
-    curves: dict[str, tuple[Curve, ...]]
-    without: tuple[int, ...]
+    curves: dict[str, tuple[Numbers, ...]]
+    without: tuple[int, ...] = ()
 
 
-def losses_of(home: Path, cell: FinishedCell) -> Losses:
-    """What the runs of `cell` under `home` (paths.runs) wrote down while they were trained."""
-    found: dict[str, list[Curve]] = {}
+def losses_of(home: Path, folds: DataFrame) -> Losses:
+    """What the runs of a cell under `home` (paths.runs) wrote down while they were trained."""
+    found: dict[str, list[Numbers]] = {}
     without = []
-    for result in cell.results:
-        columns = read_curves(Path(result["folder"]) / CURVES)
+    for run in folds.itertuples():
+        columns = by_name(read_curves(Path(run.folder)))
         if not columns:
-            without.append(int(result["fold"]))
+            without.append(int(run.fold))
         columns = {name: columns[name] for name in ("adn_loss", "caan_loss") if name in columns}
-        colorizer = result.get("colorizer")  # the name of its folder, or of several; older runs do not tell
-        if isinstance(colorizer, str) and (kept := read_curves(home / "colorizers" / colorizer / CURVES)):
-            columns["colorizer"] = kept["loss"]
+        if run.colorizer_folder and (kept := read_curves(home / "colorizers" / run.colorizer_folder)):
+            columns["colorizer"] = by_name(kept)["loss"]
         for name, values in columns.items():
-            found.setdefault(name, []).append(Curve(int(result["fold"]), values))
+            found.setdefault(name, []).append(values)
     return Losses({name: tuple(curves) for name, curves in found.items()}, tuple(without))
 
 
-def read_curves(file: Path) -> dict[str, tuple[float, ...]]:
-    """The losses in a curves.csv by name, each with its value after every epoch; nothing for a fit that kept none."""
-    if not file.exists():
-        return {}
-    try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            rows = list(csv.DictReader(lines))
-        return {name: tuple(float(row[name]) for row in rows) for name in (rows[0] if rows else {}) if name != "epoch"}
-    except (ValueError, TypeError, csv.Error):
-        raise LeanetError(f"{file}: damaged; remove it, and the losses of that run are left out") from None
+def by_name(curves: Sequence[Mapping[str, float]]) -> dict[str, Numbers]:
+    """The rows of a curves.csv → each loss with its value after every epoch."""
+    names = [name for name in (curves[0] if curves else {}) if name != "epoch"]
+    return {name: tuple(row[name] for row in curves) for name in names}

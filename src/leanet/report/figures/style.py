@@ -1,6 +1,6 @@
-"""What methods look like: the same in every figure, and told apart by colour-blind people and in grey."""
+"""What methods look like: the same in every figure, and told apart by colour-blind people and in grey. Files of it."""
 
-import re
+import io
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from zlib import crc32
 
 from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from leanet.pictures.picture_page import FAINT, FONT, INK
 
@@ -40,13 +42,6 @@ _OTHER_ADNS: tuple[tuple[str, Dashes, str], ...] = (
     ("h", (0, (9, 2)), "ooo"),
 )
 
-_MODEL = re.compile(  # as Run.model writes it, and rows_of what differs
-    r"(?P<adn>[^+ ]+?)"
-    r"(?:(?P<variant>(?:-map|-rgb_map|-attentioned)?\+[^@\- ]+|-map|-rgb_map|-attentioned)"
-    r"(?:@\d)?(?P<rest>[-+][^ ]*?)??)?"  # more points than one are something else than usual, too
-    r"(?:-pos[\d.e-]+)?(?P<more> \(.*\))?"
-)
-
 
 @dataclass(frozen=True)
 class Style:
@@ -69,22 +64,50 @@ class Style:
         return {"color": self.color, "marker": self.marker, "linestyle": self.line, "markerfacecolor": face}
 
 
-def style_of(model: str) -> Style:
-    """The style of a model, by its name alone: the same at all points and for all shares of positives."""
-    found = _MODEL.fullmatch(model)
-    if found is None:
-        return Style(_pick(model, _OTHER_COLORS), *_pick(model, _OTHER_ADNS), filled=True)
-    variant = found["variant"] or ""
+def style_of(adn: str, variant: str, filled: bool = True) -> Style:
+    """The style of a method: the same at all points and for all shares of positives.
+
+    Args:
+        adn: its name.
+        variant: what the method makes of the anomaly map, as in the table of results: +direct.
+        filled: see `Style`.
+    """
     color = _COLORS.get(variant) or _pick(variant, _OTHER_COLORS)
-    adn, _, trained = found["adn"].partition("-")  # resnet18-balanced
-    if adn not in _ADNS:
-        adn, trained = found["adn"], ""
     marker, line, hatch = _ADNS.get(adn) or _pick(adn, _OTHER_ADNS)
-    return Style(color, marker, line, hatch, filled=not (found["rest"] or found["more"] or trained))
+    return Style(color, marker, line, hatch, filled)
+
+
+def style_of_cell(cell: Any) -> Style:
+    """The style of a cell's method; see `leanet.report.cells.with_details`."""
+    return style_of(cell.adn, cell.variant, filled=cell.method == cell.adn + cell.variant and not cell.details)
 
 
 def _pick(name: str, choices: tuple[Choice, ...]) -> Choice:
     return choices[crc32(name.encode()) % len(choices)]
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, for any thread; to be filled `in_our_style`."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def to_svg(figure: Figure) -> str:
+    """The figure as an <svg> element for an HTML page, in which text stays text; the same each time."""
+    out = io.StringIO()
+    with in_our_style():
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    return text[text.index("<svg") :]
+
+
+def to_bytes(figure: Figure, ending: str) -> bytes:
+    """The figure as a "pdf", or as a "png" of 300 dots an inch."""
+    out = io.BytesIO()
+    with in_our_style():
+        figure.savefig(out, format=ending, dpi=300, metadata={"CreationDate": None} if ending == "pdf" else None)
+    return out.getvalue()
 
 
 def in_our_style() -> AbstractContextManager[None]:

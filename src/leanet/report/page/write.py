@@ -1,26 +1,34 @@
 """Putting the page together: one HTML file that needs nothing but itself."""
 
+from __future__ import annotations
+
 import io
 import json
-from collections.abc import Sequence
-from html import escape
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from jinja2 import Template
+from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
 from leanet.errors import LeanetError
-from leanet.report import layout
-from leanet.report.cell import FinishedCell
+from leanet.report.cells import cells_of, said, tables_of
+from leanet.report.figure_texts import notes
 from leanet.report.figures.draw import figures_of
-from leanet.report.figures.output import to_svg
 from leanet.report.figures.pictures import Gallery
-from leanet.report.figures.selection import Chosen
+from leanet.report.figures.style import to_svg
 from leanet.report.page.album import add_pictures
-from leanet.report.page.facts import PageFacts, page_facts
+from leanet.report.page.data import Data, page_data
 from leanet.report.page.sprites import data_uri
-from leanet.report.page.tables import paper_tables
+from leanet.report.paper import TABLES, paper_table
+from leanet.report.paper_layout import PaperLayout, belonging
+from leanet.report.selection import Selection
 from leanet.storage.files import write_text
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _FIGURES: dict[int | str, str] = {
     "points": "F1 over the five attention points",
@@ -32,29 +40,27 @@ _FIGURES: dict[int | str, str] = {
 _CHARTS = ("points", 4)  # drawn as vectors
 
 
-def write_page(chosen: Chosen) -> Path:
-    """Write report/index.html under paths.runs about the chosen cells, and return its path.
+def write_page(selection: Selection) -> Path:
+    """Write report/index.html under paths.runs about the selection, and return its path.
 
     Pictures need the datasets' images, and where they are gone the page says so and shows the rest.
     """
-    cells = chosen.cells
-    facts = page_facts(cells)
-    add_pictures(facts, Gallery(chosen.home, chosen.data, chosen.trust))
-    parts = {
-        "css": _packaged("page.css"),
-        "js": _packaged("page.js") + _packaged("gallery.js"),
-        "summary": escape(_summary(cells)),
-        "notes": "".join(f'<p class="note">{escape(note)}</p>' for note in layout.notes(["lift", "collapsed"], cells)),
-        "tables": "".join(paper_tables(cells)),
-        "figures": _figures(chosen),
-        "sprites": _sprites(facts),
-        "data": _in_script(facts),
-    }
-    nav = {"cells": "Cells", "paper": "The paper's tables", "figures": "Figures", "gallery": "Test images"}
-    shown = {name: title for name, title in nav.items() if parts.get({"paper": "tables"}.get(name, name), "-")}
-    parts["nav"] = "".join(f'<a href="#{name}">{title}</a>' for name, title in shown.items())
-    file = chosen.home / "report" / "index.html"
-    write_text(file, _filled(_packaged("page.html"), parts))
+    folds = selection.folds
+    page = page_data(folds)
+    add_pictures(page, Gallery.of_selection(selection))
+    sprites = [made.pop("uri") for made in page.data["sprites"]]  # each in an element of its own
+    html = Template(_packaged("page.html"), autoescape=True, keep_trailing_newline=True).render(
+        css=_packaged("page.css"),
+        js=_packaged("page.js") + _packaged("gallery.js"),
+        summary=_summary(folds),
+        notes=notes(["lift", "collapsed"], folds),
+        tables=list(_paper_tables(folds)),
+        figures=[drawn for figure in _FIGURES for drawn in _drawn(selection, figure)],
+        sprites=sprites,
+        data=_in_script(page.data),
+    )
+    file = selection.home / "report" / "index.html"
+    write_text(file, html)
     return file
 
 
@@ -62,61 +68,44 @@ def _packaged(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def _filled(template: str, parts: dict[str, str]) -> str:
-    """The template with each {{name}} replaced; what is put in is not looked at again."""
-    pieces = template.split("{{")
-    filled = [pieces[0]]
-    for piece in pieces[1:]:
-        name, _, rest = piece.partition("}}")
-        filled += [parts[name], rest]
-    return "".join(filled)
-
-
-def _sprites(facts: PageFacts) -> str:
-    """Each sprite's address in an element of its own; the data keep what else is to be known of it."""
-    uris = [made.pop("uri") for made in facts.data["sprites"]]
-    return "\n".join(f'<script type="text/plain" id="sprite-{place}">{uri}</script>' for place, uri in enumerate(uris))
-
-
-def _in_script(facts: PageFacts) -> str:
+def _in_script(data: Data) -> str:
     """JSON that cannot end the <script> it stands in, whatever files and datasets are called."""
-    text = json.dumps(facts.data, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _summary(cells: Sequence[FinishedCell]) -> str:
-    runs = sum(len(cell.results) for cell in cells)
-    datasets = sorted({cell.dataset for cell in cells})
-    return f"{_number(runs, 'finished run')} in {_number(len(cells), 'cell')} on {', '.join(datasets)}"
+def _summary(folds: DataFrame) -> str:
+    runs, cells = _number(len(folds), "finished run"), _number(len(cells_of(folds)), "cell")
+    return f"{runs} in {cells} on {', '.join(sorted(set(folds['dataset'])))}"
 
 
 def _number(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _figures(chosen: Chosen) -> str:
-    drawn = "".join(_drawn(chosen, figure, caption) for figure, caption in _FIGURES.items())
-    if not drawn:
-        return ""
-    return (
-        '<section id="figures" aria-labelledby="figures-title"><h2 id="figures-title">Figures</h2>'
-        f'<div class="figures">{drawn}</div></section>'
-    )
+def _paper_tables(folds: DataFrame) -> Iterator[Data]:
+    """The paper's tables of which something is done, one for each way in which runs were trained."""
+    for number in TABLES:
+        paper = paper_table(number)
+        for shared, members in tables_of(belonging(folds, paper)):
+            columns = ["f1", "nested", "lift"] if members["validated"].notna().any() else ["f1", "lift"]
+            header, rows = PaperLayout(paper, members).table(columns, _marked, only_filled=True)
+            heading = {"name": f"Table {number}", "title": f"Table {number}: {said(shared)}"}
+            yield {**heading, "header": header, "rows": rows, "notes": " ".join(notes(columns, members))}
 
 
-def _drawn(chosen: Chosen, figure: int | str, caption: str) -> str:
+def _marked(text: str, rank: int) -> str:
+    return Markup("<strong>{}</strong>" if rank == 1 else "<em>{}</em>").format(text)
+
+
+def _drawn(selection: Selection, figure: int | str) -> Iterator[Data]:
     """A figure's pictures, or why there are none; nothing where there are no runs for it."""
-    found = []
+    caption = {"caption": _FIGURES[figure]}
     try:
-        for name, drawing in figures_of(chosen, figure):
-            if figure in _CHARTS:
-                picture = to_svg(drawing)
-            else:
-                picture = f'<img src="{_webp(drawing)}" alt="{escape(f"{caption} ({name})")}">'
-            found.append(f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>")
+        for name, drawing in figures_of(selection, figure):
+            yield caption | ({"svg": to_svg(drawing)} if figure in _CHARTS else {"name": name, "uri": _webp(drawing)})
     except LeanetError as error:
-        found.append(f'<p class="note">{escape(f"{caption}: {error}")}</p>')
-    return "".join(found)
+        yield caption | {"error": str(error)}
 
 
 def _webp(figure: Figure) -> str:

@@ -1,24 +1,29 @@
 """A cell's summary in W&B: one run, with the cell's id, whose figures are those of all its finished folds."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wandb
 
-from leanet.report.cell import FinishedCell
-from leanet.report.finished import cell_of
+from leanet.config.allowed_targets import read_config
+from leanet.report.cells import Cell, cells_of, of_keys, scores
 from leanet.report.lifts import lifts
+from leanet.report.results import as_table
 from leanet.report.statistics import Comparison, mean_sd
 from leanet.report.wandb import session
 from leanet.report.wandb.destination import Destination
 from leanet.runs.run import Run
 from leanet.storage.locks import lock
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 JOB = "cell"
 FOLDS = "folds"
-_COLUMNS = ("fold", "f1", "auroc", "ap", "floor", "collapsed", "seconds")
+_COLUMNS: list[str | int] = ["fold", "f1", "auroc", "ap", "floor", "collapsed", "seconds"]
 
 
 def log_cell_of(run: Run, to: Destination) -> None:
@@ -26,54 +31,46 @@ def log_cell_of(run: Run, to: Destination) -> None:
     home = Path(run.settings.paths.runs)
     name = f"{run.settings.dataset_name} {run.model} {run.cell}"
     with lock(_folder(home, name)):  # read and told in one, or an older summary might come after a newer
-        cells = [found for member in (run, run.plain) if (found := _finished(member))]
-        where = log_cell(home, cells[0], to, lift_of(cells).get(run.cell))
-    print(f"W&B: {name}, {cells[0].done}/{cells[0].folds} folds: {where}")
+        every = [replace(one, fold=fold) for one in (run, run.plain) for fold in range(1, run.settings.folds + 1)]
+        results = {one.id: (one.folder, found) for one in every if (found := one.result)}
+        folds = as_table(results.values())
+        [cell] = [cell for cell in cells_of(folds).itertuples() if cell.cell == run.cell]
+        where = log_cells(home, folds, to, [cell])
+    print(f"W&B: {name}, {cell.done}/{cell.expected} folds: {where}")
 
 
-def log_cell(home: Path, cell: FinishedCell, to: Destination, lift: Comparison | None) -> str:
-    """Log a cell's summary in place of what was there, and return where it is."""
-    name = cell_name(cell)
-    given = {"project": to.project, "entity": to.entity, "group": name, "name": name, "job_type": JOB}
-    run = session.begin(_folder(home, name), to.offline, cell.id, config=_config(cell), **given)
-    run.summary.update({**figures_of(cell, lift), FOLDS: _table(cell)})
-    where = session.where(run)
-    run.finish()
+def log_cells(home: Path, folds: DataFrame, to: Destination, cells: list[Cell] | None = None) -> str:
+    """Log the summaries of these cells of a table, or of all, in place of what was there; return where one is."""
+    of_cell, where = lifts(folds), ""
+    for cell in cells or cells_of(folds).itertuples():
+        name, runs, lift = cell_name(cell), of_keys(folds, [cell.key]), of_cell.get(cell.key)
+        given = {"project": to.project, "entity": to.entity, "group": name, "name": name, "job_type": JOB}
+        run = session.begin(_folder(home, name), to.offline, cell.cell, config=_config(cell), **given)
+        table = wandb.Table(columns=_COLUMNS, data=[list(row) for row in runs[_COLUMNS].itertuples(index=False)])
+        run.summary.update({**figures_of(runs, lift.comparison if lift else None), FOLDS: table})
+        where = session.where(run)
+        run.finish()
     return where
 
 
-def cell_name(cell: FinishedCell) -> str:
+def cell_name(cell: Cell) -> str:
     """What leanet.runs.loggers calls {cell}: the group of its runs."""
-    return f"{cell.dataset_name} {cell.model} {cell.id}"
+    return f"{cell.dataset_name} {cell.model} {cell.cell}"
 
 
-def figures_of(cell: FinishedCell, lift: Comparison | None = None) -> dict[str, float]:
-    """Mean and sample SD over the folds that are done, how many those are, and what was added to the plain ADN's F1.
+def figures_of(folds: DataFrame, lift: Comparison | None = None) -> dict[str, float]:
+    """Mean and sample SD over a cell's finished folds, how many those are, and what was added to the plain ADN's F1.
 
     There is no SD of one fold, and no lift without the plain ADN.
     """
-    found: dict[str, float | None] = {}
-    for name in ("f1", "auroc", "ap"):
-        spread = mean_sd(cell.values(name))
-        found |= {f"{name}/mean": spread.mean, f"{name}/sd": spread.sd}
-    found["floor/mean"] = mean_sd(cell.values("floor")).mean
-    found["collapsed"] = sum(result["collapsed"] for result in cell.results)
-    found |= {"folds_done": cell.done, "folds_all": cell.folds}
+    [cell] = cells_of(folds).itertuples()
+    spreads = {name: mean_sd(list(scores(folds, name)[cell.key].values())) for name in ("f1", "auroc", "ap", "floor")}
+    found: dict[str, float | None] = {f"{name}/mean": spread.mean for name, spread in spreads.items()}
+    found |= {f"{name}/sd": spread.sd for name, spread in spreads.items() if name != "floor"}
+    found |= {"collapsed": cell.collapsed, "folds_done": cell.done, "folds_all": cell.expected}
     if lift is not None:
         found |= {"lift/mean": lift.mean, "lift/low": lift.low, "lift/high": lift.high}
     return {name: value for name, value in found.items() if value is not None}
-
-
-def lift_of(cells: list[FinishedCell]) -> dict[str, Comparison]:
-    """By their ids, the lifts of cells of one table over their plain ADN."""
-    return {name: found.comparison for name, found in lifts(cells).items()}
-
-
-def _finished(run: Run) -> FinishedCell | None:
-    """The finished folds of the cell of `run`."""
-    runs = [replace(run, fold=fold) for fold in range(1, run.settings.folds + 1)]
-    done = [(member.folder, result) for member in runs if (result := member.result)]
-    return cell_of(run.cell, done) if done else None
 
 
 def _folder(home: Path, name: str) -> Path:
@@ -81,13 +78,8 @@ def _folder(home: Path, name: str) -> Path:
     return home / "report" / name.replace("@", "-point").replace(" ", "-")
 
 
-def _config(cell: FinishedCell) -> Mapping[str, Any]:
+def _config(cell: Cell) -> dict[str, Any]:
     """What the cell's runs have in common; `point` where it has a meaning."""
     own = {"fold", "logger", "paths"} | ({"point"} if cell.point is None else set())
-    kept = {name: value for name, value in cell.config.items() if name not in own}
+    kept = {name: value for name, value in read_config(Path(cell.folder)).items() if name not in own}
     return {**kept, "model": cell.model, "row": cell.row, "fingerprint": cell.fingerprint}
-
-
-def _table(cell: FinishedCell) -> wandb.Table:
-    rows = [[result[name] for name in _COLUMNS] for result in cell.results]
-    return wandb.Table(columns=list(_COLUMNS), data=rows)

@@ -16,19 +16,35 @@ from leanet.training.log_names import COLORIZER, FOLD
 TITLE = "Cells, points, curves, pictures"
 FILE = "dashboard.json"
 
-_WHOLE, _HALF = {"w": 24, "h": 12}, {"w": 12, "h": 10}
+_WHOLE, _HALF = {"layout": wr.Layout(w=24, h=12)}, {"w": 12, "h": 10}
+_BY_CELL = {"groupby": "Group", "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
 
 
 def dashboard(project: str, entity: str) -> wr.Report:
     """The report, of runs by what they are: folds, cells and colorizers (their job types in W&B)."""
+    f1 = wr.BarPlot(title="F1", metrics=["test/adn_f1"], range_x=(0, 1), max_bars_to_show=100, **_BY_CELL, **_WHOLE)
+    means = ["f1/mean", "auroc/mean", "ap/mean", "floor/mean"]
+    figures = wr.BarPlot(title="Means", metrics=means, range_x=(0, 1), max_bars_to_show=100, **_WHOLE)
+    point, mean = wr.Config("point"), wr.SummaryMetric("f1/mean")
+    sheets = wr.MediaBrowser(title="Sheets", media_keys=[session.SHEET], num_columns=2, **_WHOLE)
     blocks = [
-        *_section("F1 by cell", [_f1()], _runs(FOLD, grouped=True), "Mean and SD over the folds."),
-        *_section("The cells' figures", [_summaries()], _runs(cell.JOB, figures=True), "Each cell beside its floor."),
-        *_section("F1 over points", [_points()], _runs(cell.JOB), "A cell with attention at each point."),
+        *_section("F1 by cell", [f1], _runs(FOLD, grouped=True), "Mean and SD over the folds."),
+        *_section("The cells' figures", [figures], _runs(cell.JOB, figures=True), "Each cell beside its floor."),
+        *_section(
+            "F1 over points",
+            [wr.ScatterPlot(title="F1 over points", x=point, y=mean, **_WHOLE)],
+            _runs(cell.JOB),
+            "A cell with attention at each point.",
+        ),
         *_section("Curves", _curves(), _runs(FOLD, grouped=True), "Losses by epoch; the band is the folds' SD."),
-        *_section("Gallery", [_gallery()], _runs(FOLD), "Some test images of each fold, the worst mistakes first."),
+        *_section("Gallery", [sheets], _runs(FOLD), "Some test images of each fold, the worst mistakes first."),
         *_section("Confusion", [_confusion()], _runs(FOLD), "Test images of the folds that are shown."),
-        *_section("Colorizers", [_colorizers()], _runs(COLORIZER), "Their loss by epoch."),
+        *_section(
+            "Colorizers",
+            [wr.LinePlot(title="Loss", x="epoch", y=["loss"], **_WHOLE)],
+            _runs(COLORIZER),
+            "Their loss by epoch.",
+        ),
     ]
     return wr.Report(project=project, entity=entity, title=TITLE, blocks=blocks, width="fluid")
 
@@ -69,29 +85,6 @@ def _runs(job: str, grouped: bool = False, figures: bool = False) -> wr.Runset:
     )
 
 
-def _f1() -> wr.BarPlot:
-    return wr.BarPlot(
-        title="F1",
-        metrics=["test/adn_f1"],
-        groupby="Group",
-        groupby_aggfunc="mean",
-        groupby_rangefunc="stddev",
-        range_x=(0, 1),
-        max_bars_to_show=100,
-        layout=wr.Layout(**_WHOLE),
-    )
-
-
-def _summaries() -> wr.BarPlot:
-    metrics = ["f1/mean", "auroc/mean", "ap/mean", "floor/mean"]
-    return wr.BarPlot(title="Means", metrics=metrics, range_x=(0, 1), max_bars_to_show=100, layout=wr.Layout(**_WHOLE))
-
-
-def _points() -> wr.ScatterPlot:
-    x, y = wr.Config("point"), wr.SummaryMetric("f1/mean")
-    return wr.ScatterPlot(title="F1 over points", x=x, y=y, layout=wr.Layout(**_WHOLE))
-
-
 def _curves() -> list[wr.LinePlot]:
     titles = {"loss": "Loss", "adn_loss": "The ADN's", "caan_loss": "CAAN's"}
     return [
@@ -99,17 +92,11 @@ def _curves() -> list[wr.LinePlot]:
             title=title,
             x="epoch",
             y=[name],
-            groupby="Group",
-            groupby_aggfunc="mean",
-            groupby_rangefunc="stddev",
+            **_BY_CELL,
             layout=wr.Layout(x=12 * (place % 2), y=10 * (place // 2), **_HALF),
         )
         for place, (name, title) in enumerate(titles.items())
     ]
-
-
-def _gallery() -> wr.MediaBrowser:
-    return wr.MediaBrowser(title="Sheets", media_keys=[session.SHEET], num_columns=2, layout=wr.Layout(**_WHOLE))
 
 
 def _confusion() -> wr.CustomChart:
@@ -119,7 +106,3 @@ def _confusion() -> wr.CustomChart:
         chart_fields={"Actual": "Actual", "Predicted": "Predicted", "nPredictions": "nPredictions"},
         layout=wr.Layout(**_HALF),
     )
-
-
-def _colorizers() -> wr.LinePlot:
-    return wr.LinePlot(title="Loss", x="epoch", y=["loss"], layout=wr.Layout(**_WHOLE))

@@ -4,60 +4,60 @@ A W&B run has the id of what it shows and takes each epoch once (see session.py)
 simply repeated. What W&B calls finished is not sent again, except for the summaries, which change with every fold.
 """
 
-from collections.abc import Collection, Sequence
+from __future__ import annotations
+
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wandb
 from tqdm import tqdm
 
 from leanet.config.allowed_targets import read_config
-from leanet.report.cell import FinishedCell, Result
-from leanet.report.finished import tables_of
+from leanet.report.cells import cells_of, tables_of
 from leanet.report.wandb import session
-from leanet.report.wandb.cell import cell_name, lift_of, log_cell
+from leanet.report.wandb.cell import cell_name, log_cells
 from leanet.report.wandb.dashboard import publish
 from leanet.report.wandb.destination import Destination
 from leanet.storage.files import read_json
-from leanet.storage.run_files import COLORIZER_FACTS
+from leanet.storage.run_files import COLORIZER_FACTS, RESULT
 from leanet.training.log_names import COLORIZER, FOLD, figures
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 # Of the machine that pushes there is nothing to tell.
 _OFF = {"x_disable_stats": True, "x_disable_meta": True, "x_disable_machine_info": True, "x_save_requirements": False}
 
 
-def push(home: Path, cells: Sequence[FinishedCell], to: Destination) -> None:
-    """Push the runs of `cells`, their datasets' colorizers and their summaries, then the dashboard; and say so.
+def push(home: Path, folds: DataFrame, to: Destination) -> None:
+    """Push the runs of `folds`, their datasets' colorizers and their summaries, then the dashboard; and say so.
 
     Raises:
         LeanetError: no account is known and `to` is not offline, or W&B cannot be reached.
     """
     session.check_account(to.offline)
-    runs = [(cell, result) for cell in cells for result in cell.results]
-    colorizers = _colorizers(home, {cell.dataset_name for cell in cells})
+    colorizers = _colorizers(home, set(folds["dataset_name"]))
     there = _finished_there(to)
-    _push_runs(runs, to, there)
+    _push_runs(folds[~folds["run"].isin(there)], to)
     for folder in colorizers:
         if _id_of(folder) not in there:
             _push_colorizer(folder, to)
-    for _, members in tables_of(cells):
-        lifts = lift_of(members)
-        for cell in members:
-            where = log_cell(home, cell, to, lifts.get(cell.id))
+    for _, members in tables_of(folds):
+        where = log_cells(home, members, to)
     shown = publish(home, to)
-    counts = {"run": len(runs), "cell": len(cells), "colorizer": len(colorizers)}
+    counts = {"run": len(folds), "cell": len(cells_of(folds)), "colorizer": len(colorizers)}
     words = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items())
     print(f"W&B: {words}: {where}\ndashboard: {shown}")
 
 
-def _push_runs(runs: Sequence[tuple[FinishedCell, Result]], to: Destination, there: Collection[str]) -> None:
-    missing = [(cell, result) for cell, result in runs if result["run"] not in there]
-    for cell, result in tqdm(missing, desc="W&B", unit="run", disable=None):
-        folder = Path(result["folder"])
-        config = {**read_config(folder), "fingerprint": cell.fingerprint}
-        given = {"group": cell_name(cell), "job_type": FOLD, "name": _name_of(folder), "config": config}
+def _push_runs(folds: DataFrame, to: Destination) -> None:
+    for found in tqdm(list(folds.itertuples()), desc="W&B", unit="run", disable=None):
+        folder = Path(found.folder)
+        config = {**read_config(folder), "fingerprint": found.fingerprint}
+        given = {"group": cell_name(found), "job_type": FOLD, "name": _name_of(folder), "config": config}
         run = _begin(folder, to, **given)
-        run.summary.update(figures(result))
+        run.summary.update(figures(read_json(folder / RESULT) or {}))
         session.log_folder(run, folder)
         run.finish()
 

@@ -8,7 +8,6 @@ Offline nobody knows what other processes have told, and `wandb sync` lets the l
 others. So a process that begins offline removes the folder of the one before and is told everything from the start.
 """
 
-import csv
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -19,8 +18,8 @@ import wandb
 
 from leanet.data.images import POSITIVE, THRESHOLD
 from leanet.errors import LeanetError
+from leanet.report.csv_files import csv_rows, read_curves
 from leanet.storage.private_folder import private_folder
-from leanet.storage.run_files import CURVES
 
 os.environ.setdefault("WANDB_SILENT", "true")  # a banner for each run, where a line for all will do
 
@@ -100,11 +99,6 @@ def where(run: wandb.Run) -> str:
     return str(run.url)
 
 
-def read_curves(folder: Path) -> list[dict[str, float]]:
-    """The rows of curves.csv, an epoch each; none where there is no such file."""
-    return [{name: float(value) for name, value in row.items()} for row in _rows(folder / CURVES)]
-
-
 def _sheet(folder: Path) -> dict[str, Any]:
     file = folder / "sheet.png"
     return {SHEET: wandb.Image(str(file))} if file.exists() else {}
@@ -112,7 +106,7 @@ def _sheet(folder: Path) -> dict[str, Any]:
 
 def _predictions(folder: Path) -> dict[str, Any]:
     """The predictions as a table, and the ADN's confusion matrix as a chart."""
-    rows = _rows(folder / "predictions.csv")
+    rows = csv_rows(folder / "predictions.csv")
     if not rows:
         return {}
     heads = [head for head in ("adn", "caan") if head in rows[0]]
@@ -121,14 +115,6 @@ def _predictions(folder: Path) -> dict[str, Any]:
     answers = [POSITIVE if float(row["adn"]) > THRESHOLD else 1 - POSITIVE for row in rows]
     chart = wandb.plot.confusion_matrix(y_true=labels, preds=answers, class_names=CLASSES, title="Confusion")
     return {PREDICTIONS: wandb.Table(columns=["file", "sha256", "label", *heads], data=data), CONFUSION: chart}
-
-
-def _rows(file: Path) -> list[dict[str, str]]:
-    try:
-        with file.open(newline="") as lines:
-            return list(csv.DictReader(lines))
-    except FileNotFoundError:
-        return []
 
 
 def _mode() -> str:

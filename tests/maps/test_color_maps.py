@@ -14,8 +14,8 @@ from leanet.data.images import NEGATIVE
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError
 from leanet.experiment.fold import run_fold
-from leanet.maps import color
-from leanet.maps.color import ColorMaps, ColorRecipe, color_maps
+from leanet.maps import color_maps as color
+from leanet.maps.color_maps import ColorMaps, ColorRecipe, color_maps
 from leanet.maps.recipe import FoldMaps, fold_maps
 from leanet.runs.run import Run
 
@@ -25,8 +25,8 @@ import json, os, sys
 from pathlib import Path
 import numpy as np
 import torch
-from leanet.maps import color
-from leanet.maps.color import ColorRecipe
+from leanet.maps import color_maps as color
+from leanet.maps.color_maps import ColorRecipe
 from leanet.maps.recipe import FoldMaps, fold_maps
 from leanet.config.effective import settings_of
 

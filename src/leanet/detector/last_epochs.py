@@ -1,4 +1,4 @@
-"""What is asked of a detector at the end of its epochs, and which epoch's weights it ends with."""
+"""Predictions at the end of epochs, and the choice of the weights that a fit ends with."""
 
 import math
 from contextlib import AbstractContextManager, nullcontext
@@ -17,14 +17,15 @@ _KEPT = frozenset({"tested", "validated", "evidence", "attention", "attention_sd
 
 
 class BestEpoch(Callback):
-    """Keeps the weights of the epoch that was best on the validation images, in the checkpoint; of equals the later.
+    """Keeps the weights of the epoch that was best on the validation images, and stores them in the checkpoint.
 
-    A small validation set gives few different F1: the later of equally good networks has been trained for longer.
+    Of equally good epochs the later is kept: a small validation set gives few different values of F1, and the later
+    network has been trained for longer.
 
     Args:
-        select: `val_f1`, the ADN's at 0.5, or `val_loss`, that of the training (Eq. 1).
-        validation: the images held out, with their labels.
-        average: whose weights they are, where there is one.
+        select: `val_f1`, the ADN's F1 at 0.5; or `val_loss`, the training loss (Eq. 1).
+        validation: the validation images with their labels.
+        average: evaluated in place of the trained weights, if given.
 
     Attributes:
         epoch: the best so far, from 1.
@@ -47,7 +48,7 @@ class BestEpoch(Callback):
                 self._weights = {name: value.detach().cpu().clone() for name, value in task.state_dict().items()}
 
     def hand_over(self, task: DetectorTask) -> None:
-        """Give `task` the best weights, when training is over; they are kept here no longer."""
+        """Give `task` the best weights for good, at the end of the training."""
         task.load_state_dict(self._weights)
         self._weights = {}
 
@@ -65,22 +66,24 @@ class BestEpoch(Callback):
 
 
 class LastEpochs(Callback):
-    """The test fold's probabilities after each of the last epochs, and after the very last more; in the checkpoint.
+    """Predicts the test images after each of the last epochs; stored in the checkpoint.
 
-    F1 on twenty positives swings by ±.1 from epoch to epoch: the last figure alone says little.
+    With twenty positives, F1 changes by ±.1 from epoch to epoch, so the last value alone says little.
 
     Args:
-        validation: the images held out, of none or more rows.
-        average: whose weights are asked; None for those that are being trained.
-        best: whose weights the fit is to end with; None for those of the last epoch.
+        test: the test images.
+        validation: the validation images; may have no rows.
+        average: evaluated in place of the trained weights, if given.
+        best: its weights replace those of the last epoch, if given.
+        epochs: how many of the last epochs.
 
     Attributes:
-        history: the test images' probabilities by head, of each of the last epochs, whichever was best.
-        tested: those by the weights that the fit ends with.
-        validated: the same of the validation images.
-        evidence: both heads' logits of the `test` and the `validation` images, by those weights.
-        attention: the test images' attention maps by those weights; None where there is none.
-        attention_sd: their SDs over h and w, the mean over the images.
+        history: P(anomalous) of the test images by head, for each of the last epochs.
+        tested: the same with the final weights.
+        validated: P(anomalous) of the validation images by head, with the final weights.
+        evidence: logits of the `test` and the `validation` images by head, with the final weights.
+        attention: the test images' attention maps with the final weights; None without attention.
+        attention_sd: the mean over the test images of their SDs over h and w.
     """
 
     def __init__(
@@ -117,7 +120,7 @@ class LastEpochs(Callback):
             self._keep(answers(task, self.test) if self.best else tested, answers(task, self.validation))
 
     def ask(self, task: DetectorTask) -> None:
-        """What `task` says, as if it had had one epoch: for one that needs none."""
+        """Predict once, for a detector that is trained without epochs."""
         tested = answers(task, self.test)
         self.history = [tested.probabilities]
         self._keep(tested, answers(task, self.validation))

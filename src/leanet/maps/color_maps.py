@@ -22,9 +22,9 @@ from leanet.runs.loggers import LogSettings, log_folder
 from leanet.storage.files import write_json
 from leanet.storage.run_files import COLORIZER_FACTS, COLORIZER_WEIGHTS
 from leanet.storage.weights import give_weights, read_weights
-from leanet.training.batches import Chosen, DeviceData, batches
+from leanet.training.batches import DeviceData, SelectedRows, batches
 from leanet.training.device import device_of
-from leanet.training.fit import CHECKPOINT, Fit, fit, save_tensors
+from leanet.training.fit import CHECKPOINT, FitPlan, fit, save_tensors
 from leanet.training.seeds import derive
 
 # By map.name: true L*a*b* of original and recoloured image, (B, 3, S, S) each → (B, 1, S, S).
@@ -80,7 +80,7 @@ def load_color_maps(folder: Path, settings: ColorizerSettings, difference: str, 
 
 
 def train_colorizer(
-    normals: Tensor | Chosen, settings: ColorizerSettings, plan: Fit, logger: Logger | None = None
+    normals: Tensor | SelectedRows, settings: ColorizerSettings, plan: FitPlan, logger: Logger | None = None
 ) -> Colorizer:
     """A colorizer trained on `normals` (N, 3, S, S) uint8; resumable, and kept in the plan's folder.
 
@@ -129,8 +129,8 @@ class ColorRecipe(Recipe):
         return load_color_maps(folder, self.settings, self.difference, self.images.shape[-1])
 
     def fit(self, normals: Rows, folder: Path, label: str) -> ColorMaps:
-        plan = Fit(folder, f"{label} · colorizer", self.settings.max_epochs, self.settings.seed, self.trainer)
-        seen = Chosen(torch.from_numpy(self.images), torch.from_numpy(normals))
+        plan = FitPlan(folder, f"{label} · colorizer", self.settings.max_epochs, self.settings.seed, self.trainer)
+        seen = SelectedRows(torch.from_numpy(self.images), torch.from_numpy(normals))
         return ColorMaps(train_colorizer(seen, self.settings, plan, self.logger_of(folder)), self.difference).eval()
 
     def maps(self, maker: nn.Module) -> Iterator[Tensor]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from leanet.report.choice import Candidate, cheapest, short_seconds
+from leanet.grid.comparison import Candidate, cheapest
+from leanet.grid.costs import short_seconds
 
 # Mean .8, sample SD .1: deviations −.1, 0, .1, 0 would have √(.02/3); these have √(.04/4) = .1.
 BEST = (0.7, 0.9, 0.8, 0.7, 0.9)

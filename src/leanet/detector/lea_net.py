@@ -1,4 +1,4 @@
-"""LEA-Net whole: CAAN and ADN, joined at one point (§3-4, Fig. 2)."""
+"""LEA-Net: CAAN and ADN, connected at one attention point or several (§3-4, Fig. 2)."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -19,31 +19,41 @@ T = TypeVar("T")
 
 
 class Output(NamedTuple):
-    """What LEA-Net says of a batch; each logits pair is (B, 2) for normal and anomalous."""
+    """The output of LEA-Net for a batch of B images.
+
+    Args:
+        adn: (B, 2) logits of normal and anomalous, by the ADN.
+        caan: the same by the CAAN's own head; None without a CAAN.
+        attentions: (B, 1, h, w) for each attention point, the A of 1 + A; in 0…1 as in the paper.
+    """
 
     adn: Tensor
     caan: Tensor | None = None
-    attentions: tuple[Tensor, ...] = ()  # (B, 1, h, w) at each point, what is added to one; in 0…1 as in the paper
+    attentions: tuple[Tensor, ...] = ()
 
     @property
     def attention(self) -> Tensor | None:
-        """That of the deepest point; None without attention."""
+        """The attention at the deepest point; None without attention."""
         return self.attentions[-1] if self.attentions else None
 
 
 class LeaNet(nn.Module):
-    """An ADN whose features at one point, or several, are multiplied by 1 + the attention of an external network.
+    """An ADN whose features at one or several points are multiplied by 1 + the attention from an external network.
 
-    At several points each attention has a share, so that they begin with the amplitude of one: equal shares, learned as
-    the softmax of a number for each point, which keeps their sum at one and leaves the amplitude to the gains.
+    With several points, each attention is multiplied by a share. The shares are trained as the softmax of one number
+    for each point, start equal and add up to one, so that the total starts with the amplitude of one attention.
 
     Args:
         adn: the classifier.
-        caan: the external network; None for the plain classifier.
-        points: 1…5, the same for the external network's output and the ADN's input, shallow to deep where there are
-            several; None with `caan=None`.
-        sees: what the ADN gets, of `CHANNELS`.
-        attentions: what the external network's features become at each point; without, that of Eq. 2.
+        caan: the external network; None for the ADN alone.
+        points: the attention point, 1…5, or several from shallow to deep; the same in both networks. None with
+            `caan=None`.
+        sees: the input of the ADN, a key of `CHANNELS`.
+        attentions: for each point, the module that turns features into attention; None: Eq. 2.
+
+    Raises:
+        ValueError: an external network without a point.
+        LeanetError: the ADN has no features at a point.
     """
 
     def __init__(
@@ -71,14 +81,19 @@ class LeaNet(nn.Module):
 
     @property
     def point(self) -> int | None:
-        """The deepest; None without attention."""
+        """The deepest attention point; None without attention."""
         return self.points[-1] if self.points else None
 
     def forward(self, images: Tensor, maps: Tensor | None = None, attentions: Sequence[Tensor] | None = None) -> Output:
-        """images (B, 3, S, S) in 0…1; maps (B, 1, S, S), the scaled anomaly maps, where something needs them.
+        """Classify a batch.
 
-        `attentions`, (B, 1, h, w) at each point, take the place of what the external network gives, which is then not
-        asked.
+        Args:
+            images: (B, 3, S, S), sRGB in 0…1.
+            maps: (B, 1, S, S), scaled anomaly maps; None where neither network needs them.
+            attentions: (B, 1, h, w) for each point, used in place of the external network's, which then does not run.
+
+        Raises:
+            ValueError: maps are needed and missing.
         """
         seen = adn_input(self.sees, images, maps)
         if self.caan is None:
@@ -92,14 +107,21 @@ class LeaNet(nn.Module):
         return Output(self._under(attentions, self.adn, seen), caan_logits, tuple(attentions))
 
     def attended(self, part: Callable[[Tensor], T], images: Tensor, maps: Tensor | None = None) -> T:
-        """`part` of the ADN, such as its features, of what the ADN sees, under the attention.
+        """Run a part of the ADN, such as `Frozen.features`, on its input, with the attention applied.
 
-        Images and maps as `forward` has them.
+        Args:
+            part: a function of the ADN's input.
+            images: as for `forward`.
+            maps: as for `forward`.
         """
         return self._under(self.attentions_of(maps), part, adn_input(self.sees, images, maps))
 
     def attentions_of(self, maps: Tensor | None) -> list[Tensor]:
-        """What is added to one at each point, (B, 1, h, w); nothing without an external network."""
+        """The attention (B, 1, h, w) at each point; an empty list without an external network.
+
+        Args:
+            maps: (B, 1, S, S), scaled anomaly maps.
+        """
         if self.caan is None:
             return []
         if maps is None:
@@ -107,9 +129,14 @@ class LeaNet(nn.Module):
         return self._attentions(self.caan(maps, self.points)[0])
 
     def evidence_map(self, images: Tensor, maps: Tensor | None = None) -> Tensor | None:
-        """What each position adds to the logit of anomalous, (B, 1, h, w); images and maps as `forward` has them.
+        """How much each position adds to the logit of anomalous.
 
-        None of an ADN whose answer is not a sum over positions: all but a frozen one.
+        Args:
+            images: as for `forward`.
+            maps: as for `forward`.
+
+        Returns:
+            (B, 1, h, w); None if the ADN's logit is not a sum over positions, which only a frozen network's is.
         """
         return self.attended(self.adn.evidence_map, images, maps) if isinstance(self.adn, Frozen) else None
 
@@ -127,8 +154,14 @@ class LeaNet(nn.Module):
 
 
 def evidence(logits: Tensor) -> Tensor:
-    """(B, 2) logits of normal and anomalous → (B,) logit of anomalous: the mean of what the two units say.
+    """The logit of anomalous from the two units' logits: half of their difference.
 
-    It is above 0 exactly where the second unit is the larger, so a probability above 0.5 is the authors' argmax.
+    It is above 0 exactly where the second unit is larger, so P > 0.5 is the argmax of the authors' code.
+
+    Args:
+        logits: (B, 2), of normal and anomalous.
+
+    Returns:
+        (B,).
     """
     return (logits[:, 1] - logits[:, 0]) / 2

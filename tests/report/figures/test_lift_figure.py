@@ -1,4 +1,4 @@
-"""What a forest of lifts shows."""
+"""What the figure of lifts shows."""
 
 from pathlib import Path
 from typing import Any
@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from leanet.report.figures.forest import draw_forests, forests_of
-from leanet.report.figures.style import style_of
-from leanet.report.finished import finished_cells
+from leanet.report.figures.charts import draw_lifts
+from leanet.report.figures.series import lifts_by_dataset
 from leanet.report.lifts import Versus
+from leanet.report.results import results
 
 Finish = Any  # see ../conftest.py
 PLAIN = {1: 0.60, 2: 0.65, 3: 0.58, 4: 0.70, 5: 0.62}
@@ -24,19 +24,19 @@ def test_means_and_intervals_are_drawn_and_clear_ones_thick(finish: Finish, tmp_
         finish(UNCLEAR, f"dataset.name={dataset}", "caan=mobilenet")
     finish(CLEAR, "dataset.name=potato", "caan=direct")
     finish(CLEAR, "dataset.name=retina", "caan=direct")  # with no plain classifier beside it
-    forests = forests_of(finished_cells(tmp_path), Versus())
-    assert [forest.dataset for forest in forests] == ["potato", "wood"]
+    panels = lifts_by_dataset(results(tmp_path), Versus())
+    assert list(panels) == ["potato", "wood"]
 
-    figure = draw_forests(forests, Versus())
+    figure = draw_lifts(panels, Versus())
     potato = figure.axes[0]
     assert [label.get_text() for label in potato.get_yticklabels()] == ["resnet18+direct@4", "resnet18+mobilenet@4"]
     zero, *lines = potato.get_lines()
     assert set(np.atleast_1d(zero.get_xdata())) == {0}
     intervals, means = lines[::2], lines[1::2]
-    for (model, lift), interval, mean in zip(forests[0].lifts.items(), intervals, means, strict=True):
+    for (_, style, lift), interval, mean in zip(panels["potato"], intervals, means, strict=True):
         np.testing.assert_allclose(interval.get_xdata(), [lift.comparison.low, lift.comparison.high])
         np.testing.assert_allclose(mean.get_xdata(), [lift.comparison.mean])
-        assert to_rgba(interval.get_color()) == to_rgba(style_of(model).color)
+        assert to_rgba(interval.get_color()) == to_rgba(style.color)
     assert intervals[0].get_linewidth() > 2 > intervals[1].get_linewidth()
     assert figure.axes[-1].get_xlabel() == "F1 less the plain ADN’s, 95 % interval"
 
@@ -44,6 +44,6 @@ def test_means_and_intervals_are_drawn_and_clear_ones_thick(finish: Finish, tmp_
 def test_a_single_fold_has_a_mean_alone(finish: Finish, tmp_path: Path) -> None:
     finish({1: 0.6}, "dataset.name=potato", "caan=none")
     finish({1: 0.7}, "dataset.name=potato", "caan=direct")
-    (axes,) = draw_forests(forests_of(finished_cells(tmp_path), Versus()), Versus()).axes
+    (axes,) = draw_lifts(lifts_by_dataset(results(tmp_path), Versus()), Versus()).axes
     _, mean = axes.get_lines()
     assert mean.get_xdata() == pytest.approx([0.1])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from leanet.report.figures.selection import datasets_of, worst
+from leanet.report.figures.pictured import datasets_of, worst
 
 RNG = np.random.default_rng(0)
 

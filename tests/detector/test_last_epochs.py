@@ -4,8 +4,8 @@ import lightning
 import pytest
 import torch
 
-from leanet.detector import epochs
-from leanet.detector.epochs import BestEpoch, LastEpochs
+from leanet.detector import last_epochs as epochs
+from leanet.detector.last_epochs import BestEpoch, LastEpochs
 from leanet.detector.task import DetectorTask
 
 

@@ -7,8 +7,8 @@ from leanet.detector.adn import resnet18 as make_resnet18
 from leanet.detector.attention import Attention
 from leanet.detector.caan import Caan, DirectAttention, mobilenet_caan, resnet_caan
 from leanet.detector.inputs import CHANNELS, adn_input
+from leanet.detector.lea_net import LeaNet, evidence
 from leanet.detector.loss import head_loss
-from leanet.detector.network import LeaNet, evidence
 from leanet.detector.task import DetectorTask
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from leanet.report.finished import finished_cells
-from leanet.report.page.facts import page_facts
+from leanet.report.page.data import page_data
+from leanet.report.results import results
 from leanet.report.tables import pooled_spread
 
 Finish = Any  # see ../conftest.py
@@ -18,9 +18,8 @@ Finish = Any  # see ../conftest.py
 )
 def test_numbers_are_rounded_once(finish: Finish, tmp_path: Path, values: list[float]) -> None:
     finish(dict(enumerate(values, start=1)), "caan=none")
-    [cell] = finished_cells(tmp_path)
-    [told] = page_facts([cell]).data["cells"]
+    [told] = page_data(results(tmp_path)).data["cells"]
     mean, sd = told["f1"]
     shown = f"{mean:.3f}" if sd is None else f"{mean:.3f} ± {sd:.3f}"  # as page.js writes them
-    assert shown == pooled_spread(cell.repeats("f1"))
+    assert shown == pooled_spread([values])
     assert [f"{run['f1']:.3f}" for run in told["runs"]] == [f"{value:.3f}" for value in values]

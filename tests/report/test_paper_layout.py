@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 from sklearn.metrics import f1_score
 
-from leanet.report import layout
-from leanet.report.finished import finished_cells, pooled, rows_of, tables_of
+from leanet.report.cells import cells_of, pooled, tables_of, with_details
 from leanet.report.paper import paper_table
+from leanet.report.paper_layout import MARKS, PaperLayout
+from leanet.report.results import results
 from leanet.report.tables import comma_separated, latex, markdown
-from leanet.report.written import Wanted, of_cells
+from leanet.report.write_tables import of_cells
 from leanet.storage.files import read_json, write_json
 from leanet.storage.run_files import ABLATION, RESULT
 
 Finish = Any  # see conftest.py
 ALL = (1, 2, 3, 4, 5)
+CAAN = "ResNet18 + MobileNet-small CAAN"
 POTATO = ("dataset.name=potato",)  # no more than its name is read
 
 
@@ -29,8 +31,21 @@ def folds(value: float, count: int = 5) -> dict[int, float]:
 
 def filled(home: Path, number: int = 3) -> dict[str, dict[str, str]]:
     """The table's texts by row and column."""
-    text = comma_separated(layout.marked(layout.fill(paper_table(number), finished_cells(home)), ["f1"], "csv"))
+    text = comma_separated(PaperLayout(paper_table(number), results(home)).table(["f1"], MARKS["csv"]))
     return {row[""]: row for row in csv.DictReader(io.StringIO(text))}
+
+
+def text_of(home: Path, figure: str, label: str = "ResNet18", pool: bool = False) -> str:
+    """A figure in the place of a row and of potato."""
+    folds = pooled(results(home)) if pool else results(home)
+    header, rows = PaperLayout(paper_table(3), folds).table([figure], MARKS["csv"])
+    return next(row for row in rows if row[0] == label)[header.index(f"potato {figure}")]
+
+
+def details_of(home: Path) -> list[tuple[str, str]]:
+    """The rows and what tells those of one name apart."""
+    cells = with_details(cells_of(results(home)))
+    return list(dict.fromkeys(zip(cells["row"], cells["details"], strict=True)))
 
 
 def test_the_best_point_stands_for_a_row(finish: Finish, tmp_path: Path) -> None:
@@ -49,10 +64,10 @@ def test_beside_the_best_point_stands_the_one_that_other_folds_choose(finish: Fi
     """Two points, each lucky in one fold: the mean at the better one flatters."""
     finish({1: 0.5, 2: 0.5, 3: 0.5, 4: 0.5, 5: 1.0}, *POTATO, "caan=direct", "point=1")
     finish({1: 0.9, 2: 0.5, 3: 0.5, 4: 0.5, 5: 0.5}, *POTATO, "caan=direct", "point=2")
-    table = layout.fill(paper_table(3), finished_cells(tmp_path))
-    entry = table.entries["potato", "resnet18+direct"]
-    assert entry.text("f1").startswith("0.600 ± 0.224 (1)")
-    assert entry.text("left_out") == "0.500 ± 0.000"  # fold 5 is given point 2, fold 1 point 1
+    assert text_of(tmp_path, "f1", "ResNet18 + Direct Attention").startswith("0.600 ± 0.224 (1)")
+    assert (
+        text_of(tmp_path, "left_out", "ResNet18 + Direct Attention") == "0.500 ± 0.000"
+    )  # fold 5 is given point 2, fold 1 point 1
 
 
 def test_what_is_missing_is_said(finish: Finish, tmp_path: Path) -> None:
@@ -68,30 +83,24 @@ def test_a_fold_s_point_can_be_chosen_on_validation_images(finish: Finish, tmp_p
     """What the fold's own test says of the points has no say: it says the opposite."""
     finish({1: 0.9, 2: 0.5}, *POTATO, "caan=mobilenet", "point=1", validated={1: 0.1, 2: 0.8})
     finish({1: 0.6, 2: 0.8}, *POTATO, "caan=mobilenet", "point=2", validated={1: 0.2, 2: 0.7})
-    (entry,) = layout.fill(paper_table(3), finished_cells(tmp_path)).entries.values()
-    assert entry.text("nested") == "0.550 ± 0.071 (2,1)"
+    assert text_of(tmp_path, "nested", CAAN) == "0.550 ± 0.071 (2,1)"
     finish({1: 0.9, 2: 0.9}, *POTATO, "caan=mobilenet", "point=3")
-    (entry,) = layout.fill(paper_table(3), finished_cells(tmp_path)).entries.values()
-    assert entry.text("nested") == "–"  # not a choice among the points that happen to have such images
+    assert text_of(tmp_path, "nested", CAAN) == "–"  # not a choice among the points that happen to have such images
 
 
 def test_f1_above_a_chosen_threshold_is_of_all_folds_or_of_none(finish: Finish, tmp_path: Path) -> None:
     finish({1: 0.5, 2: 0.7}, *POTATO, "caan=none", thresholded={1: 0.6, 2: 0.9})
-    (entry,) = layout.fill(paper_table(3), finished_cells(tmp_path)).entries.values()
-    assert entry.text("thresholded") == "0.750 ± 0.212"
+    assert text_of(tmp_path, "thresholded") == "0.750 ± 0.212"
     finish({3: 0.7}, *POTATO, "caan=none")
-    (entry,) = layout.fill(paper_table(3), finished_cells(tmp_path)).entries.values()
-    assert entry.text("thresholded") == "–"
+    assert text_of(tmp_path, "thresholded") == "–"
 
 
 def test_f1_above_the_share_of_positives_in_training(finish: Finish, tmp_path: Path) -> None:
     """0.25 of 80: a positive at 0.3 is found, which 0.5 misses, and no normal but the one at 0.7 is called one."""
     finish(folds(0.5), *POTATO, "caan=none")
-    (entry,) = layout.fill(paper_table(3), finished_cells(tmp_path)).entries.values()
     finish(folds(0.5), *POTATO, "caan=none", "trainer.balance=weights")
-    entries = layout.fill(paper_table(3), finished_cells(tmp_path)).entries
-    assert entries["potato", "resnet18-balanced"].text("at_prior") == "–"  # whose 0.5 is that already
-    assert entry.text("at_prior") == f"{f1_score([1] * 5 + [0] * 15, [1] * 6 + [0] * 14):.3f} ± 0.000"
+    assert text_of(tmp_path, "at_prior", "ResNet18, balanced loss") == "–"  # whose 0.5 is that already
+    assert text_of(tmp_path, "at_prior") == f"{f1_score([1] * 5 + [0] * 15, [1] * 6 + [0] * 14):.3f} ± 0.000"
 
 
 def test_a_row_with_a_balanced_loss_follows_the_paper_s(finish: Finish, tmp_path: Path) -> None:
@@ -115,10 +124,10 @@ def test_columns_of_the_datasets_that_are_wanted(finish: Finish, tmp_path: Path)
     """Of one that is two sets of images, both; beside them the paper's F1, under its name."""
     finish(folds(0.5), *POTATO, "+dataset.root=a", "caan=none", fingerprint="a1")
     finish(folds(0.6), *POTATO, "+dataset.root=b", "caan=none", fingerprint="b2")
-    cells = finished_cells(tmp_path)
     for wanted in (["potato"], ["potato (root=a)", "potato (root=b)"]):
-        table = layout.fill(paper_table(3), cells, datasets=wanted)
-        header, rows = layout.marked(table, ["f1", "auroc"], "csv")
+        header, rows = PaperLayout(paper_table(3), results(tmp_path), datasets=wanted).table(
+            ["f1", "auroc"], MARKS["csv"]
+        )
         of_each = ["potato (root={}) f1", "potato (root={}) auroc", "potato (root={}) paper's F1"]
         assert header[3:] == [word.format(root) for root in "ab" for word in of_each]
         first = dict(zip(header, rows[0], strict=True))
@@ -131,33 +140,32 @@ def test_repeats_are_pooled_when_asked_for(finish: Finish, tmp_path: Path) -> No
     finish(folds(0.6), *POTATO, "caan=none")
     finish(folds(0.7), *POTATO, "caan=none", "split_seed=1")
     finish(folds(0.8), *POTATO, "caan=none", "split_seed=1", "seed=1")  # the same test images: averaged fold by fold
-    (cell,) = pooled(finished_cells(tmp_path))
-    assert (cell.done, cell.folds, cell.shared["split_seed"], cell.shared["seed"]) == (10, 10, "0+1", "0+1")
-    (entry,) = layout.fill(paper_table(3), [cell]).entries.values()
-    assert entry.text("f1") == "0.675 ± 0.016"
-    assert entry.text("between") == "0.106"
+    (cell,) = cells_of(pooled(results(tmp_path))).itertuples()
+    assert (cell.done, cell.expected, cell.split_seed, cell.seed) == (10, 10, "0+1", "0+1")
+    assert text_of(tmp_path, "f1", pool=True) == "0.675 ± 0.016"
+    assert text_of(tmp_path, "between", pool=True) == "0.106"
     finish(folds(0.6), *POTATO, "caan=none", "trainer.max_epochs=7")
-    assert len(pooled(finished_cells(tmp_path))) == 2
+    assert len(cells_of(pooled(results(tmp_path)))) == 2
 
 
 def test_a_colorizer_s_seed_that_follows_the_other_does_not_keep_repeats_apart(finish: Finish, tmp_path: Path) -> None:
     for seed in range(2):
         finish(folds(0.6 + seed / 10), *POTATO, "caan=mobilenet", f"seed={seed}", f"colorizer.seed={seed}")
-    (cell,) = pooled(finished_cells(tmp_path))
-    assert cell.shared["seed"] == "0+1"
+    (cell,) = cells_of(pooled(results(tmp_path))).itertuples()
+    assert cell.seed == "0+1"
     finish(folds(0.6), *POTATO, "caan=mobilenet", "seed=2", "colorizer.seed=7")
-    assert len(pooled(finished_cells(tmp_path))) == 2
+    assert len(cells_of(pooled(results(tmp_path)))) == 2
 
 
 def test_best_and_second_best_are_marked_if_they_are_whole(finish: Finish, tmp_path: Path) -> None:
     for adn, f1 in (("resnet18", 0.6), ("resnet50", 0.7), ("vgg16", 0.5)):
         finish(folds(f1), *POTATO, "caan=none", f"adn={adn}")
     finish(folds(0.9, count=4), *POTATO, "caan=none", "adn=vgg19")
-    table = layout.fill(paper_table(3), finished_cells(tmp_path))
-    text = markdown(layout.marked(table, ["f1"], "md"))
+    layout = PaperLayout(paper_table(3), results(tmp_path))
+    text = markdown(layout.table(["f1"], MARKS["md"]))
     assert "**0.700 ± 0.016**" in text and "*0.600 ± 0.016*" in text
     assert text.count("*0.") == 2
-    tex = latex(layout.marked(table, ["f1", "auroc"], "tex"))
+    tex = latex(layout.table(["f1", "auroc"], MARKS["tex"]))
     assert r"\textbf{0.700 $\pm$ 0.016}" in tex and r"\underline{0.600 $\pm$ 0.016}" in tex
     assert tex.count(r"\\") == 1 + 16
 
@@ -170,7 +178,7 @@ def test_figures_that_only_some_runs_have(finish: Finish, tmp_path: Path) -> Non
     for fold, value in {1: 0.02, 2: 0.04}.items():
         file = replace(run, fold=fold).folder / RESULT
         write_json(file, {**read_json(file), "attention_sd": value})
-    text = of_cells(finished_cells(tmp_path), Wanted("cells", ["attention_sd"]))["csv"]
+    text = of_cells(results(tmp_path), ["attention_sd"])["csv"]
     texts = {row["model"]: row["attention_sd"] for row in csv.DictReader(io.StringIO(text))}
     assert texts == {"resnet18": "–", "resnet18+direct@4": "–", "resnet18+mobilenet@4": "0.030 ± 0.014"}
 
@@ -179,8 +187,7 @@ def test_several_points_are_a_row_of_their_own(finish: Finish, tmp_path: Path) -
     """Not one of the points that the paper chooses from, though its `point` is one of them."""
     finish(folds(0.6), *POTATO, "caan=mobilenet", "point=4")
     finish(folds(0.9), *POTATO, "caan=mobilenet", "point=4", "attention.points=[2,3]", "attention=centred")
-    cells = finished_cells(tmp_path)
-    assert {cell.row: cell.point for cell in cells} == {
+    assert {fold.row: fold.point for fold in results(tmp_path).itertuples()} == {
         "resnet18+mobilenet": 4,
         "resnet18+mobilenet@2+3-centred": None,
     }
@@ -190,17 +197,15 @@ def test_several_points_are_a_row_of_their_own(finish: Finish, tmp_path: Path) -
 def test_both_heads_and_what_is_lost_without_the_attention(finish: Finish, tmp_path: Path) -> None:
     """Figures that lie deeper in result.json, and in ablation.json beside it; old results lack them."""
     run = finish({1: 0.6, 2: 0.8}, *POTATO, "caan=mobilenet")
-    [cell] = finished_cells(tmp_path)
     names = ("caan", "combined", "weighted", "caan_auroc", "combined_auroc", "constant", "shuffled_auroc")
-    assert [layout.Entry(cell, [cell]).text(name) for name in names] == ["–"] * len(names)
+    assert [text_of(tmp_path, name, CAAN) for name in names] == ["–"] * len(names)
     file = run.folder / RESULT
     heads = {"caan": (0.1, 0.2), "combined": (0.3, 0.4), "weighted": (0.5, 0.6)}
     told = {head: {"f1": f1, "auroc": auroc} for head, (f1, auroc) in heads.items()}
     write_json(file, {**read_json(file), **told})
     drops = {"constant": {"drops": {"f1": -0.01}}, "shuffled": {"drops": {"auroc": 0.02}}}
     write_json(run.folder / ABLATION, drops)
-    [cell] = finished_cells(tmp_path)
-    found = [layout.Entry(cell, [cell]).text(name) for name in names]
+    found = [text_of(tmp_path, name, CAAN) for name in names]
     assert found == ["0.100", "0.300", "0.500", "0.200", "0.400", "-0.010", "0.020"]
 
 
@@ -208,16 +213,16 @@ def test_both_heads_and_what_is_lost_without_the_attention(finish: Finish, tmp_p
 def test_runs_that_were_trained_otherwise_are_another_table(finish: Finish, tmp_path: Path, word: str) -> None:
     finish(folds(0.6), *POTATO, "caan=none")
     finish(folds(0.7), *POTATO, "caan=none", word)
-    assert [len(members) for _, members in tables_of(finished_cells(tmp_path))] == [1, 1]
+    assert [len(cells_of(members)) for _, members in tables_of(results(tmp_path))] == [1, 1]
 
 
 @pytest.mark.parametrize("words", [("adn.lr=2e-3",), ("adn.extra_conv=true",)])
 def test_networks_set_otherwise_are_another_row(finish: Finish, tmp_path: Path, words: tuple[str, ...]) -> None:
     finish(folds(0.6), *POTATO, "caan=none")
     finish(folds(0.7), *POTATO, "caan=none", *words)
-    rows = rows_of(finished_cells(tmp_path))
+    rows = details_of(tmp_path)
     name = "adn.lr" if "lr" in words[0] else "adn.network.extra_conv"
-    assert len(rows) == 2 and all(row.startswith(f"resnet18 ({name}=") for row in rows)
+    assert len(rows) == 2 and all(row == "resnet18" and told.startswith(f" ({name}=") for row, told in rows)
     labels = [label for label, row in filled(tmp_path).items() if row["potato f1"] != "–"]
     assert len(labels) == 2 and all(label.startswith(f"ResNet18 ({name}=") for label in labels)
 
@@ -227,8 +232,7 @@ def test_a_colorizer_matters_only_where_there_are_maps(finish: Finish, tmp_path:
     finish({2: 0.6}, *POTATO, "caan=none", "colorizer.max_epochs=9")
     finish({1: 0.6}, *POTATO, "caan=direct")
     finish({1: 0.6}, *POTATO, "caan=direct", "colorizer.max_epochs=9")
-    assert [row.partition(" ")[0] for row in rows_of(finished_cells(tmp_path))].count("resnet18") == 1
-    assert [row.partition(" ")[0] for row in rows_of(finished_cells(tmp_path))].count("resnet18+direct") == 2
+    assert [row for row, _ in details_of(tmp_path)] == ["resnet18", "resnet18+direct", "resnet18+direct"]
 
 
 def test_the_same_images_under_two_names_are_two_cells(finish: Finish, tmp_path: Path) -> None:
@@ -237,4 +241,7 @@ def test_the_same_images_under_two_names_are_two_cells(finish: Finish, tmp_path:
     result = read_json(first.folder / RESULT)
     for file in tmp_path.glob(f"detectors/wood-*/{RESULT}"):
         write_json(file, {**read_json(file), "cell": result["cell"]})
-    assert [(cell.dataset, cell.done) for cell in finished_cells(tmp_path)] == [("potato", 1), ("wood", 1)]
+    assert [(cell.dataset, cell.done) for cell in cells_of(results(tmp_path)).itertuples()] == [
+        ("potato", 1),
+        ("wood", 1),
+    ]

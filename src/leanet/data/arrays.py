@@ -1,0 +1,96 @@
+"""Images that a Python program gives, as arrays or as files, each with its label."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from os import PathLike, fspath
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from leanet.data.decode import digest, hashes_of, read_images, resized, to_rgb
+from leanet.data.images import Decoded, ImageSet, Index, load_cached
+from leanet.errors import LeanetError
+
+Picture = str | PathLike[str] | NDArray[np.uint8] | Image.Image
+
+
+@dataclass(frozen=True)
+class ImageArrays:
+    """Images in memory or in files, a Dataset.
+
+    Args:
+        name: of the dataset.
+        image_size: S, to which images are resized.
+        images: N images, each a file, a PIL image or an sRGB array (H, W, 3) uint8.
+        labels: (N,), 0 normal and 1 anomalous.
+    """
+
+    name: str
+    image_size: int
+    images: Sequence[Picture] = field(default=(), repr=False)
+    labels: ArrayLike = field(default=(), repr=False)
+
+    def index(self) -> Index:
+        """The images by the hashes of their contents.
+
+        Raises:
+            LeanetError: no images, another number of labels than images, labels other than 0 and 1, or a file that
+                cannot be read.
+        """
+        labels = np.asarray(self.labels)
+        if len(self.images) == 0:
+            raise LeanetError(f"{self.name}: its images came from a Python program and are not kept; give them again")
+        if labels.shape != (len(self.images),):
+            raise LeanetError(f"{len(self.images)} images need as many labels, and not an array {labels.shape}")
+        if not np.isin(labels, (0, 1)).all():
+            raise LeanetError("labels must be 0 (normal) or 1 (anomalous)")
+        return Index.of(list(zip(self._names(), labels.astype(int).tolist(), self._hashes(), strict=True)))
+
+    def load(self, cache: Path) -> ImageSet:
+        """The images at (image_size, image_size), decoded once and then kept in the folder `cache`."""
+        index = self.index()
+        place_of = {name: place for place, name in enumerate(self._names())}
+        ordered = [self.images[place_of[name]] for name in index.names]
+        kept = cache / f"{self.name}-{self.image_size}-{index.fingerprint[:12]}.npy"
+        return load_cached(kept, index, self.image_size, lambda out: _read(ordered, out, f"decode {self.name}"))
+
+    def _names(self) -> list[str]:
+        """Unique ones: of files their paths, of arrays their numbers."""
+        if _are_files(self.images):
+            return [str(path) for path in self.images]
+        digits = len(str(len(self.images)))
+        return [f"image{number:0{digits}}" for number in range(len(self.images))]
+
+    def _hashes(self) -> Sequence[str]:
+        if _are_files(self.images):
+            return hashes_of([Path(fspath(path)) for path in self.images], f"index {self.name}")  # type: ignore[arg-type]
+        return [digest(as_image(image)) for image in self.images]  # type: ignore[arg-type]  # which says what is wrong
+
+
+def as_image(picture: NDArray[np.uint8] | Image.Image) -> Image.Image:
+    """An RGB image of a PIL image, treated as a file of it would be, or of an sRGB array.
+
+    Raises:
+        ValueError: an array that is not (H, W, 3) uint8.
+    """
+    if isinstance(picture, Image.Image):
+        return to_rgb(picture.copy())
+    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.shape[2:] != (3,):
+        kind = f"{picture.shape} {picture.dtype}" if isinstance(picture, np.ndarray) else type(picture).__name__
+        raise ValueError(f"images are files, PIL images or arrays (H, W, 3) uint8, not {kind}")
+    return Image.fromarray(picture)
+
+
+def _are_files(images: Sequence[Picture]) -> bool:
+    return all(isinstance(image, str | PathLike) for image in images)
+
+
+def _read(pictures: Sequence[Picture], out: NDArray[np.uint8], label: str) -> Decoded:
+    if _are_files(pictures):
+        return read_images([Path(fspath(path)) for path in pictures], out, label)  # type: ignore[arg-type]
+    images = [as_image(picture) for picture in pictures]  # type: ignore[arg-type]
+    for place, image in enumerate(images):
+        out[place] = resized(image, out.shape[-1])
+    return Decoded(tuple(map(digest, images)), np.array([image.size for image in images], dtype=np.int64))

@@ -1,0 +1,136 @@
+"""leanet from Python: the commands leanet.train and leanet.fit as functions of images and labels."""
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+from leanet.config.command_line import composed
+from leanet.config.effective import settings_of
+from leanet.data.arrays import ImageArrays, Picture
+from leanet.errors import LeanetError
+from leanet.experiment.cross_validation import cross_validate
+from leanet.model.fit_model import fit_model
+from leanet.model.load import Model, load
+from leanet.report.results import as_table
+from leanet.runs.cell import Cell, Cells
+
+if TYPE_CHECKING:
+    import pandas
+
+Folder = str | PathLike[str]
+
+
+def crossvalidate(
+    images: Folder | Sequence[Picture],
+    labels: ArrayLike | None = None,
+    *,
+    name: str = "images",
+    image_size: int = 256,
+    runs: Folder | None = None,
+    adn: str = "frozen",
+    **overrides: Any,
+) -> "pandas.DataFrame":
+    """Cross-validate a detector, as the command leanet.train does. Folds that are finished are only read.
+
+    >>> import leanet
+    >>> from leanet.data.synthetic import SyntheticLeaves
+    >>> leaves = SyntheticLeaves(image_size=64, negatives=20, positives=10).load(Path())
+    >>> images = list(leaves.images.transpose(0, 2, 3, 1))          # (H, W, 3) uint8 each
+    >>> folds = leanet.crossvalidate(images, leaves.labels, image_size=64, adn="lab_statistics", folds=2)
+    fold 1/2  lab_statistics  F1 0.571  AUROC 0.660
+    fold 2/2  lab_statistics  F1 0.600  AUROC 0.660
+    >>> list(folds[["model", "fold"]].itertuples(index=False, name=None))
+    [('lab_statistics', 1), ('lab_statistics', 2)]
+
+    Args:
+        images: N images, each a file, a PIL image or an sRGB array (H, W, 3) uint8; or the folder that holds
+            `Negative` and `Positive`, or MVTec AD's layout.
+        labels: (N,), 0 normal and 1 anomalous; None for a folder.
+        name: of the dataset, in names of runs and in reports; not for a folder, which has its own.
+        image_size: S, to which images are resized.
+        runs: the folder for all output; None: `LEANET_RUNS`, or `runs` where that is not set.
+        adn: the classifier, such as `frozen`, `resnet18` or `vgg16`.
+        overrides: any other setting of leanet.train, as `caan="mobilenet"` or `point=4`. Two underscores stand for a
+            dot: `trainer__max_epochs=20`.
+
+    Returns:
+        a table with a row for each fold, as `leanet.results` has it: f1, auroc, ap, floor, seconds and the settings.
+
+    Raises:
+        LeanetError: images, labels or settings that do not fit.
+    """
+    cell = _cell(images, labels, name, image_size, runs, {"adn": adn, **overrides})
+    cross_validate(cell)
+    return as_table((run.folder, run.result) for run in cell.runs if run.result)
+
+
+def fit(
+    images: Folder | Sequence[Picture],
+    labels: ArrayLike | None = None,
+    *,
+    name: str = "images",
+    image_size: int = 256,
+    runs: Folder | None = None,
+    adn: str = "frozen",
+    **overrides: Any,
+) -> Model:
+    """Train a detector on all images, for use, as the command leanet.fit does. A finished model is only read.
+
+    The model's card, in its folder, has the scores of `crossvalidate` with the same arguments if that was called first.
+
+    >>> import leanet
+    >>> from leanet.data.synthetic import SyntheticLeaves
+    >>> leaves = SyntheticLeaves(image_size=64, negatives=20, positives=10).load(Path())
+    >>> images = list(leaves.images.transpose(0, 2, 3, 1))
+    >>> model = leanet.fit(images, leaves.labels, image_size=64, adn="lab_statistics")
+    >>> model.predict(images[:3]).probabilities.shape
+    (3,)
+
+    Args:
+        images: as for `crossvalidate`, like all other arguments.
+
+    Returns:
+        the model, as `leanet.load` gives it.
+
+    Raises:
+        LeanetError: images, labels or settings that do not fit.
+    """
+    cell = _cell(images, labels, name, image_size, runs, {"adn": adn, **overrides})
+    if cell.settings.fold is not None:
+        raise LeanetError(f"fold={cell.settings.fold}: a model is trained on all images; leave it out")
+    return load(fit_model(cell).folder)
+
+
+def _cell(
+    images: Folder | Sequence[Picture],
+    labels: ArrayLike | None,
+    name: str,
+    image_size: int,
+    runs: Folder | None,
+    overrides: dict[str, Any],
+) -> Cell:
+    is_folder = isinstance(images, str | PathLike)
+    if is_folder != (labels is None):
+        raise LeanetError("give images with their labels, or a folder of images without labels")
+    given: dict[str, Any] = {"dataset": "folder", "dataset.image_size": image_size}
+    given |= {"dataset.root": Path(images)} if is_folder else {"dataset.name": name}  # type: ignore[arg-type]
+    given |= {"paths.runs": Path(runs)} if runs is not None else {}
+    given |= {key.replace("__", "."): value for key, value in overrides.items()}
+    config = composed("train", [f"{key}={_typed(value)}" for key, value in given.items()])
+    if is_folder:
+        return Cells().of(settings_of(config))
+    config["dataset"] = {"_target_": f"{ImageArrays.__module__}.ImageArrays", "name": name, "image_size": image_size}
+    settings = settings_of(config)
+    return Cells().of(settings, ImageArrays(name, image_size, images, labels))  # type: ignore[arg-type]
+
+
+def _typed(value: Any) -> str:
+    """A Python value as it is typed on the command line."""
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_typed, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)

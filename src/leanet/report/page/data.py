@@ -1,0 +1,221 @@
+"""What the page knows of the finished folds, as plain data for its script."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from leanet.config.differences import Facts, differences
+from leanet.data.images import THRESHOLD
+from leanet.errors import LeanetError
+from leanet.report.cells import (
+    SEEDS,
+    Cell,
+    Record,
+    best_points,
+    by_split,
+    cells_of,
+    fold_names,
+    own_of,
+    records_of,
+    said,
+    scores,
+    shared_of,
+    tables_of,
+    with_details,
+)
+from leanet.report.csv_files import read_curves
+from leanet.report.figures.series import Numbers, by_name
+from leanet.report.figures.style import style_of
+from leanet.report.lifts import Lift, lifts
+from leanet.report.predictions import NO_PREDICTIONS, Predictions
+from leanet.report.results import leave_out
+from leanet.report.statistics import repeated
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+MOST_IMAGES = 3000  # of a dataset; of more, those with the largest mistakes are shown
+
+Data = dict[str, Any]
+ImageKey = tuple[str, str]  # SHA-256 and name of a file
+_FIGURES = ("f1", "auroc", "ap")
+_COUNTS = ("train_negative", "train_positive", "test_negative", "test_positive")
+_OF_RUNS = ("folder", "fold", *SEEDS, *_FIGURES, *_COUNTS, "validated", "seconds")
+
+
+@dataclass
+class Numbered:
+    """Different values in the order of their first appearance."""
+
+    values: list[Any] = field(default_factory=list)
+    _places: dict[str, int] = field(default_factory=dict)
+
+    def place(self, value: Any) -> int:
+        """The index of a value, which is added if it is new."""
+        key = json.dumps(value, sort_keys=True, default=str)
+        if key not in self._places:
+            self._places[key] = len(self.values)
+            self.values.append(value)
+        return self._places[key]
+
+
+@dataclass(frozen=True)
+class PageData:
+    """Everything that the page's script is given.
+
+    data: `cells`, and what they point into: `groups` (what they were trained with, in words), `configs`, `versions`,
+        `images`, and `sprites`, which are still to be drawn.
+    folders: of each of data["cells"], the folders of its runs.
+    rows: of each of data["images"], the places of its images in its sprites.
+    """
+
+    data: Data
+    folders: list[list[str]]
+    rows: list[dict[ImageKey, int]]
+
+
+def page_data(folds: DataFrame) -> PageData:
+    """All but the pictures."""
+    groups = tables_of(folds)
+    differing = differences([shared for shared, _ in groups])
+    configs, versions, sets = Numbered(), Numbered(), Numbered()  # what many cells share is in the page once
+    told: list[Data] = []
+    folders: list[list[str]] = []
+    for number, (_, members) in enumerate(groups):
+        cells, lift_of = with_details(cells_of(members)), lifts(members)
+        made = [name for name in members.columns if name.startswith("versions.")]
+        records = records_of(members, [*_OF_RUNS, *made])
+        best = set(best_points(cells, "dataset", "row", "details")["key"])
+        spreads = {name: scores(members, name) for name in (*_FIGURES, "floor", "seconds")}
+        for cell, config in zip(cells.itertuples(), _configs(cells), strict=True):
+            runs = records[cell.key]
+            values = {name: by_split(by_cell[cell.key]) for name, by_cell in spreads.items()}
+            facts = _cell(cell, runs, values, lift_of.get(cell.key)) | {"group": number, "best": cell.key in best}
+            facts |= {"config": configs.place(config), "versions": versions.place(_versions(runs[-1]))}
+            told.append(facts | {"images": sets.place([cell.dataset, cell.image_size])})
+            folders.append([run["folder"] for run in runs])
+    read = [_predictions(facts, of_cell) for facts, of_cell in zip(told, folders, strict=True)]
+    images = [_images_of(place, told, read) for place in range(len(sets.values))]
+    data = {
+        "cells": told,
+        "groups": [said({name: shared[name] for name in differing}) for shared, _ in groups],
+        "configs": configs.values,
+        "versions": versions.values,
+        "images": [shown for shown, _ in images],
+        "sprites": [],
+    }
+    return PageData(data, folders, [rows for _, rows in images])
+
+
+def _cell(cell: Cell, runs: Sequence[Record], values: Mapping[str, list[list[float]]], lift: Lift | None) -> Data:
+    spreads = {name: repeated(values[name]) for name in _FIGURES}
+    means = {name: fmean(value for split in values[name] for value in split) for name in ("floor", "seconds")}
+    return {
+        "id": cell.cell,
+        "dataset": cell.dataset,
+        "model": cell.model,
+        "point": cell.point,
+        "color": style_of(cell.adn, cell.variant).color,
+        "done": cell.done,
+        "folds": cell.expected,
+        **{name: (_shown(spread.mean), _shown(spread.sd)) for name, spread in spreads.items()},
+        "floor": _shown(means["floor"]),
+        "collapsed": cell.collapsed,
+        "seconds": means["seconds"],
+        "parameters": int(cell.parameters) if cell.parameters > 0 else None,
+        "lift": lift and {**{n: _shown(getattr(lift.comparison, n)) for n in ("mean", "low", "high")}, "p": lift.p},
+        "runs": [_run(name, run) for name, run in zip(fold_names(runs), runs, strict=True)],
+        "curves": _curves([run["folder"] for run in runs]),
+        "maps": None,
+        "attention": None,
+        "evidence": None,
+        "missing": None,
+    }
+
+
+def _shown(value: float | None) -> float | None:
+    """Rounded once to the three digits that tables show; the page's script writes them as they are."""
+    return None if value is None or value != value else round(value, 3)
+
+
+def _run(name: str, run: Record) -> Data:
+    figures = {figure: _shown(run[figure]) for figure in _FIGURES}
+    counts = {part: [run[f"{part}_negative"], run[f"{part}_positive"]] for part in ("train", "test")}
+    return {"name": name, **figures, **counts, "validation": _shown(run["validated"]), "seconds": run["seconds"]}
+
+
+def _configs(cells: DataFrame) -> list[Facts]:
+    """The settings behind each cell: which images, those that all of its table share, and those of its networks."""
+    images = cells[["dataset_name", "root", "fingerprint"]].itertuples(index=False)
+    return [
+        {"dataset": name, "root": root, "fingerprint": fingerprint or "unknown"} | shared | own
+        for (name, root, fingerprint), shared, own in zip(images, shared_of(cells), own_of(cells), strict=True)
+    ]
+
+
+def _versions(run: Record) -> Facts:
+    found = {name.removeprefix("versions."): version for name, version in run.items() if name.startswith("versions.")}
+    return {name: version for name, version in found.items() if isinstance(version, str)}  # older runs lack some
+
+
+def _curves(folders: Sequence[str]) -> dict[str, list[float]]:
+    """Losses by epoch, the means over the folds that ran as long as the longest."""
+    columns: dict[str, list[Numbers]] = {}
+    for folder in folders:
+        try:
+            curves = by_name(read_curves(Path(folder)))
+        except LeanetError as error:
+            leave_out(error)
+            continue
+        for name, values in curves.items():
+            if name.endswith("loss"):
+                columns.setdefault(name, []).append(values)
+    found = {}
+    for name, several in columns.items():
+        longest = max(map(len, several))
+        whole = [values for values in several if len(values) == longest]
+        found[name] = [float(f"{fmean(of_epoch):.4g}") for of_epoch in zip(*whole, strict=True)]
+    return found
+
+
+def _predictions(told: Data, folders: Sequence[str]) -> list[Predictions]:
+    """Of each run of a cell; what is gone or damaged is said in its `missing`."""
+    found = []
+    for folder in folders:
+        try:
+            found.append(Predictions.of(folder))
+        except LeanetError as error:
+            told["missing"] = f"Without pictures: {error}"
+            found.append(NO_PREDICTIONS)
+    return found
+
+
+def _images_of(
+    place: int, told: Sequence[Data], read: Sequence[Sequence[Predictions]]
+) -> tuple[Data, dict[ImageKey, int]]:
+    """The images of one set, and their rows in its sprites; each run on them is told its rows and probabilities."""
+    pairs = [
+        (run, [*zip(one.keys, one.labels.tolist(), one.probabilities.tolist(), strict=True)])
+        for facts, several in zip(told, read, strict=True)
+        if facts["images"] == place
+        for run, one in zip(facts["runs"], several, strict=True)
+    ]
+    labels, mistakes = dict[ImageKey, int](), dict[ImageKey, float]()
+    for _, predictions in pairs:
+        for key, label, chance in predictions:
+            labels.setdefault(key, label)
+            mistakes[key] = max(mistakes.get(key, 0.0), abs(label - chance))
+    most = sorted(mistakes, key=lambda key: -mistakes[key])[:MOST_IMAGES]
+    rows = {key: row for row, key in enumerate(sorted(most, key=lambda key: key[::-1]))}
+    for run, predictions in pairs:
+        shown = [(rows[key], label, chance) for key, label, chance in predictions if key in rows]
+        run["rows"] = [row for row, _, _ in shown]
+        run["chances"] = [round(1000 * chance) for _, _, chance in shown]
+        run["wrong"] = "".join("1" if (chance > THRESHOLD) != bool(label) else "0" for _, label, chance in shown)
+    names, text = [name for _, name in rows], "".join(str(labels[key]) for key in rows)
+    return {"names": names, "labels": text, "sprite": None, "all": len(labels)}, rows

@@ -1,0 +1,96 @@
+"""The functions do what the commands do: the same runs, the same models, the same numbers."""
+
+import doctest
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import leanet
+from leanet.config.command_line import composed
+from leanet.data.synthetic import SyntheticLeaves
+from leanet.errors import LeanetError
+from leanet.model import python_api
+from leanet.model.load import load
+from leanet.model.python_api import crossvalidate, fit
+from leanet.report.results import results
+from leanet.train import train
+
+SMALL = {"image_size": 32, "folds": 2}
+
+
+@pytest.fixture(scope="module")
+def leaves() -> tuple[list[np.ndarray], np.ndarray]:
+    """Images (H, W, 3) uint8 and labels."""
+    made = SyntheticLeaves(image_size=32, negatives=12, positives=8, difficulty=0.0).load(Path())
+    return list(made.images.transpose(0, 2, 3, 1)), made.labels
+
+
+@pytest.fixture(scope="module")
+def photos(leaves: tuple[list[np.ndarray], np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The same as files, in the folder `photos` with a folder for each class."""
+    home = tmp_path_factory.mktemp("api") / "photos"
+    files = []
+    for number, (pixels, label) in enumerate(zip(*leaves, strict=True)):
+        files.append(home / ("Positive" if label else "Negative") / f"{number}.png")
+        files[-1].parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(files[-1])
+    return files
+
+
+def test_files_with_labels_are_the_runs_of_the_command(
+    photos: list[Path], leaves: tuple[list[np.ndarray], np.ndarray], tmp_path: Path
+) -> None:
+    words = ["dataset=folder", f"dataset.root={photos[0].parents[1]}", "dataset.image_size=32", "folds=2"]
+    train(composed("train", [*words, "adn=lab_statistics", f"paths.runs={tmp_path}"]))
+    before = results(tmp_path)
+    given = {"adn": "lab_statistics", "runs": tmp_path, **SMALL}
+    found = crossvalidate(photos, leaves[1], name="photos", **given)
+    pd.testing.assert_frame_equal(found, before)  # only read, from the same runs
+    pd.testing.assert_frame_equal(crossvalidate(photos[0].parents[1], **given), before)
+
+
+def test_arrays(leaves: tuple[list[np.ndarray], np.ndarray], tmp_path: Path) -> None:
+    given = {"adn": "lab_statistics", "runs": tmp_path, "seed": 3, **SMALL}
+    folds = crossvalidate(*leaves, **given)
+    assert list(folds["fold"]) == [1, 2] and folds["f1"].between(0, 1).all()
+    model = fit(*leaves, **given)
+    answers = model.predict(leaves[0]).probabilities
+    assert np.array_equal(load("images-lab_statistics", tmp_path).predict(leaves[0]).probabilities, answers)
+    card = json.loads((model.found.members[0].folder / "card.json").read_text())
+    assert card["crossvalidation"]["f1"]["mean"] == pytest.approx(folds["f1"].mean())
+
+
+def test_settings_of_groups(leaves: tuple[list[np.ndarray], np.ndarray], tmp_path: Path) -> None:
+    given = {"adn": "cnn", "caan": "direct", "map": "folder", "map__root": "maps", "trainer__max_epochs": 1}
+    with pytest.raises(LeanetError, match=r"^map\.root=maps: no such folder"):
+        crossvalidate(*leaves, runs=tmp_path, **given, **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"adn": "resnet19"}, "^adn=resnet19: there is no such choice; choose from cnn, frozen"),
+        ({"trainr__max_epochs": 1}, r"^trainr\.max_epochs is no setting, did you mean trainer\.max_epochs"),
+        ({"labels": None}, "^give images with their labels, or a folder of images without labels"),
+        ({"fold": 1}, "^fold=1: a model is trained on all images"),
+        ({"map": "folder", "map__root": "x", "caan": "direct"}, r"^map\.root=x: no such folder"),
+    ],
+)
+def test_mistakes_are_one_line(
+    overrides: dict[str, object], message: str, leaves: tuple[list[np.ndarray], np.ndarray], tmp_path: Path
+) -> None:
+    given = {"images": leaves[0], "labels": leaves[1], "runs": tmp_path, **SMALL, **overrides}
+    with pytest.raises(LeanetError, match=message):
+        fit(**given)  # type: ignore[arg-type]
+
+
+def test_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LEANET_RUNS", raising=False)
+    monkeypatch.delitem(vars(leanet), "fit", raising=False)  # the command, if another test imported it
+    found = doctest.testmod(python_api)
+    assert found.attempted > 8 and found.failed == 0
