@@ -26,8 +26,8 @@ train = ~test
 
 
 def batches(rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The rows in random order, in batches."""
-    return rows[torch.randperm(len(rows))].split(BATCH)
+    """The rows in random order, in batches of about BATCH."""
+    return rows[torch.randperm(len(rows))].tensor_split(max(1, len(rows) // BATCH))
 
 
 # 1. The colorizer learns to recolour the normal training images from their lightness (§3-1).

@@ -1,6 +1,5 @@
 """The command on a small finished cell: what it writes, what it passes over, and what it refuses."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,12 @@ from leanet.report.results import results
 from leanet.storage.files import read_json, write_json
 from leanet.train import train
 
-os.environ["OMP_NUM_THREADS"] = "1"
 Configure = Callable[..., dict[str, Any]]
-SHORT = ("adn=cnn", "trainer.max_epochs=2", "colorizer.max_epochs=1", "fold=null")
+SHORT = ("adn=cnn", "colorizer=autoencoder", "trainer.max_epochs=2", "colorizer.max_epochs=1", "fold=null")
 
 
 @pytest.fixture(scope="module")
-def home(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(no_sheets: None, configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where two folds with attention and one without are done."""
     home = tmp_path_factory.mktemp("ablated")
     train(configure(home, *SHORT, "attention=standardized", "attention.gain=3", "attention.points=[1,2]"))

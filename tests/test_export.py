@@ -34,18 +34,21 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def home(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two folds of a cell of photographs, lying in `photos` beside the runs."""
+    """A fold of a cell of photographs, lying in `photos` beside the runs."""
     home = tmp_path_factory.mktemp("export")
     leaves = SyntheticLeaves(image_size=32, negatives=12, positives=6).load(home)
     for number, (pixels, label) in enumerate(zip(leaves.images, leaves.labels, strict=True)):
         file = home / "photos" / ("Positive" if label else "Negative") / f"{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.moveaxis(pixels, 0, -1)).save(file)
-    words = ["adn=cnn", "caan=direct", "trainer.max_epochs=1", "colorizer.max_epochs=1", "fold=null"]
-    config = configure(home / "runs", *words)
-    target = {"_target_": "leanet.data.folder.ImageFolder", "name": "photos", "root": str(home / "photos")}
-    train({**config, "dataset": {**target, "image_size": 32}})
+    train(config_of(configure, home, 1))
     return home
+
+
+def config_of(configure: Configure, home: Path, fold: int) -> dict[str, Any]:
+    words = ["adn=cnn", "caan=direct", "colorizer=autoencoder", "trainer.max_epochs=1", "colorizer.max_epochs=1"]
+    target = {"_target_": "leanet.data.folder.ImageFolder", "name": "photos", "root": str(home / "photos")}
+    return {**configure(home / "runs", *words, f"fold={fold}"), "dataset": {**target, "image_size": 32}}
 
 
 def exported(home: Path, **words: str) -> tuple[Path, str]:
@@ -116,7 +119,8 @@ print(json.dumps({"facts": json.loads(facts["leanet.json"]), **found}))
 
 
 @pytest.mark.slow
-def test_a_cell_as_a_torch_program_needs_nothing_but_torch(home: Path) -> None:
+def test_a_cell_as_a_torch_program_needs_nothing_but_torch(home: Path, configure: Configure) -> None:
+    train(config_of(configure, home, 2))
     folders = [fold(home, 1), fold(home, 2)]
     results = [read_json(folder / "result.json") for folder in folders]
     file, said = exported(home, run=results[0]["cell"], format="torch")
@@ -137,7 +141,7 @@ def test_a_cell_as_a_torch_program_needs_nothing_but_torch(home: Path) -> None:
 def test_a_file_that_says_something_else_is_not_written(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "TOLERANCE", -1.0)
     with pytest.raises(LeanetError, match=r"differ from PyTorch's by .* nothing was written"):
-        exported(home, run=str(fold(home, 2)), format="torch")
+        exported(home, run=str(fold(home, 1)), format="torch")
     assert not list((home / "runs").glob("exports/*"))
 
 
@@ -163,10 +167,9 @@ def test_without_its_images_it_is_checked_on_painted_leaves(home: Path, tmp_path
     ],
     ids=str,
 )
-def test_mistakes_are_told_in_one_line(words: list[str], told: str, home: Path) -> None:
+def test_mistakes_are_told_in_one_line(words: list[str], told: str, python: Any, home: Path) -> None:
     given = [word.format(fold=fold(home, 1)) for word in words]
-    command = [sys.executable, "-m", "leanet.export", f"paths.runs={home / 'runs'}", *given]
-    found = subprocess.run(command, capture_output=True, text=True)
+    found = python("-m", "leanet.export", f"paths.runs={home / 'runs'}", *given, cwd=home)
     assert found.returncode == 1 and found.stdout == ""
     assert re.fullmatch(f"leanet: {told}\n", found.stderr)
 

@@ -22,13 +22,18 @@ from leanet.model.pipeline import pipeline_of
 from leanet.report.results import results
 from leanet.train import train
 
-os.environ["OMP_NUM_THREADS"] = "1"
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["leanet.experiment.fold"])
 
 Config = dict[str, Any]
 Configure = Callable[..., Config]
-SHORT = ("fold=null", "trainer.max_epochs=2", "colorizer.max_epochs=2", "validation=0.25")
+SHORT = (
+    "fold=null",
+    "trainer.max_epochs=1",
+    "colorizer.max_epochs=1",
+    "colorizer=autoencoder",
+    "validation=0.25",
+    "adn=cnn",
+)
 
 
 def start(config: Config, job: Callable[[Config], object] = fit) -> Any:
@@ -71,12 +76,10 @@ def outcome(folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module")
-def home(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def home(made: Any) -> Path:
     """Where a model was fitted without disturbance."""
-    home = tmp_path_factory.mktemp("fitted")
-    finish(configure(home, *SHORT, "fold=null"))
-    return home
+    return made.runs
 
 
 MOMENTS = (
@@ -89,9 +92,9 @@ MOMENTS = (
 )
 
 
-@pytest.mark.slow  # tests/test_experiment.py does the same with a run
-def test_killed_at_every_stage_and_the_same_in_the_end(home: Path, configure: Configure, tmp_path: Path) -> None:
-    config = configure(tmp_path, *SHORT)
+@pytest.mark.slow  # tests/experiment/test_fold.py does the same with a run
+def test_killed_at_every_stage_and_the_same_in_the_end(home: Path, made_config: Any, tmp_path: Path) -> None:
+    config = made_config(tmp_path)
     killed = [kill_when(config, lambda: any(tmp_path.glob(pattern))) for pattern in MOMENTS]  # noqa: B023
     assert sum(killed) >= 4
     finish(config)
@@ -149,7 +152,7 @@ def test_without_cross_validation_the_card_says_so_until_there_is_one(configure:
 
 @pytest.mark.parametrize("words", [["map.cross_fit=2"], ["map=padim", "map.pretrained=false"]], ids=" ".join)
 def test_a_model_of_other_maps_can_be_moved(words: list[str], configure: Configure, tmp_path: Path) -> None:
-    config = configure(tmp_path / "runs", *SHORT, "adn=cnn", *words)
+    config = configure(tmp_path / "runs", *SHORT, *words)
     finish({**config, "crossvalidate": False})
     moved = model_in(tmp_path / "runs").rename(tmp_path / "moved")
     shutil.rmtree(tmp_path / "runs")

@@ -25,19 +25,16 @@ from leanet.fit import fit
 from leanet.predict import predict
 from leanet.storage.files import JOURNAL
 
-os.environ["OMP_NUM_THREADS"] = "1"
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["leanet.experiment.fold", "leanet.model.load"])
+MODEL = "folder-test_resnet+mobilenet-point4-autoencoder"
 
 Config = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def runs(configure: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(made: Any) -> Path:
     """With one cell of two folds and a model, all with validation images."""
-    home = tmp_path_factory.mktemp("runs")
-    fit(configure(home, "fold=null", "trainer.max_epochs=2", "colorizer.max_epochs=1", "validation=0.25"))
-    return home
+    return made.runs
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +61,7 @@ def configured(runs: Path, *words: str) -> Config:
 
 def asked(runs: Path, photos: Path, *words: str, **more: Any) -> Config:
     """The configuration for the fitted model."""
-    return {**configured(runs, *words), "run": "synthetic-resnet18+mobilenet-point4", "source": str(photos), **more}
+    return {**configured(runs, *words), "run": MODEL, "source": str(photos), **more}
 
 
 def rows_of(file: Path) -> list[dict[str, str]]:
@@ -157,7 +154,7 @@ def test_a_damaged_prediction_is_named_with_what_to_do(
 
 def test_other_settings_or_files_do_not_mix(undisturbed: Path, runs: Path, photos: Path, tmp_path: Path) -> None:
     some = Path(shutil.copytree(photos / "day 0", tmp_path / "some"))
-    for other in ({"threshold": 0.4}, {"run": "synthetic-resnet18+mobilenet-point4-fold1"}, {"source": str(some)}):
+    for other in ({"threshold": 0.4}, {"run": f"{MODEL}-fold1"}, {"source": str(some)}):
         with pytest.raises(
             LeanetError, match="holds a prediction with other settings or of other files; give another out"
         ):
@@ -175,7 +172,7 @@ def test_without_out_each_prediction_has_a_folder_of_its_own(runs: Path, photos:
     predict(asked(runs, source))
     next(source.iterdir()).unlink()
     predict(asked(runs, source))
-    folders = list(runs.glob("predictions/my photos-synthetic-resnet18+mobilenet-point4-*"))
+    folders = list(runs.glob(f"predictions/my photos-{MODEL}-*"))
     assert sorted(len(rows_of(folder / "predictions.csv")) for folder in folders) == [83, 84, 84]
 
 
@@ -348,18 +345,18 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("line", MISTAKES)
-def test_a_mistake_is_told_in_one_line(line: str, runs: Path, tmp_path: Path) -> None:
+def test_a_mistake_is_told_in_one_line(line: str, made: Any, python: Any, tmp_path: Path) -> None:
     (tmp_path / "a.txt").touch()
-    words = line.replace("MODEL", str(next(runs.glob("models/*")))).split()
-    found = run_command(*words, cwd=tmp_path)
+    words = line.replace("MODEL", str(made.model)).split()
+    found = python("-m", "leanet.predict", *words, cwd=tmp_path)
     assert found.returncode == 1 and found.stdout == ""
     assert found.stderr.startswith("leanet: ") and found.stderr.count("\n") == 1
     assert MISTAKES[line] in found.stderr
 
 
 def test_rules_that_need_validation_images_say_so(configure: Any, photos: Path, tmp_path: Path) -> None:
-    config = configure(tmp_path, "fold=null", "trainer.max_epochs=1", "caan=none")
+    config = configure(tmp_path, "fold=null", "trainer.max_epochs=1", "caan=none", "adn=cnn")
     fit({**config, "crossvalidate": False})
     for words in ({"threshold": "f1"}, {"threshold": "cost"}, {"calibration": "temperature"}):
         with pytest.raises(LeanetError, match=r"=.* needs images that were held out.*train it with validation=0\.2"):
-            predict({**configured(tmp_path), "run": "synthetic-resnet18", "source": str(photos), **words})
+            predict({**configured(tmp_path), "run": "synthetic-cnn", "source": str(photos), **words})

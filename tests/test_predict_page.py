@@ -1,13 +1,12 @@
 """What docs/predict.md, the README's "Use a model on new images" and the docstrings show, run small."""
 
 import doctest
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,16 +31,23 @@ def commands(text: str) -> list[str]:
 USE = commands(README.partition("## Use a model on new images")[2].partition("## ")[0])
 
 
-def give(words: list[str], home: Path) -> str:
-    left_out = {"LEANET_RUNS", "LEANET_DATA"}
-    env = {name: value for name, value in os.environ.items() if name not in left_out} | {"OMP_NUM_THREADS": "1"}
-    found = subprocess.run([sys.executable, *words], cwd=home, env=env, capture_output=True, text=True)
-    assert found.returncode == 0, found.stderr
-    return found.stdout
+Give = Callable[[list[str], Path], str]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def give(python: Any) -> Give:
+    """give(["-m", "leanet.fit", …], home) → what that prints in the folder `home`."""
+
+    def printed(words: list[str], home: Path) -> str:
+        found = python(*words, cwd=home)
+        assert found.returncode == 0, found.stderr
+        return found.stdout
+
+    return printed
+
+
+@pytest.fixture(scope="module")
+def home(give: Give, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With `photos`, and the model that the page's first command fits."""
     home = tmp_path_factory.mktemp("page")
     leaves = SyntheticLeaves(image_size=32, negatives=12, positives=6).load(home)
@@ -73,7 +79,7 @@ SLOW = (
         for command in sorted({*commands(PAGE), *USE})
     ],
 )
-def test_commands(command: str, home: Path) -> None:
+def test_commands(command: str, give: Give, home: Path) -> None:
     words = shlex.split(command)[1:]
     printed = give([*words, *(SMALL.split() if words[1] == "leanet.fit" else [])], home)
     made = re.findall(r"^(?:written:?|model:|card:) +([^,\n]*)", printed, re.MULTILINE)
@@ -87,7 +93,7 @@ def test_files_that_the_page_names(home: Path) -> None:
         assert (model / name).exists(), name
 
 
-def test_the_program(home: Path) -> None:
+def test_the_program(give: Give, home: Path) -> None:
     (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     files = {label: next((home / "photos" / label).iterdir()) for label in ("Positive", "Negative")}
     named = re.sub(r"photos/(\w+)/\d+\.png", lambda found: str(files[found[1]]), program)

@@ -456,7 +456,8 @@ def test_after_a_kill_the_same_command_makes_the_same_dataset(
 def test_two_at_once_make_it_once(tmp_path: Path) -> None:
     source = published(tmp_path, "cloud", Pictures())
     command = [sys.executable, "-m", "leanet.prepare", "dataset=cloud", f"source={source}"]
-    processes = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    env = {name: value for name, value in os.environ.items() if name != "LEANET_DATA"}
+    processes = [subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     outs = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert all("cloud is in data/cloud" in out for out in outs)

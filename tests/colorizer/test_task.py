@@ -17,11 +17,12 @@ from leanet.config.settings import ColorizerSettings
 from leanet.data.synthetic import SyntheticLeaves
 
 MAKERS = [UNet, Autoencoder]
+STEPS = {UNet: 8, Autoencoder: 20}
 
 
 @pytest.fixture(scope="module")
 def images() -> torch.Tensor:
-    return torch.from_numpy(SyntheticLeaves(image_size=32, negatives=8, positives=1).load(Path()).images[:8])
+    return torch.from_numpy(SyntheticLeaves(image_size=32, negatives=4, positives=1).load(Path()).images[:4])
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_every_loss_brings_the_map_down(
 
     before, optimizer = difference(), task.configure_optimizers()
     task.train()
-    for _ in range(20):
+    for _ in range(STEPS[maker]):
         optimizer.zero_grad()
         task.training_step({"images": images}, 0)["loss"].backward()
         optimizer.step()

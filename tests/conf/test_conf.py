@@ -96,17 +96,25 @@ def test_a_baseline_alone_on_the_command_line(adn: str, sees: str) -> None:
 
 
 @cache
-def networks(adn: str, caan: str) -> tuple[Any, Any]:
-    found = settings(f"adn={adn}", f"caan={caan}")
-    adn = instantiate(found.adn.network, channels=3, image_size=64)
-    return adn, found.caan.network and instantiate(found.caan.network)
+def adn_of(name: str) -> Any:
+    return instantiate(settings(f"adn={name}").adn.network, channels=3, image_size=64)
+
+
+@cache
+def caan_of(name: str) -> Any:
+    found = settings(f"caan={name}").caan.network
+    return found and instantiate(found)
+
+
+# Every ADN with the plainest CAAN, and every CAAN with the smallest ADN.
+MEETINGS = [(name, "direct") for name in choices("adn") if name not in (*BASELINES, "frozen")]
+MEETINGS += [("cnn", name) for name in choices("caan") if name != "direct"]
 
 
 @pytest.mark.parametrize("point", range(1, 6))
-@pytest.mark.parametrize("caan", choices("caan"))
-@pytest.mark.parametrize("adn", [name for name in choices("adn") if name not in (*BASELINES, "frozen")])
+@pytest.mark.parametrize(("adn", "caan"), MEETINGS)
 def test_networks_meet_at_every_point(adn: str, caan: str, point: int) -> None:
-    classifier, external = networks(adn, caan)
+    classifier, external = adn_of(adn), caan_of(caan)
     network = LeaNet(classifier, external, point if external else None)
     sizes: list[tuple[int, ...]] = []
 

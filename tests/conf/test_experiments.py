@@ -64,7 +64,7 @@ def run_of(cell: Settings, fold: int) -> Run:
 def test_put_together_as_hydra_composes(experiment: str) -> None:
     found = list(cells(experiment).items())
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        for words, config in found[:: max(1, len(found) // 8)]:
+        for words, config in found[:: max(1, len(found) // 4)]:
             assert config == OmegaConf.to_container(composed(list(words)), resolve=True), words
 
 

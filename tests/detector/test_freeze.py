@@ -1,6 +1,8 @@
 """Frozen stages, by the tensors that move in an epoch, beside the names of timm's modules."""
 
+import copy
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,11 @@ from leanet.training.fit import FitPlan, fit
 Configure = Callable[..., dict[str, Any]]
 LITE0 = ("adn=timm", "adn.model=tf_efficientnet_lite0", "adn.weights=bundled", "dataset.image_size=64")
 EXAMPLE = torch.zeros(1, 3, 64, 64)
+
+
+@cache
+def made(make: Callable[[], Adn]) -> Adn:
+    return make()
 
 
 def test_an_epoch_moves_what_comes_after_the_frozen_stages(configure: Configure, tmp_path: Path) -> None:
@@ -73,7 +80,7 @@ def test_trainable_numbers_are_those_that_train(configure: Configure, tmp_path: 
     ids=["resnet18", "vgg16", "named points"],
 )
 def test_stages_end_at_the_points(make: Callable[[], Adn], firsts: list[tuple[str, ...]], stages: int) -> None:
-    adn = make()
+    adn = copy.deepcopy(made(make))
     freeze(adn, stages, EXAMPLE)
     meant = tuple(f"{name}." for names in firsts[:stages] for name in names)
     kept = {name for name, parameter in adn.network.named_parameters() if not parameter.requires_grad}

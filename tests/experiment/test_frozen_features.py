@@ -39,7 +39,7 @@ def test_features_are_computed_once(configure: Configure, home: Path, monkeypatc
     before = frozen_features.batches
     monkeypatch.setattr(frozen_features, "batches", lambda *given: asked.append(1) or before(*given))
     for words in (["positive_rate=0.5"], ["split_seed=1", "seed=3"], ["adn.strength=1"]):
-        train(configure(home, *WORDS, *words))
+        train(configure(home, *WORDS, *words, "fold=1"))
     assert not asked and len(list(home.glob("features/*"))) == 1
     train(configure(home, *WORDS, "adn.stages=[4]", "fold=1"))
     assert asked and len(list(home.glob("features/*"))) == 2

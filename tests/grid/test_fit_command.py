@@ -1,6 +1,7 @@
 """The command that a comparison prints, composed as a shell and Hydra would."""
 
 import shlex
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,16 +29,14 @@ def configuration(words: tuple[str, ...], name: str = "train") -> dict[str, Any]
     return {key: value for key, value in container.items() if key != "crossvalidate"}
 
 
-def jobs(experiment: str, *typed: str) -> list[Job]:
+def jobs(experiment: str, *typed: str) -> Iterator[Job]:
     """The jobs of fold 2 of an experiment and of words as Hydra gets them."""
     given = [f"experiment={experiment}", *typed]
     sweeper = composed(given, hydra=True).hydra.sweeper
     products = [{**sweeper.everywhere, **product} for product in sweeper.products]
     cells = [tuple(word for word in words if not word.startswith("fold=")) for words in expand(products, given)]
-    return [
-        Job((*words, "fold=2"), Run(settings_of(configuration((*words, "fold=2"))), "0" * 64, 2), 9, 6)
-        for words in cells
-    ]
+    for words in cells:
+        yield Job((*words, "fold=2"), Run(settings_of(configuration((*words, "fold=2"))), "0" * 64, 2), 9, 6)
 
 
 def cell(command: str) -> str:
@@ -50,7 +49,7 @@ def cell(command: str) -> str:
 @pytest.mark.parametrize("root", ROOTS)
 def test_a_folder_of_any_name_gives_the_same_cell(root: str) -> None:
     typed = as_texts(["dataset=folder", f"dataset.root={root}", "dataset.image_size=64"])
-    job = jobs("compare", *typed)[0]
+    job = next(jobs("compare", *typed))
     command = fit_command(job, configuration)
     assert cell(command) == job.run.cell
     given = dict(word.split("=", 1) for word in as_texts(shlex.split(command)[3:]))
@@ -59,18 +58,18 @@ def test_a_folder_of_any_name_gives_the_same_cell(root: str) -> None:
 
 def test_a_plain_name_is_printed_plainly() -> None:
     typed = as_texts(["dataset=folder", "dataset.root=photos"])
-    commands = [fit_command(job, configuration) for job in jobs("compare", *typed)]
-    assert commands[0] == "python -m leanet.fit dataset=folder dataset.root=photos adn=lab_statistics"
+    command = fit_command(next(jobs("compare", *typed)), configuration)
+    assert command == "python -m leanet.fit dataset=folder dataset.root=photos adn=lab_statistics"
 
 
 def test_every_model_of_the_comparison_gives_its_own_cell() -> None:
-    found = jobs("compare", "dataset.image_size=64")
+    found = [*jobs("compare", "dataset.image_size=64")]
     commands = [fit_command(job, configuration) for job in found]
     assert [cell(command) for command in commands] == [job.run.cell for job in found]
     assert len(set(commands)) == len(found) and not any("experiment" in each or "fold" in each for each in commands)
 
 
 def test_an_experiment_that_sets_values_stays() -> None:
-    job = jobs("quick", "dataset=synthetic")[0]
+    job = next(jobs("quick", "dataset=synthetic"))
     command = fit_command(job, configuration)
     assert "experiment=quick" in command and cell(command) == job.run.cell

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +31,7 @@ from leanet.maps.recipe import FoldMaps, fold_maps
 from leanet.config.effective import settings_of
 
 torch.set_num_threads(1)
-home, settings = Path(sys.argv[1]), settings_of(json.load(sys.stdin))
+home, settings = Path(), settings_of(json.loads(sys.argv[1]))
 images = np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), dtype=np.uint8)
 fit, (start, gun) = color.fit, os.pipe()
 
@@ -62,7 +60,7 @@ sys.exit(sum(os.waitpid(child, 0)[1] for child in children))
 
 @pytest.fixture
 def settings(configure: Any, tmp_path: Path) -> Settings:
-    return settings_of(configure(tmp_path))
+    return settings_of(configure(tmp_path, "colorizer=autoencoder"))
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +129,9 @@ def test_maps_are_made_once(tmp_path: Path, leaves: tuple[np.ndarray, np.ndarray
     assert not list(tmp_path.glob("*.part")) and not (tmp_path / "last.ckpt").exists()
 
 
-def test_of_eight_processes_one_trains(configure: Any, tmp_path: Path) -> None:
+def test_of_eight_processes_one_trains(configure: Any, python: Any, tmp_path: Path) -> None:
     given = json.dumps(configure(tmp_path, "colorizer=autoencoder"))
-    found = subprocess.run([sys.executable, "-c", EIGHT, str(tmp_path)], input=given, text=True, capture_output=True)
+    found = python("-c", EIGHT, given, cwd=tmp_path)
     assert found.returncode == 0, found.stderr
     assert (tmp_path / "fits").read_text() == "a fit\n"
     maps = [np.load(tmp_path / f"{number}.npy") for number in range(8)]

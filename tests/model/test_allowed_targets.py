@@ -129,7 +129,7 @@ def test_no_configuration(model: Path, text: str) -> None:
 
 
 def test_one_s_own_networks_are_run_when_trusted(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_networks.py").write_text("from leanet.detector.adn import resnet18 as mine\n")
+    (tmp_path / "my_networks.py").write_text("from leanet.detector.adn import timm_adn as mine\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     change(model, lambda config: config["adn"]["network"].update(_target_="my_networks.mine"))
     refused(model, "my_networks.mine is not part of leanet, and was not run")

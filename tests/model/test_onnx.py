@@ -37,7 +37,9 @@ WORDS = {
     "the largest channel": ["adn=cnn", "point=2", "attention=max"],
     "no attention": ["adn=resnet18", "caan=none"],
     "PaDiM's maps": ["adn=cnn", "caan=direct", "point=2", "map=padim", "map.pretrained=false", "map.channels=20"],
-    "PatchCore's maps": ["adn=cnn", "caan=none", "input=map", "map=patchcore", "map.pretrained=false"],
+    "PatchCore's maps": [
+        "adn=cnn", "caan=none", "input=map", "map=patchcore", "map.pretrained=false", "map.network=test_efficientnet",
+    ],
     "the map alone": ["adn=cnn", "caan=none", "input=map", "colorizer=autoencoder"],
 }  # fmt: skip
 
@@ -104,8 +106,18 @@ def test_an_ensemble_says_the_mean(configure: Configure, images: np.ndarray) -> 
     np.testing.assert_allclose(found["probability"], np.mean(apart, axis=0), atol=1e-5)
 
 
-def test_the_file_says_what_it_is_and_nothing_of_where_it_was_made(configure: Configure) -> None:
-    content = exporting.to_bytes(program_of(Exportable(untrained(configure, "adn=cnn", "caan=none")), 32), FACTS)
+@pytest.fixture(scope="module")
+def network(configure: Configure) -> Exportable:
+    return Exportable(untrained(configure, "adn=cnn", "caan=direct", "colorizer=autoencoder"))
+
+
+@pytest.fixture(scope="module")
+def program(network: Exportable) -> Any:
+    return program_of(network, 32)
+
+
+def test_the_file_says_what_it_is_and_nothing_of_where_it_was_made(program: Any) -> None:
+    content = exporting.to_bytes(program, FACTS)
     model = onnx.load_from_string(content)
     assert {entry.key: entry.value for entry in model.metadata_props} == {
         "name": "leaves",
@@ -120,17 +132,14 @@ def test_the_file_says_what_it_is_and_nothing_of_where_it_was_made(configure: Co
     assert str(Path(exporting.__file__).parents[2]).encode() not in content
 
 
-def test_networks_too_large_for_a_file_are_told_at_once(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_networks_too_large_for_a_file_are_told_at_once(program: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "MOST_BYTES", 1000)
-    program = program_of(Exportable(untrained(configure, "adn=cnn", "caan=none")), 32)
     with pytest.raises(LeanetError, match="GB of weights: an ONNX file holds 2 GB"):
         exporting.to_bytes(program, FACTS)
 
 
-def test_the_program_takes_any_number_of_images(configure: Configure, images: np.ndarray) -> None:
-    network = Exportable(untrained(configure, "adn=cnn", "caan=direct"))
-    program = program_of(network, 32).module()
+def test_the_program_takes_any_number_of_images(network: Exportable, program: Any, images: np.ndarray) -> None:
     for some in (images, images[:1]):
         pixels = torch.from_numpy(some)
         with torch.no_grad():
-            torch.testing.assert_close(program(pixels), network(pixels))
+            torch.testing.assert_close(program.module()(pixels), network(pixels))

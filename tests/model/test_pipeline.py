@@ -18,12 +18,12 @@ from leanet.train import train
 
 Configure = Callable[..., dict[str, Any]]
 
-SHORT = ("trainer.max_epochs=1", "colorizer.max_epochs=1")
-SMALL = ("adn=cnn", "caan=direct")
+SHORT = ("adn=cnn", "trainer.max_epochs=1", "colorizer.max_epochs=1")
+SMALL = ("caan=direct", "colorizer=autoencoder")
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(no_sheets: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shared, so that runs share colorizers."""
     return tmp_path_factory.mktemp("runs")
 
@@ -57,14 +57,14 @@ def kept(folder: Path, images: ImageSet) -> tuple[torch.Tensor, np.ndarray]:
 @pytest.mark.parametrize(
     "words",
     [
-        ["caan=none"],
-        ["caan=none", "input=map", "adn=cnn", "map.scaling=image_max"],
+        ["caan=none", "adn=resnet18"],
+        ["caan=none", "input=map", "map.scaling=image_max"],
         ["caan=none", "input=rgb_map", "map=ab", "map.scaling=fixed"],
         ["caan=none", "input=attentioned", "map=legacy"],
         ["caan=mobilenet", "colorizer=autoencoder"],
-        ["caan=mobilenet", "map.cross_fit=2"],
-        ["caan=direct", "adn=cnn", "point=2", "map=padim", "map.pretrained=false"],
-        ["caan=none", "input=rgb_map", "adn=cnn", "map=patchcore", "map.pretrained=false", "map.cross_fit=2"],
+        ["caan=mobilenet", "map.cross_fit=2", "colorizer=autoencoder"],
+        ["caan=direct", "point=2", "map=padim", "map.pretrained=false"],
+        ["caan=none", "input=rgb_map", "map=patchcore", "map.pretrained=false", "map.cross_fit=2"],
         ["caan=direct", "point=2", "map.scaling=fixed"],
         ["caan=mobilenet", "point=1", "map=ab", "map.scaling=image_max", "input=rgb_map"],
     ],
@@ -78,7 +78,7 @@ def test_probabilities_are_the_run_s_own(words: list[str], configure: Configure,
     np.testing.assert_allclose(seen.probability.numpy(), expected, atol=1e-5)
     assert np.ptp(expected) > 1e-3  # else any constant would do
 
-    assert (seen.map is None) == (words == ["caan=none"])
+    assert (seen.map is None) == (words == ["caan=none", "adn=resnet18"])
     assert (seen.attention is None) == ("caan=none" in words)
     if seen.map is not None:
         assert seen.map.shape == (18, 1, 32, 32) and seen.map.min() >= 0
@@ -98,7 +98,7 @@ def test_an_ensemble_is_the_mean_of_its_folds(configure: Configure, home: Path, 
         mean = (getattr(first, name) + getattr(second, name)) / 2
         torch.testing.assert_close(getattr(whole, name), mean)
         assert not torch.equal(getattr(first, name), getattr(second, name))
-    assert all(part is None for part in ensemble_of([run(configure, home, "adn=cnn", "caan=none")])(pixels)[1:])
+    assert all(part is None for part in ensemble_of([run(configure, home, "caan=none")])(pixels)[1:])
 
 
 def test_a_run_of_an_older_version_says_what_to_do_and_that_does_it(

@@ -1,8 +1,6 @@
 """What a fold's maps by features are made of, that they are kept, and that they find something."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -43,10 +41,10 @@ from leanet.runs.run import Run
 from leanet.config.effective import settings_of
 
 images = SyntheticLeaves(image_size=32, negatives=24, positives=12).load(Path())
-for number, config in enumerate(json.load(sys.stdin)):
+for number, config in enumerate(json.loads(sys.argv[1])):
     run = Run(settings_of(config), images.index.fingerprint, 1)
     maps = maps_of(run, images, np.flatnonzero(images.labels == 0)[:12])
-    np.save(f"{sys.argv[1]}/{number}.npy", maps.numpy())
+    np.save(f"{number}.npy", maps.numpy())
 """
 
 
@@ -129,15 +127,14 @@ def test_layers_are_computed_once_for_both_kinds_and_all_folds(
         torch.testing.assert_close(layer, meant, rtol=1e-3, atol=1e-4)
 
 
-def test_another_process_gets_the_same(configure: Configure, leaves: ImageSet, tmp_path: Path) -> None:
+def test_another_process_gets_the_same(configure: Configure, python: Any, leaves: ImageSet, tmp_path: Path) -> None:
     """What is kept, without modelling anything; and where nothing is kept, the same numbers."""
     here, there = tmp_path / "here", tmp_path / "there"
     runs = [run_of(configure, here, leaves, f"map={kind}") for kind in KINDS]
     normals = np.flatnonzero(leaves.labels == NEGATIVE)[:12]
     made = [maps_of(run, leaves, normals, say=lambda text: None).numpy() for run in runs]
     given = json.dumps([configure(home, *RANDOM, f"map={kind}") for home in (here, there) for kind in KINDS])
-    command = [sys.executable, "-c", OTHER, str(tmp_path)]
-    done = subprocess.run(command, input=given, text=True, capture_output=True)
+    done = python("-c", OTHER, given, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [line.split(":")[1].split(",")[0] for line in done.stdout.splitlines()] == [" padim", " patchcore"]  # once
     for number, maps in enumerate([*made, *made]):
