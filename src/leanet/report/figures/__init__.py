@@ -1,1 +1,1 @@
-"""Figures of finished runs: the paper's, and those that it has none of."""
+"""Figures of finished runs: the paper's figures and additional ones."""

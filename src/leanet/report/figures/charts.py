@@ -1,4 +1,4 @@
-"""Charts of finished runs, as vectors: F1 over the share of positives and over the points, losses, and lifts."""
+"""Vector charts of finished runs: F1 over the share of positives or over the points, losses, and lifts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
@@ -21,14 +21,14 @@ from leanet.report.statistics import mean_sd
 
 _ACROSS = 3  # panels side by side
 _WIDTH, _HEIGHT = 2.9, 2.5  # of a panel, in inches
-_APART = 2.0  # points of 1/72 inch from one method's bars to the next one's, so that none hides another
+_APART = 2.0  # distance between error bars of two methods in points (1/72 inch), so that none hides another
 _LEGEND_ROW, _LEGEND_CHARACTERS = 0.2, 42
 _ROW, _NAME = 0.2, 52  # of lifts: inches of a row, characters of a name
 _LOSSES = {"adn_loss": "ADN", "caan_loss": "CAAN", "colorizer": "colorizer"}
 
 
 def draw_by_share(panels: Sequence[Scores]) -> Figure:
-    """The paper's Figure 4: F1 over the share of positives, mean ± SD over folds; a panel for each dataset."""
+    """Draw the paper's Figure 4: F1 over the share of positives, mean ± SD over folds, a panel for each dataset."""
 
     def finish(axes: Axes) -> None:
         axes.set_xlabel("positives among all training images")
@@ -40,9 +40,10 @@ def draw_by_share(panels: Sequence[Scores]) -> Figure:
 
 
 def draw_by_point(panels: Sequence[Scores]) -> Figure:
-    """F1 over the five points, mean ± SD over folds; the plain ADN as a line in a band, the floor as a dotted line.
+    """Draw F1 over the five points, mean ± SD over folds, with a panel for each dataset.
 
-    The paper has no such figure: its tables show the best point alone.
+    The plain ADN is a line with a band of ± SD, and the floor a dotted line. The paper has no such figure: its tables
+    show only the best point.
     """
 
     def finish(axes: Axes) -> None:
@@ -54,7 +55,13 @@ def draw_by_point(panels: Sequence[Scores]) -> Figure:
 
 
 def draw_losses(title: str, color: str, losses: Losses) -> Figure:
-    """A cell's losses by epoch in `color`: each fold thin, their mean over the epochs that all of them have thick."""
+    """Draw a cell's losses by epoch: thin lines for folds, and a thick line for their mean.
+
+    Args:
+        title: of the figure.
+        color: of the lines.
+        losses: of the cell; the mean ends with the shortest fold.
+    """
     shown = {name: losses.curves[name] for name in _LOSSES if name in losses.curves}
     with in_our_style():
         figure = new_figure(max(4.0, len(shown) * _WIDTH), _HEIGHT + 0.6)
@@ -68,9 +75,11 @@ def draw_losses(title: str, color: str, losses: Losses) -> Figure:
 
 
 def draw_lifts(panels: Mapping[str, Sequence[tuple[str, Style, Lift]]], versus: Versus) -> Figure:
-    """The mean of each lift with the 95 % interval of the corrected test, thick where p after Holm is below 0.05.
+    """Draw lifts with their 95 % intervals; an interval is thick if p after Holm's correction is below 0.05.
 
-    panels: of each dataset, the models in the order in which they are drawn.
+    Args:
+        panels: for each dataset, models with styles and lifts, in the order of rows.
+        versus: what lifts compare.
     """
     rows = [len(lifts) for lifts in panels.values()]
     with in_our_style():
@@ -107,7 +116,7 @@ def _draw_curves(axes: Axes, color: str, curves: Sequence[Numbers]) -> None:
 
 
 def _draw(panels: Sequence[Scores], finish: Callable[[Axes], None], note: str = "") -> Figure:
-    """A panel of F1 for each dataset, and one legend for all, headed by `note`."""
+    """Draw a panel of F1 for each dataset, and one legend with `note` as its title."""
     across = min(_ACROSS, len(panels))
     down = ceil(len(panels) / across)
     with in_our_style():
@@ -123,8 +132,8 @@ def _draw(panels: Sequence[Scores], finish: Callable[[Axes], None], note: str = 
             axes.remove()
         for axes in places[: len(panels) : across]:
             axes.set_ylabel("F1")
-        low, high = places[0].get_ylim()  # shared by all
-        places[0].set_ylim(max(low, -0.02), min(high, 1.02))  # F1 ends there, whatever the SD
+        low, high = places[0].get_ylim()  # shared by all panels
+        places[0].set_ylim(max(low, -0.02), min(high, 1.02))  # F1 is in 0…1, although mean ± SD may leave it
         drawn = figure.legend(
             [*legend.values()], [*legend], loc="outside lower center", ncols=columns, handlelength=3.2
         )
@@ -146,11 +155,11 @@ def _draw_panel(axes: Axes, panel: Scores) -> None:
 
 
 def _draw_line(axes: Axes, line: Line, aside: float) -> None:
-    """`aside`: by how many steps its bars are moved, which leaves the numbers as they are."""
+    """Draw a line, moved sideways by `aside` steps on the page, without a change of its x values."""
     spreads = [mean_sd(folds) for folds in line.folds]
     ends = [(spread.mean - (spread.sd or 0), spread.mean + (spread.sd or 0)) for spread in spreads]
     axes.update_datalim([(x, end) for x, pair in zip(line.x, ends, strict=True) for end in pair])
-    axes.autoscale_view()  # by hand, since what is moved does not count
+    axes.autoscale_view()  # by hand, since matplotlib ignores artists with another transform
     figure = axes.get_figure(root=True)
     assert figure is not None
     moved = axes.transData + ScaledTranslation(aside * _APART / 72, 0, figure.dpi_scale_trans)
@@ -171,8 +180,8 @@ def _band(style: Style) -> dict[str, Any]:
 
 
 def _legend(panels: Sequence[Scores]) -> Mapping[str, Any]:
-    """By what is said of it, how each thing is drawn in any of the panels."""
-    entries: dict[str, Any] = {}  # an artist, or several to be drawn one over the other
+    """The artists of the legend by their labels."""
+    entries: dict[str, Any] = {}  # an artist, or several that are drawn over each other
     for panel in panels:
         for level in panel.plain:
             drawn = Line2D([], [], color=level.style.color, linestyle=level.style.line)

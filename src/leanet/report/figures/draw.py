@@ -1,4 +1,4 @@
-"""Which figure: from chosen folds to drawn figures, and to files."""
+"""Draw figures of selected folds, and write them to files."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from leanet.report.results import results
 from leanet.report.selection import Selection
 from leanet.storage.files import write_bytes
 
-Drawn = Iterator[tuple[str, Figure]]  # each with the name of its files
+Drawn = Iterator[tuple[str, Figure]]  # file name and figure
 
-_NEEDED = {  # for each figure, the runs without which there is nothing to draw
+_NEEDED = {  # for each figure, the runs that it needs
     3: "a run with maps (caan=mobilenet, say) of one of its datasets, or datasets=[…] names another one",
     4: "runs with positive_rate=1,0.5,… of one network",
     5: "a run with attention, such as caan=mobilenet point=4",
@@ -30,15 +30,19 @@ _NEEDED = {  # for each figure, the runs without which there is nothing to draw
 
 
 def write_figures(selection: Selection, figure: int | str) -> None:
-    """Draw a figure of those that the command knows, into paths.runs/report as PDF and PNG, and say which files.
+    """Draw a figure, write it to paths.runs/report as PDF and PNG, and print the files.
+
+    Args:
+        selection: the finished folds.
+        figure: as in the setting `figure` of conf/report.yaml.
 
     Raises:
-        LeanetError: no run that is needed for it is done, or what is needed of one is gone.
+        LeanetError: no run that it needs is finished, or files of a run are gone.
     """
     names: Counter[str] = Counter()
     for name, drawn in figures_of(selection, figure):
         names[name] += 1
-        name += f"-{names[name]}" if names[name] > 1 else ""  # two datasets' names may be one file's name
+        name += f"-{names[name]}" if names[name] > 1 else ""  # names of two datasets may give the same file name
         for ending in ("pdf", "png"):
             write_bytes(selection.home / "report" / f"{name}.{ending}", to_bytes(drawn, ending))
         print(f"written: {selection.home / 'report' / name}.{{pdf,png}}")
@@ -47,7 +51,15 @@ def write_figures(selection: Selection, figure: int | str) -> None:
 
 
 def figures_of(selection: Selection, figure: int | str) -> Drawn:
-    """The figures that `figure` stands for, one after the other."""
+    """Draw a figure; it can consist of several, such as one for each cell.
+
+    Args:
+        selection: the finished folds.
+        figure: as in the setting `figure` of conf/report.yaml.
+
+    Yields:
+        file name and figure.
+    """
     kinds = {4: _by_share, "points": _by_point, "lifts": _lifts, "curves": _curves}
     if figure in kinds:
         return kinds[figure](selection)
@@ -60,7 +72,7 @@ def figures_of(selection: Selection, figure: int | str) -> Drawn:
 
 def _by_share(selection: Selection) -> Drawn:
     folds = selection.folds
-    if selection.models:  # with other shares of positives of the same models, whose names nobody wants to type
+    if selection.models:  # add the other shares of positives of the selected models
         every, wanted = results(selection.home), set(zip(folds["dataset"], folds["unthinned"], strict=True))
         folds = every[[pair in wanted for pair in zip(every["dataset"], every["unthinned"], strict=True)]]
     for name, members in tables_named("figure4", folds):

@@ -1,4 +1,4 @@
-"""Pages of pictures: examples of maps (Figures 3 and 6), features at the points (Figure 5), the worst mistakes."""
+"""Draw pages of pictures: examples of maps (Figures 3 and 6), features at the points (Figure 5), worst mistakes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ from leanet.pictures.picture_page import (
 from leanet.pictures.sheet import Panel
 
 _DPI = 300
-_SIDE, _SMALL, _GAP, _MARGIN = 1.1, 0.8, 0.06, 0.15  # inches; small pictures are for many datasets
-_LABELS, _BAR = 0.95, 0.55  # what row labels and upright colour bars take
+_SIDE, _SMALL, _GAP, _MARGIN = 1.1, 0.8, 0.06, 0.15  # inches; small pictures are for figures of many datasets
+_LABELS, _BAR = 0.95, 0.55  # widths of row labels and of vertical colour bars, in inches
 _CLASSES = {POSITIVE: "positive", NEGATIVE: "negative"}
 
 Pick = Callable[[Panel], NDArray[Any] | None]
@@ -43,9 +43,12 @@ _SCALES: Mapping[str, Callable[[Iterable[NDArray[np.floating]]], Scale]] = {
 
 @dataclass(frozen=True)
 class Examples:
-    """Images of one dataset for Figures 3 and 6, positives first.
+    """Images of one dataset for Figures 3 and 6.
 
-    words: what tells the dataset from others of its name; mostly empty.
+    Args:
+        dataset: its name.
+        panels: the images, positives first.
+        words: what distinguishes the dataset from others of the same name; usually empty.
     """
 
     dataset: str
@@ -54,9 +57,11 @@ class Examples:
 
 
 def draw_examples(blocks: Sequence[Examples], width: float = 8.6) -> Figure:
-    """The paper's Figures 3 and 6: original and recoloured image and their map, of positives and negatives.
+    """Draw the paper's Figure 3 or 6: original image, recoloured image and anomaly map, of positives and negatives.
 
-    Datasets stand side by side as long as they fit into `width` inches. Each has its own colour scale.
+    Args:
+        blocks: the datasets, each with its own colour scale.
+        width: in inches; datasets that do not fit side by side continue in the next line.
     """
     names = [name for name in ("original", "recoloured", "anomaly map") if any(_has(block, name) for block in blocks)]
     lines = _in_lines(blocks, width - _MARGIN - _LABELS)
@@ -118,10 +123,13 @@ def _draw_block(page: Page, block: Examples, names: Sequence[str], left: float, 
 
 @dataclass(frozen=True)
 class PointFeatures:
-    """What the attention does at one point to the features of the images of one figure, B in number.
+    """The features of B images before and after attention at one point.
 
-    before, after: (B, H, W), means over the channels of f and of f·(1 + A).
-    attention: (B, h, w), A, what is added to one: M in 0…1 as in the paper.
+    Args:
+        point: 1…5.
+        before: (B, H, W), the mean of f over channels.
+        attention: (B, h, w), the A of 1 + A, in 0…1 as in the paper.
+        after: (B, H, W), the mean of f·(1 + A) over channels.
     """
 
     point: int
@@ -134,11 +142,12 @@ _FEATURE_ROWS = ("before: f", "attention: A", "after: f · (1 + A)")
 
 
 def draw_features(title: str, panels: Sequence[Panel], points: Sequence[PointFeatures]) -> Figure:
-    """The paper's Figure 5: features at the points before and after the attention, as means over their channels.
+    """Draw the paper's Figure 5: features before and after attention at the points, averaged over channels.
 
     Args:
-        panels: B images, of which the features are; with their map, if there is one.
-        points: those that are shown, each of a network of its own, since the attention enters a network at one point.
+        title: of the figure.
+        panels: the B images, with their maps if they have some.
+        points: the points to show, each from its own network.
     """
     left = _MARGIN + _SIDE + 0.2 + _LABELS + 0.25
     height = len(_FEATURE_ROWS) * (_SIDE + _GAP) + 0.15
@@ -163,7 +172,7 @@ def draw_features(title: str, panels: Sequence[Panel], points: Sequence[PointFea
 
 
 def _draw_seen(page: Page, panel: Panel, scale: Scale, top: float) -> None:
-    """The image and its map, left of its features."""
+    """Draw an image and its map, left of its features."""
     page.picture(panel.image, _MARGIN, top, _SIDE, _SIDE, None)
     if panel.difference is not None:
         down = top + _SIDE + 0.06
@@ -175,7 +184,7 @@ def _draw_seen(page: Page, panel: Panel, scale: Scale, top: float) -> None:
 
 
 def _name(page: Page, panel: Panel, left: float, top: float, length: int = 23) -> None:
-    """The file's name in three lines, so that it can be read whole and found again; as wide as a picture."""
+    """Write the file name below a picture, in up to three lines of its width."""
     name = printable(panel.name, 3 * length)
     for line in range(3):
         text = name[line * length : (line + 1) * length]
@@ -183,7 +192,7 @@ def _name(page: Page, panel: Panel, left: float, top: float, length: int = 23) -
 
 
 def _draw_point(page: Page, point: PointFeatures, attention: Scale, left: float, height: float) -> None:
-    """A column: before and after on one scale, so that what the attention adds shows."""
+    """Draw the column of a point, with the same scale before and after, so that the effect of attention is visible."""
     values = np.stack([point.before, point.after])
     scale = Scale("cividis", Normalize(float(values.min()), max(float(values.max()), float(values.min()) + 1e-6)))
     for row in range(len(point.before)):
@@ -196,11 +205,14 @@ def _draw_point(page: Page, point: PointFeatures, attention: Scale, left: float,
 
 @dataclass(frozen=True)
 class Mistakes:
-    """The images of one class that a cell was most wrong about, over its folds.
+    """The worst mistakes of a cell for one class, over all folds.
 
-    wrong: how many of `images` were.
-    panels: the worst first; the least sure of the right ones where none is wrong.
-    folds: of each panel, the fold in which it was a test image.
+    Args:
+        label: the class, 0 normal or 1 anomalous.
+        wrong: the number of wrong predictions.
+        images: the number of images.
+        panels: the worst first; if no prediction is wrong, the least certain right ones.
+        folds: for each panel, the fold in which it was a test image.
     """
 
     label: int
@@ -211,15 +223,20 @@ class Mistakes:
 
     @property
     def heading(self) -> str:
+        """The heading of the class in the figure."""
         called = {POSITIVE: "anomalous, called normal", NEGATIVE: "normal, called anomalous"}[self.label]
         rest = "" if self.wrong else "; these were the least sure"
         return f"{called}: {self.wrong or 'none'} of {self.images}{rest}"
 
 
 def draw_mistakes(title: str, mistakes: Sequence[Mistakes]) -> Figure:
-    """The worst mistakes of a cell: images, maps, attention, evidence, probability of being anomalous, fold and file.
+    """Draw the worst mistakes of a cell: images, maps, attention, evidence, P(anomalous), fold and file name.
 
-    Colour scales are shared by all. The paper has no such figure.
+    All images share the colour scales. The paper has no such figure.
+
+    Args:
+        title: of the figure.
+        mistakes: of each class.
     """
     everything = [panel for part in mistakes for panel in part.panels]
     names = [name for name, pick in _PICTURES.items() if any(pick(panel) is not None for panel in everything)]

@@ -1,4 +1,4 @@
-"""The figures that show images: from chosen folds to drawn figures."""
+"""Draw the figures of selected folds that show images."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 Drawn = Iterator[tuple[str, Figure]]
 
-_EXAMPLES = {3: 1, 6: 2}  # of each class
-_APPENDIX = (5, 6)  # the tables whose datasets Figure 6 shows; Figure 3 shows those of Table 3
-_MISTAKES = 8  # of each class, at most
+_EXAMPLES = {3: 1, 6: 2}  # images of each class by figure
+_APPENDIX = (5, 6)  # Figure 6 shows the datasets of these tables; Figure 3 those of Table 3
+_MISTAKES = 8  # the largest number of images of each class
 
 
 def _each(drawings: Iterable[tuple[str, Callable[[], Any]]]) -> Iterator[tuple[str, Any]]:
-    """What each drawing comes to, with its name. One that fails is told on stderr; if all fail, the first is raised."""
+    """Yield name and result of each drawing. Failures are reported on stderr; if all fail, the first is raised."""
     errors: list[LeanetError] = []
     done = 0
     for name, draw in drawings:
@@ -50,7 +50,7 @@ def _each(drawings: Iterable[tuple[str, Callable[[], Any]]]) -> Iterator[tuple[s
 
 
 def examples(selection: Selection, figure: int) -> Drawn:
-    """The paper's Figure 3 or 6, of test images of the first fold that is done."""
+    """Draw the paper's Figure 3 or 6 from test images of one finished fold of each dataset."""
     gallery, count, drawings = Gallery.of_selection(selection), _EXAMPLES[figure], []
     for name, folds in tables_named(f"figure{figure}", selection.folds):
         there = sorted(set(folds["dataset"]))
@@ -73,7 +73,12 @@ def _example(gallery: Gallery, run: Any, count: int) -> panels.Examples:
 
 
 def datasets_of(figure: int, there: Iterable[str]) -> list[str]:
-    """Those of the datasets that the paper's Figure 3 or 6 shows, in its order, and those that the paper has not."""
+    """Select the datasets of the paper's Figure 3 or 6, in its order, followed by datasets that are not in the paper.
+
+    Args:
+        figure: 3 or 6.
+        there: names of the finished datasets.
+    """
     main = paper_table(3).datasets
     appendix = list(dict.fromkeys(name for table in _APPENDIX for name in paper_table(table).datasets))
     shown, others = (main, appendix) if figure == 3 else (appendix, main)
@@ -83,13 +88,13 @@ def datasets_of(figure: int, there: Iterable[str]) -> list[str]:
 
 
 def _with_maps(folds: DataFrame) -> Any | None:
-    """Of a dataset's folds, the one whose maps are shown; made by a colorizer if any, and of a plain name."""
+    """The fold of a dataset whose maps are shown: of a simple model, with maps made by leanet if there are such."""
     runs = folds[folds["map"].notna()].itertuples()
     return min(runs, key=lambda run: (run.map == "folder", len(run.row), run.model), default=None)
 
 
 def features(selection: Selection) -> Drawn:
-    """The paper's Figure 5, of each dataset's row with most finished points; of every row where models are named."""
+    """Draw the paper's Figure 5 for each dataset's row with most finished points, or for all rows of named models."""
     gallery, drawings = Gallery.of_selection(selection), []
     for name, folds in tables_named("figure5", selection.folds):
         for dataset, members in folds[folds["point"].notna()].groupby("dataset"):
@@ -101,7 +106,7 @@ def features(selection: Selection) -> Drawn:
 
 
 def _features_of(gallery: Gallery, folds: DataFrame) -> Figure:
-    """Of one row's folds, in the one that most of its points have; points without it are left out, and that is said."""
+    """Draw Figure 5 of one row, in the fold that most of its points have. Missing points are printed."""
     first = next(folds.itertuples())
     split, fold = Counter(zip(folds["split_seed"], folds["fold"], strict=True)).most_common(1)[0][0]
     runs = folds[(folds["split_seed"] == split) & (folds["fold"] == fold)].drop_duplicates("point")
@@ -122,7 +127,7 @@ def _point_features(point: int, pictures: FoldPictures, rows: Sequence[int]) -> 
 
 
 def mistakes(selection: Selection) -> Drawn:
-    """What each cell was most wrong about."""
+    """Draw the worst mistakes of each cell."""
     gallery = Gallery.of_selection(selection)
     cells = cells_named("mistakes", selection.folds)
     return _each((name, partial(_mistakes_of, gallery, folds)) for name, folds in cells)
@@ -136,13 +141,21 @@ def _mistakes_of(gallery: Gallery, folds: DataFrame) -> Figure:
 
 
 def worst_mistakes(pictures: Sequence[tuple[str, FoldPictures]], most: int = _MISTAKES) -> list[panels.Mistakes]:
-    """The worst mistakes over the named runs of a cell, at most `most` of each class: positives first."""
+    """Find the worst mistakes of a cell.
+
+    Args:
+        pictures: name and pictures of each of its runs.
+        most: the largest number of images of each class.
+
+    Returns:
+        the mistakes of positives, then of negatives.
+    """
     places = [(run, row) for run, (_, found) in enumerate(pictures) for row in range(len(found.predictions.labels))]
     labels = [int(pictures[run][1].predictions.labels[row]) for run, row in places]
     chances = [float(pictures[run][1].predictions.probabilities[row]) for run, row in places]
     chosen = {label: worst(label, labels, chances, most) for label in (POSITIVE, NEGATIVE)}
     drawn: dict[tuple[int, int], Panel] = {}
-    for run, (_, found) in enumerate(pictures):  # all of a run at once: its networks are read once
+    for run, (_, found) in enumerate(pictures):  # by run, so that each network is read once
         rows = [places[n][1] for ranking, _, _ in chosen.values() for n in ranking if places[n][0] == run]
         if rows:
             drawn |= {(run, row): panel for row, panel in zip(rows, found.panels(rows), strict=True)}
@@ -155,16 +168,16 @@ def worst_mistakes(pictures: Sequence[tuple[str, FoldPictures]], most: int = _MI
 
 
 def worst(label: int, labels: ArrayLike, probabilities: ArrayLike, most: int) -> tuple[list[int], int, int]:
-    """The worst mistakes about a class: up to `most` rows, the farthest from their label first.
-
-    Where none is wrong, the rows that came nearest to it.
+    """Rank the worst mistakes of a class; if there are none, the least certain right predictions.
 
     Args:
-        labels: (N,), 0 or 1.
-        probabilities: (N,), of being anomalous.
+        label: the class, 0 or 1.
+        labels: (N,), 0 normal and 1 anomalous.
+        probabilities: (N,), P(anomalous).
+        most: the largest number of rows.
 
     Returns:
-        the rows, how many of the class are wrong, and how many it has.
+        the rows, the worst first; the number of wrong predictions in the class; the number of its images.
     """
     truth, chance = np.asarray(labels), np.asarray(probabilities)
     rows = np.flatnonzero(truth == label)

@@ -1,4 +1,4 @@
-"""A finished run's test images with everything that was made of them, read back from disk."""
+"""Read the test images of a finished run from disk, with maps, attention, evidence and predictions."""
 
 import json
 from collections.abc import Sequence
@@ -30,14 +30,18 @@ from leanet.storage.run_files import RESULT
 from leanet.training.batches import Tensors, batches
 
 ATTENTION = "attention.npy"  # (N, h, w) float16, rows as in predictions.csv; not in every run's folder
-_BATCH = 16  # images that a network sees together
+_BATCH = 16  # images that a network processes together
 
 
 @dataclass(frozen=True)
 class FoldPictures:
-    """A finished run's test images. Rows are those of its predictions.
+    """The test images of a finished run. Maps and networks are read when they are needed.
 
-    Reads what it is asked for, when it is asked: maps and networks are large.
+    Args:
+        run: the run.
+        predictions: its predictions; rows of all methods are those of the predictions.
+        images: all images of the dataset.
+        fold_of: (N,) the fold of each image.
     """
 
     run: Run
@@ -46,10 +50,11 @@ class FoldPictures:
     fold_of: NDArray[np.int64]
 
     def panels(self, rows: Sequence[int], details: bool = True) -> list[Panel]:
-        """Each of `rows` with its image and, where the run has them, its recoloured image and its map.
+        """Images with, if the run has them, recoloured images and maps.
 
         Args:
-            details: whether to show the attention and the evidence as well, which may need the run's network.
+            rows: of the images.
+            details: whether to add attention and evidence, which may need the run's network.
 
         Raises:
             LeanetError: the run's maps, its colorizer or its checkpoint are gone.
@@ -73,12 +78,18 @@ class FoldPictures:
         ]
 
     def evidence(self, rows: Sequence[int]) -> NDArray[np.float32] | None:
-        """What each position adds to the logit of anomalous, (len(rows), h, w); None of all but a frozen network.
+        """How much each position adds to the logit of anomalous.
+
+        Args:
+            rows: of B images.
+
+        Returns:
+            (B, h, w); None if the ADN is not a frozen network.
 
         Raises:
             LeanetError: the run's checkpoint is gone.
         """
-        if self.run.settings.has_epochs:  # a network that is trained has none, and need not be loaded
+        if self.run.settings.has_epochs:  # a trained network has no evidence map, so it need not be loaded
             return None
         network, found = load_task(self.run).network, []
         with torch.inference_mode():
@@ -88,13 +99,17 @@ class FoldPictures:
         return torch.cat(there).numpy() if there else None
 
     def features(self, rows: Sequence[int]) -> Features:
-        """The ADN's features at the run's point, before and after the attention (Fig. 5)."""
+        """The ADN's features at the run's deepest point, before and after attention (Fig. 5)."""
         return attended_features(load_task(self.run), self.batch(rows))
 
     def typical(self, label: int, count: int) -> list[int]:
-        """`count` rows of a class, or all it has: at even steps of the ranking by the map's mean, away from its ends.
+        """Choose typical images of a class: evenly spaced in the ranking by the map's mean, without its ends.
 
-        One row is the median: neither the image that shows best nor the one that shows worst what maps can do.
+        A single one is the median, so that maps look neither better nor worse than they are.
+
+        Args:
+            label: the class, 0 or 1.
+            count: the number of rows; all are chosen if there are fewer.
         """
         rows = np.flatnonzero(self.predictions.labels == label)
         if self.run.settings.needs_maps:
@@ -104,22 +119,22 @@ class FoldPictures:
         return [int(rows[(2 * place + 1) * len(rows) // (2 * count)]) for place in range(count)]
 
     def batch(self, rows: Sequence[int]) -> Tensors:
-        """Images, labels, and where the run uses them maps and their scales, of `rows`."""
+        """Images, labels and, if the run uses maps, maps with scales; as `tensors_of` returns them."""
         chosen = torch.tensor(rows, dtype=torch.long)
         return {name: values[chosen] for name, values in self._tensors.items()}
 
     @cached_property
     def _tensors(self) -> Tensors:
-        """Of all test images."""
+        """The tensors of all test images."""
         run = self.run
-        if run.settings.makes_maps and not run.maps_file.exists():  # or else they would be made anew
+        if run.settings.makes_maps and not run.maps_file.exists():  # `tensors_of` would make them again
             raise LeanetError(f"{run.maps_file} is gone: remove {run.folder}, and do the run again")
         rows = split_of(run, self.images, self.fold_of)
         test = torch.from_numpy(rows.test)
         return {name: values[test] for name, values in tensors_of(run, self.images, rows).items()}
 
     def _attention(self, rows: Sequence[int]) -> NDArray[np.floating]:
-        """(len(rows), h, w), as the run kept it, or else by its network."""
+        """The attention (B, h, w), from the run's file or else computed by its network."""
         kept = self.run.folder / ATTENTION
         if kept.exists():
             found: NDArray[np.floating] = read_array(kept)[list(rows)]
@@ -131,10 +146,12 @@ class FoldPictures:
 
 @dataclass
 class Gallery:
-    """Finds the pictures of finished runs under `home` (paths.runs); the images of one dataset are kept at a time.
+    """Finds the test images of finished runs. The images of one dataset are in memory at a time.
 
-    data: the folder of datasets on this machine (paths.data).
-    trust: whether a run's config.yaml may name code that is not leanet's own.
+    Args:
+        home: the folder of the runs (`paths.runs`).
+        data: the folder of datasets on this machine (`paths.data`).
+        trust: whether to run code named in a run's config.yaml that is not part of leanet.
     """
 
     home: Path
@@ -145,14 +162,17 @@ class Gallery:
 
     @classmethod
     def of_selection(cls, selection: Selection) -> "Gallery":
-        """One for the figures and the page of a selection."""
+        """The gallery of a selection."""
         return cls(selection.home, selection.data, selection.trust)
 
     def of(self, folder: Path | str) -> FoldPictures:
-        """The pictures of the finished run in `folder`.
+        """The test images of a finished run.
+
+        Args:
+            folder: of the run.
 
         Raises:
-            LeanetError: the images are gone, or are others than those that were trained on.
+            LeanetError: the run is not finished, or its images are gone or changed.
         """
         result = read_result(Path(folder) / RESULT)
         if result is None:

@@ -1,4 +1,4 @@
-"""What charts show, as numbers: taken from the table of finished folds, without images."""
+"""The numbers that charts show, from the table of finished folds."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ Numbers = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Line:
-    """F1 of one method at several places.
+    """F1 of one method at several x values.
 
-    x: the places, rising: shares of positives in 0…1, or points 1…5.
-    folds: at each place, F1 of each finished fold.
-    attends: whether the method has attention.
+    Args:
+        method: its name.
+        style: how it is drawn.
+        x: ascending shares of positives in 0…1, or points 1…5.
+        folds: at each x, F1 of the finished folds.
+        attends: whether the method has attention.
     """
 
     method: str
@@ -38,7 +41,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Level:
-    """F1 of the folds of a method that has no places: the plain ADN beside the attention points."""
+    """F1 of a method without x values: the plain ADN beside the attention points.
+
+    Args:
+        method: its name.
+        style: how it is drawn.
+        folds: F1 of the finished folds.
+    """
 
     method: str
     style: Style
@@ -47,9 +56,13 @@ class Level:
 
 @dataclass(frozen=True)
 class Scores:
-    """What one panel shows.
+    """The content of one panel.
 
-    floor: F1 of answering "anomalous" to everything, the mean over folds; None where it is not shown.
+    Args:
+        dataset: its name.
+        lines: the methods.
+        plain: the plain ADNs.
+        floor: F1 of calling every image anomalous, the mean over folds; None: not shown.
     """
 
     dataset: str
@@ -59,10 +72,13 @@ class Scores:
 
 
 def scores_by_share(folds: DataFrame) -> list[Scores]:
-    """F1 over the share of positives among all training images (Figure 4), of methods that have several shares.
+    """F1 over the share of positives among all training images (Figure 4), for methods with several shares.
 
-    A method with attention stands at each share with its best point, of those points that are done at all its shares,
-    if there are any. `folds` are of one table.
+    For a method with attention, the best point at each share is shown, among the points that are finished at all shares
+    if there are such.
+
+    Args:
+        folds: of one table.
     """
     f1, shares, found = scores(folds, "f1"), scores(folds, "positives_of_all"), []
     for dataset, cells in _by_dataset(folds):
@@ -79,9 +95,10 @@ def scores_by_share(folds: DataFrame) -> list[Scores]:
 
 
 def scores_by_point(folds: DataFrame) -> list[Scores]:
-    """F1 over the attention points, beside the plain ADN; of datasets that have a method at two points or more.
+    """F1 over the attention points, with the plain ADN, for datasets with a method at two or more points.
 
-    `folds` are of one table and one share of positives.
+    Args:
+        folds: of one table and one share of positives.
     """
     f1, floors, found = scores(folds, "f1"), scores(folds, "floor"), []
     for dataset, cells in _by_dataset(folds):
@@ -102,7 +119,15 @@ def scores_by_point(folds: DataFrame) -> list[Scores]:
 
 
 def lifts_by_dataset(folds: DataFrame, versus: Versus) -> dict[str, list[tuple[str, Style, Lift]]]:
-    """The models of one table that have a lift, the largest first; of datasets that have any, by name."""
+    """The models with lifts by dataset, sorted by lift, the largest first.
+
+    Args:
+        folds: of one table.
+        versus: what lifts compare.
+
+    Returns:
+        for each dataset with lifts: name, style and lift of each model.
+    """
     of_cell = lifts(folds, versus)
     found = {}
     for dataset, cells in sorted(_by_dataset(folds), key=lambda pair: pair[0]):
@@ -122,7 +147,7 @@ def _by_dataset(folds: DataFrame) -> list[tuple[str, DataFrame]]:
 
 
 def _line(cells: DataFrame, name: str, f1: Mapping[Key, ByFold], place: Callable[[Cell], float]) -> Line:
-    """`name`: the column that has the method's name."""
+    """The line of a method, whose name is in the column `name`."""
     x, folds = zip(*sorted((place(cell), tuple(f1[cell.key].values())) for cell in cells.itertuples()), strict=True)
     first = next(cells.itertuples())
     return Line(getattr(first, name) + first.details, style_of_cell(first), x, folds, first.attention is not None)
@@ -130,10 +155,11 @@ def _line(cells: DataFrame, name: str, f1: Mapping[Key, ByFold], place: Callable
 
 @dataclass(frozen=True)
 class Losses:
-    """The losses of a cell's fits by name (adn_loss, caan_loss, colorizer).
+    """The losses of a cell's fits.
 
-    curves: of each fold that kept them, the values epoch by epoch.
-    without: folds that kept none, since they were trained before losses were kept.
+    Args:
+        curves: by name (adn_loss, caan_loss, colorizer), for each fold the value at each epoch.
+        without: folds of older versions, which did not keep losses.
     """
 
     curves: dict[str, tuple[Numbers, ...]]
@@ -141,7 +167,12 @@ class Losses:
 
 
 def losses_of(home: Path, folds: DataFrame) -> Losses:
-    """What the runs of a cell under `home` (paths.runs) wrote down while they were trained."""
+    """Read the losses of a cell.
+
+    Args:
+        home: the folder of the runs (`paths.runs`).
+        folds: of the cell.
+    """
     found: dict[str, list[Numbers]] = {}
     without = []
     for run in folds.itertuples():
@@ -157,6 +188,6 @@ def losses_of(home: Path, folds: DataFrame) -> Losses:
 
 
 def by_name(curves: Sequence[Mapping[str, float]]) -> dict[str, Numbers]:
-    """The rows of a curves.csv → each loss with its value after every epoch."""
+    """Convert rows of curves.csv to the values at each epoch by the names of losses."""
     names = [name for name in (curves[0] if curves else {}) if name != "epoch"]
     return {name: tuple(row[name] for row in curves) for name in names}

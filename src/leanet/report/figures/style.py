@@ -1,4 +1,4 @@
-"""What methods look like: the same in every figure, and told apart by colour-blind people and in grey. Files of it."""
+"""The style of methods, the same in all figures, clear to colour-blind people and in grey; and file formats."""
 
 import io
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from leanet.pictures.picture_page import FAINT, FONT, INK
 Dashes = Any  # a name or (offset, lengths), as matplotlib's linestyle
 Choice = TypeVar("Choice")
 
-# The colour says what use is made of the map; no two are nearer in lightness than 7 of L*'s 100.
+# The colour shows how the anomaly map is used; any two differ in lightness by at least 7 of L*'s 100.
 _COLORS = {
     "": "#1a1a1a",
     "-map": "#6a1b5d",
@@ -28,7 +28,7 @@ _COLORS = {
 }
 _OTHER_COLORS = ("#e6b800", "#8c6d1f", "#44aa99")
 
-# Marker, line and hatch say which ADN it is.
+# Marker, line and hatch show the ADN.
 _ADNS: dict[str, tuple[str, Dashes, str]] = {
     "resnet18": ("o", "-", "///"),
     "vgg16": ("s", (0, (5, 2)), "\\\\\\"),
@@ -45,10 +45,15 @@ _OTHER_ADNS: tuple[tuple[str, Dashes, str], ...] = (
 
 @dataclass(frozen=True)
 class Style:
-    """How a method is drawn: a line in its colour with markers, or an area with its hatch.
+    """How a method is drawn: a line with markers, or an area with a hatch.
 
-    filled: whether the markers are; hollow ones are of a method that differs from the usual one of its colour in
-        something else, such as its maps or its training.
+    Args:
+        color: of line and markers.
+        marker: of matplotlib.
+        line: of matplotlib.
+        hatch: of matplotlib.
+        filled: whether markers are filled; hollow ones are for methods that differ from the usual one in other
+            settings, such as maps or training.
     """
 
     color: str
@@ -65,12 +70,12 @@ class Style:
 
 
 def style_of(adn: str, variant: str, filled: bool = True) -> Style:
-    """The style of a method: the same at all points and for all shares of positives.
+    """The style of a method, the same for all points and shares of positives.
 
     Args:
         adn: its name.
-        variant: what the method makes of the anomaly map, as in the table of results: +direct.
-        filled: see `Style`.
+        variant: how the method uses the anomaly map, as in the table of results: +direct.
+        filled: as for `Style`.
     """
     color = _COLORS.get(variant) or _pick(variant, _OTHER_COLORS)
     marker, line, hatch = _ADNS.get(adn) or _pick(adn, _OTHER_ADNS)
@@ -87,14 +92,14 @@ def _pick(name: str, choices: tuple[Choice, ...]) -> Choice:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches, for any thread; to be filled `in_our_style`."""
+    """An empty figure of a size in inches, usable in any thread; draw on it inside `in_our_style`."""
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
 
 def to_svg(figure: Figure) -> str:
-    """The figure as an <svg> element for an HTML page, in which text stays text; the same each time."""
+    """The figure as an <svg> element with text as text; equal figures give equal output."""
     out = io.StringIO()
     with in_our_style():
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
@@ -103,7 +108,7 @@ def to_svg(figure: Figure) -> str:
 
 
 def to_bytes(figure: Figure, ending: str) -> bytes:
-    """The figure as a "pdf", or as a "png" of 300 dots an inch."""
+    """The figure as a file with the suffix `pdf`, or `png` with 300 dpi."""
     out = io.BytesIO()
     with in_our_style():
         figure.savefig(out, format=ending, dpi=300, metadata={"CreationDate": None} if ending == "pdf" else None)
@@ -111,7 +116,7 @@ def to_bytes(figure: Figure, ending: str) -> bytes:
 
 
 def in_our_style() -> AbstractContextManager[None]:
-    """Within it figures get our fonts and lines, and no name is taken for mathematics."""
+    """A context in which figures have leanet's fonts and lines, and $ in names does not start mathematics."""
     return rc_context(_RC)
 
 
@@ -140,7 +145,7 @@ _RC: Any = {
     "lines.markersize": 4.5,
     "hatch.linewidth": 0.5,
     "figure.dpi": 100,
-    "pdf.fonttype": 42,  # whole letters, which can be searched and edited
+    "pdf.fonttype": 42,  # TrueType, which can be searched and edited
     "svg.fonttype": "none",
-    "svg.hashsalt": "leanet",  # the same names in it each time
+    "svg.hashsalt": "leanet",  # makes ids reproducible
 }

@@ -1,1 +1,1 @@
-"""The page: everything about the finished runs in one HTML file."""
+"""The HTML page of finished runs, in one file."""

@@ -1,4 +1,4 @@
-"""The page's pictures: test images with their anomaly, attention and evidence maps, as sprites of a set of images."""
+"""The page's pictures: sprites of test images and of their anomaly, attention and evidence maps."""
 
 from __future__ import annotations
 
@@ -20,15 +20,20 @@ from leanet.storage.files import read_array
 if TYPE_CHECKING:
     pass
 
-MOST_BYTES = 40_000_000  # of all pictures; what comes later is left out, and the page says so
+MOST_BYTES = 40_000_000  # of all pictures; further ones are left out, and the page says so
 IMAGE_SIDE, MAP_SIDE = 80, 64
 _FULL = "Without pictures of the {}: the page is full; datasets=[…] makes it smaller."
 
-Maps = Sequence[tuple[list[int], NDArray[Any]]]  # of each run: rows of the sprite, and their maps (n, h, w)
+Maps = Sequence[tuple[list[int], NDArray[Any]]]  # for each run, rows of the sprite and their maps (n, h, w)
 
 
 def add_pictures(page: PageData, gallery: Gallery) -> None:
-    """Draw the sprites of all sets of images; what cannot be shown of a cell is said in its `missing`."""
+    """Add the sprites of all datasets to the page's data. What is missing for a cell is recorded in its `missing`.
+
+    Args:
+        page: changed in place.
+        gallery: of the runs.
+    """
     for place, rows in enumerate(page.rows):
         if not rows:  # no predictions could be read
             continue
@@ -47,7 +52,7 @@ def _add_set(
     every = [folder for _, folders in members for folder in folders]
     data["images"][place]["sprite"] = _kept(data, _images(gallery, every, rows))
     maps: dict[tuple[Path, ...], int | None] = {}
-    # The best rows come first, while there is room.
+    # The best models first, since later pictures may not fit.
     for told, folders in sorted(members, key=lambda member: (not member[0]["best"], -member[0]["f1"][0])):
         runs = [gallery.of(folder) for folder in folders]
         if runs[0].run.settings.needs_maps:
@@ -80,10 +85,10 @@ def _add_attention(data: Data, told: Data, folders: Sequence[str], rows: dict[Im
 def _add_evidence(
     data: Data, told: Data, folders: Sequence[str], runs: Sequence[FoldPictures], rows: dict[ImageKey, int]
 ) -> None:
-    """What each position adds to the logit of a frozen network."""
+    """Add the evidence maps of a frozen network."""
     try:
         every = [(shown, runs[run].evidence(places)) for run, places, shown in _first_shown(folders, rows) if shown]
-    except LeanetError as error:  # of this cell's networks alone
+    except LeanetError as error:  # concerns only this cell's networks
         told["missing"] = f"Without pictures of the evidence: {error}"
         return
     found = [(shown, values) for shown, values in every if values is not None]
@@ -97,7 +102,7 @@ def _add_evidence(
 
 
 def _kept(data: Data, made: Sprite) -> int | None:
-    """The sprite's place in the page; None if there is no room for it."""
+    """Add a sprite to the page, and return its index; None if the page is full."""
     if sum(len(str(other["uri"])) for other in data["sprites"]) + len(str(made["uri"])) > MOST_BYTES:
         return None
     data["sprites"].append(made)
@@ -105,9 +110,9 @@ def _kept(data: Data, made: Sprite) -> int | None:
 
 
 def _first_shown(folders: Sequence[str], rows: dict[ImageKey, int]) -> Iterator[tuple[int, list[int], list[int]]]:
-    """Of each run the images that no run before it has: the run's number, their places in it, and their rows.
+    """For each run, the images that no earlier run has: index of the run, places in it, rows of the sprite.
 
-    Of repeats with other splits, which test the same images, the first is shown.
+    Repeats with other splits test the same images; the first is shown.
     """
     missing = set(rows.values())
     for run, folder in enumerate(folders):
@@ -119,7 +124,7 @@ def _first_shown(folders: Sequence[str], rows: dict[ImageKey, int]) -> Iterator[
 
 
 def _images(gallery: Gallery, folders: Sequence[str], rows: dict[ImageKey, int]) -> Sprite:
-    """Of all rows, whichever cells have them: one may have other folds than the next."""
+    """The sprite of the images from all cells, since cells may have different folds."""
     tiles: NDArray[np.uint8] | None = None
     for run, places, shown in _first_shown(folders, rows):
         if shown:
@@ -136,7 +141,7 @@ def _maps(folders: Sequence[str], runs: Sequence[FoldPictures], rows: dict[Image
         for run, places, shown in _first_shown(folders, rows)
         if shown
     ]
-    # As on a run's sheet: a few wild pixels must not darken all maps, and noise must not look like much.
+    # As on a run's sheet: a few outliers must not darken all maps, and noise must not look strong.
     high = max(2.0, *(float(np.quantile(values[..., ::2, ::2], 0.998)) for _, values in found))
     tiles = np.zeros((len(rows), *found[0][1].shape[1:], 3), dtype=np.uint8)
     for shown, values in found:
@@ -149,7 +154,7 @@ def _ends(scale: Scale) -> tuple[float, float]:
 
 
 def _painted(found: Maps, count: int, side: int, scale: Scale) -> NDArray[np.uint8]:
-    """Rows with maps (n, h, w) → (count, S, S, 3) in the scale's colours; S is h times what fits in `side`."""
+    """Colour maps (n, h, w) of rows; returns (count, S, S, 3), with S the largest multiple of h up to `side`."""
     times = [side // values.shape[-1] for _, values in found]
     side = max(values.shape[-1] * each for (_, values), each in zip(found, times, strict=True))
     tiles = np.zeros((count, side, side, 3), dtype=np.uint8)

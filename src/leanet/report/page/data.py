@@ -1,4 +1,4 @@
-"""What the page knows of the finished folds, as plain data for its script."""
+"""The data of finished folds for the page's script."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from leanet.report.statistics import repeated
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-MOST_IMAGES = 3000  # of a dataset; of more, those with the largest mistakes are shown
+MOST_IMAGES = 3000  # of a dataset; if there are more, those with the largest errors are shown
 
 Data = dict[str, Any]
 ImageKey = tuple[str, str]  # SHA-256 and name of a file
@@ -50,7 +50,7 @@ _OF_RUNS = ("folder", "fold", *SEEDS, *_FIGURES, *_COUNTS, "validated", "seconds
 
 @dataclass
 class Numbered:
-    """Different values in the order of their first appearance."""
+    """Unique values in first-seen order, with an index for each."""
 
     values: list[Any] = field(default_factory=list)
     _places: dict[str, int] = field(default_factory=dict)
@@ -66,12 +66,13 @@ class Numbered:
 
 @dataclass(frozen=True)
 class PageData:
-    """Everything that the page's script is given.
+    """The data of the page.
 
-    data: `cells`, and what they point into: `groups` (what they were trained with, in words), `configs`, `versions`,
-        `images`, and `sprites`, which are still to be drawn.
-    folders: of each of data["cells"], the folders of its runs.
-    rows: of each of data["images"], the places of its images in its sprites.
+    Args:
+        data: for the script: `cells`, and lists to which they refer by index: `groups` (shared settings in words),
+            `configs`, `versions`, `images`, and `sprites`, which `add_pictures` fills.
+        folders: for each of data["cells"], the folders of its runs.
+        rows: for each of data["images"], the rows of its images in the sprites.
     """
 
     data: Data
@@ -80,10 +81,14 @@ class PageData:
 
 
 def page_data(folds: DataFrame) -> PageData:
-    """All but the pictures."""
+    """Collect the data of the page, without pictures.
+
+    Args:
+        folds: as `results` returns them.
+    """
     groups = tables_of(folds)
     differing = differences([shared for shared, _ in groups])
-    configs, versions, sets = Numbered(), Numbered(), Numbered()  # what many cells share is in the page once
+    configs, versions, sets = Numbered(), Numbered(), Numbered()  # values that many cells share are stored once
     told: list[Data] = []
     folders: list[list[str]] = []
     for number, (_, members) in enumerate(groups):
@@ -139,7 +144,7 @@ def _cell(cell: Cell, runs: Sequence[Record], values: Mapping[str, list[list[flo
 
 
 def _shown(value: float | None) -> float | None:
-    """Rounded once to the three digits that tables show; the page's script writes them as they are."""
+    """A score rounded to three digits as in tables; None for NaN. The page's script does not round again."""
     return None if value is None or value != value else round(value, 3)
 
 
@@ -150,7 +155,7 @@ def _run(name: str, run: Record) -> Data:
 
 
 def _configs(cells: DataFrame) -> list[Facts]:
-    """The settings behind each cell: which images, those that all of its table share, and those of its networks."""
+    """For each cell, the settings of its images, of its table, and of its networks."""
     images = cells[["dataset_name", "root", "fingerprint"]].itertuples(index=False)
     return [
         {"dataset": name, "root": root, "fingerprint": fingerprint or "unknown"} | shared | own
@@ -164,7 +169,7 @@ def _versions(run: Record) -> Facts:
 
 
 def _curves(folders: Sequence[str]) -> dict[str, list[float]]:
-    """Losses by epoch, the means over the folds that ran as long as the longest."""
+    """Losses by epoch, averaged over the folds with the largest number of epochs."""
     columns: dict[str, list[Numbers]] = {}
     for folder in folders:
         try:
@@ -184,7 +189,7 @@ def _curves(folders: Sequence[str]) -> dict[str, list[float]]:
 
 
 def _predictions(told: Data, folders: Sequence[str]) -> list[Predictions]:
-    """Of each run of a cell; what is gone or damaged is said in its `missing`."""
+    """The predictions of each run of a cell. Missing files are recorded in the cell's `missing`."""
     found = []
     for folder in folders:
         try:
@@ -198,7 +203,7 @@ def _predictions(told: Data, folders: Sequence[str]) -> list[Predictions]:
 def _images_of(
     place: int, told: Sequence[Data], read: Sequence[Sequence[Predictions]]
 ) -> tuple[Data, dict[ImageKey, int]]:
-    """The images of one set, and their rows in its sprites; each run on them is told its rows and probabilities."""
+    """The images of one dataset, and their rows in its sprites. Rows and probabilities are added to each run's data."""
     pairs = [
         (run, [*zip(one.keys, one.labels.tolist(), one.probabilities.tolist(), strict=True)])
         for facts, several in zip(told, read, strict=True)

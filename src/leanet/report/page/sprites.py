@@ -1,4 +1,4 @@
-"""Many small pictures in one: a data URI that a page cuts its tiles from."""
+"""Sprites: many small pictures in one image, from which the page cuts tiles."""
 
 import base64
 import io
@@ -14,7 +14,16 @@ Tiles = NDArray[np.uint8]
 
 
 def sprite(tiles: Tiles, title: str, quality: int = 75) -> Sprite:
-    """(N, h, w, 3) → a WebP of about as many columns as rows, N ≥ 1, the first tile in its upper left corner."""
+    """Arrange tiles in one WebP image, row by row from its upper left corner.
+
+    Args:
+        tiles: (N, h, w, 3), N ≥ 1.
+        title: of the sprite.
+        quality: of WebP, 0…100.
+
+    Returns:
+        `uri`, `columns`, `rows` and `title`.
+    """
     count, height, width, _ = tiles.shape
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
@@ -25,14 +34,14 @@ def sprite(tiles: Tiles, title: str, quality: int = 75) -> Sprite:
 
 
 def data_uri(picture: Image.Image, quality: int) -> str:
-    """The picture as WebP, in an address of its own."""
+    """A picture as a data URI in WebP format."""
     out = io.BytesIO()
     picture.save(out, "WEBP", quality=quality, method=4)
     return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
 def small(images: Tiles, side: int) -> Tiles:
-    """(N, 3, S, S) → (N, side, side, 3), or of their own size if that is smaller."""
+    """Reduce images (N, 3, S, S) to (N, side, side, 3); smaller ones keep their size."""
     pictures = images.transpose(0, 2, 3, 1)
     if pictures.shape[1] <= side:
         return np.ascontiguousarray(pictures)
@@ -41,7 +50,7 @@ def small(images: Tiles, side: int) -> Tiles:
 
 
 def shrunk(maps: NDArray[np.floating], side: int) -> NDArray[np.float32]:
-    """(N, S, S) → (N, s, s) by means over squares, where s ≤ side divides S; as they are where nothing fits."""
+    """Reduce maps (N, S, S) to (N, s, s) by means over squares, with the largest s ≤ `side` that divides S."""
     size = maps.shape[-1]
     factor = next((factor for factor in range(1, size) if size % factor == 0 and size // factor <= side), 1)
     squares = maps.astype(np.float32).reshape(len(maps), size // factor, factor, size // factor, factor)
@@ -50,6 +59,6 @@ def shrunk(maps: NDArray[np.floating], side: int) -> NDArray[np.float32]:
 
 
 def coloured(maps: NDArray[np.floating], low: float, high: float, colormap: str) -> Tiles:
-    """(N, h, w) → (N, h, w, 3): `low` in the colormap's first colour, `high` in its last."""
+    """Colour maps (N, h, w) from `low` to `high` by a colormap of matplotlib; returns (N, h, w, 3)."""
     shares = np.clip((maps.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1)
     return np.ascontiguousarray(colormaps[colormap](shares, bytes=True)[..., :3])

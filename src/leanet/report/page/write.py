@@ -1,4 +1,4 @@
-"""Putting the page together: one HTML file that needs nothing but itself."""
+"""Write the page: one HTML file without external resources."""
 
 from __future__ import annotations
 
@@ -37,18 +37,24 @@ _FIGURES: dict[int | str, str] = {
     6: "Figure 6: original, recoloured image and anomaly map",
     5: "Figure 5: features before and after the attention",
 }
-_CHARTS = ("points", 4)  # drawn as vectors
+_CHARTS = ("points", 4)  # vector graphics
 
 
 def write_page(selection: Selection) -> Path:
-    """Write report/index.html under paths.runs about the selection, and return its path.
+    """Write the page to paths.runs/report/index.html.
 
-    Pictures need the datasets' images, and where they are gone the page says so and shows the rest.
+    Pictures need the datasets' images. If they are gone, the page says so and shows the rest.
+
+    Args:
+        selection: the finished folds.
+
+    Returns:
+        the file.
     """
     folds = selection.folds
     page = page_data(folds)
     add_pictures(page, Gallery.of_selection(selection))
-    sprites = [made.pop("uri") for made in page.data["sprites"]]  # each in an element of its own
+    sprites = [made.pop("uri") for made in page.data["sprites"]]  # each has its own element in the page
     html = Template(_packaged("page.html"), autoescape=True, keep_trailing_newline=True).render(
         css=_packaged("page.css"),
         js=_packaged("page.js") + _packaged("gallery.js"),
@@ -69,7 +75,7 @@ def _packaged(name: str) -> str:
 
 
 def _in_script(data: Data) -> str:
-    """JSON that cannot end the <script> it stands in, whatever files and datasets are called."""
+    """JSON for a <script> element, with <, > and & escaped, so that no name can end the element."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -84,7 +90,7 @@ def _number(count: int, what: str) -> str:
 
 
 def _paper_tables(folds: DataFrame) -> Iterator[Data]:
-    """The paper's tables of which something is done, one for each way in which runs were trained."""
+    """The paper's tables with finished runs, one for each set of shared settings."""
     for number in TABLES:
         paper = paper_table(number)
         for shared, members in tables_of(belonging(folds, paper)):
@@ -99,7 +105,7 @@ def _marked(text: str, rank: int) -> str:
 
 
 def _drawn(selection: Selection, figure: int | str) -> Iterator[Data]:
-    """A figure's pictures, or why there are none; nothing where there are no runs for it."""
+    """A figure as pictures, or as the reason why it cannot be drawn; nothing if no run has it."""
     caption = {"caption": _FIGURES[figure]}
     try:
         for name, drawing in figures_of(selection, figure):

@@ -1,1 +1,1 @@
-"""Runs as W&B shows them: told while they train, or pushed when they are done."""
+"""Runs in W&B: logged during training, or pushed when they are finished."""

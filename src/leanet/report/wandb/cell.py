@@ -1,4 +1,4 @@
-"""A cell's summary in W&B: one run, with the cell's id, whose figures are those of all its finished folds."""
+"""The summary of a cell in W&B: a W&B run with the cell's id and the scores of all its finished folds."""
 
 from __future__ import annotations
 
@@ -27,10 +27,15 @@ _COLUMNS: list[str | int] = ["fold", "f1", "auroc", "ap", "floor", "collapsed", 
 
 
 def log_cell_of(run: Run, to: Destination) -> None:
-    """Log the cell of `run` as it stands now, and say so; of several processes that do, the last has all folds."""
+    """Log the summary of a run's cell with the folds that are finished now, and print its address.
+
+    Args:
+        run: of the cell.
+        to: project and account.
+    """
     home = Path(run.settings.paths.runs)
     name = f"{run.settings.dataset_name} {run.model} {run.cell}"
-    with lock(_folder(home, name)):  # read and told in one, or an older summary might come after a newer
+    with lock(_folder(home, name)):  # reading and logging together, so that no older summary replaces a newer one
         every = [replace(one, fold=fold) for one in (run, run.plain) for fold in range(1, run.settings.folds + 1)]
         results = {one.id: (one.folder, found) for one in every if (found := one.result)}
         folds = as_table(results.values())
@@ -40,7 +45,17 @@ def log_cell_of(run: Run, to: Destination) -> None:
 
 
 def log_cells(home: Path, folds: DataFrame, to: Destination, cells: list[Cell] | None = None) -> str:
-    """Log the summaries of these cells of a table, or of all, in place of what was there; return where one is."""
+    """Log the summaries of cells; earlier ones are replaced.
+
+    Args:
+        home: the folder of the runs (`paths.runs`).
+        folds: of one table.
+        to: project and account.
+        cells: rows of `cells_of`; None: all cells of the table.
+
+    Returns:
+        the address of the last summary.
+    """
     of_cell, where = lifts(folds), ""
     for cell in cells or cells_of(folds).itertuples():
         name, runs, lift = cell_name(cell), of_keys(folds, [cell.key]), of_cell.get(cell.key)
@@ -54,14 +69,16 @@ def log_cells(home: Path, folds: DataFrame, to: Destination, cells: list[Cell] |
 
 
 def cell_name(cell: Cell) -> str:
-    """What leanet.runs.loggers calls {cell}: the group of its runs."""
+    """The group of the cell's runs in W&B, as {cell} in leanet.runs.loggers."""
     return f"{cell.dataset_name} {cell.model} {cell.cell}"
 
 
 def figures_of(folds: DataFrame, lift: Comparison | None = None) -> dict[str, float]:
-    """Mean and sample SD over a cell's finished folds, how many those are, and what was added to the plain ADN's F1.
+    """The values of a cell's summary: mean and SD over finished folds, numbers of folds, and the lift.
 
-    There is no SD of one fold, and no lift without the plain ADN.
+    Args:
+        folds: of the cell.
+        lift: over the plain ADN; None if that is not finished.
     """
     [cell] = cells_of(folds).itertuples()
     spreads = {name: mean_sd(list(scores(folds, name)[cell.key].values())) for name in ("f1", "auroc", "ap", "floor")}
@@ -74,12 +91,12 @@ def figures_of(folds: DataFrame, lift: Comparison | None = None) -> dict[str, fl
 
 
 def _folder(home: Path, name: str) -> Path:
-    """Where W&B's files of a cell lie: as deep as those of runs and colorizers."""
+    """The folder of W&B's files of a cell, as deep as those of runs and colorizers."""
     return home / "report" / name.replace("@", "-point").replace(" ", "-")
 
 
 def _config(cell: Cell) -> dict[str, Any]:
-    """What the cell's runs have in common; `point` where it has a meaning."""
+    """The settings that a cell's runs have in common; `point` only if it has an effect."""
     own = {"fold", "logger", "paths"} | ({"point"} if cell.point is None else set())
     kept = {name: value for name, value in read_config(Path(cell.folder)).items() if name not in own}
     return {**kept, "model": cell.model, "row": cell.row, "fingerprint": cell.fingerprint}

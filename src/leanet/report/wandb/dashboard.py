@@ -1,4 +1,4 @@
-"""The project's dashboard, a W&B report: from F1 by cell down to single pictures, as code."""
+"""The project's dashboard, a W&B report that shows F1 by cell, points, curves and pictures."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,12 @@ _BY_CELL = {"groupby": "Group", "groupby_aggfunc": "mean", "groupby_rangefunc": 
 
 
 def dashboard(project: str, entity: str) -> wr.Report:
-    """The report, of runs by what they are: folds, cells and colorizers (their job types in W&B)."""
+    """Create the report. W&B runs are filtered by job type: folds, cells and colorizers.
+
+    Args:
+        project: of W&B.
+        entity: user or team.
+    """
     f1 = wr.BarPlot(title="F1", metrics=["test/adn_f1"], range_x=(0, 1), max_bars_to_show=100, **_BY_CELL, **_WHOLE)
     means = ["f1/mean", "auroc/mean", "ap/mean", "floor/mean"]
     figures = wr.BarPlot(title="Means", metrics=means, range_x=(0, 1), max_bars_to_show=100, **_WHOLE)
@@ -50,13 +55,21 @@ def dashboard(project: str, entity: str) -> wr.Report:
 
 
 def specification(report: wr.Report) -> dict[str, Any]:
-    """What W&B is sent of it."""
+    """The JSON specification of a report that W&B receives."""
     spec: dict[str, Any] = json.loads(report._to_model().spec.model_dump_json(by_alias=True, exclude_none=True))
     return spec
 
 
 def publish(home: Path, to: Destination) -> str:
-    """Publish the dashboard in place of the one that is there, and return its address; offline, write it to a file."""
+    """Publish the dashboard and replace an earlier one; offline, write it to a file.
+
+    Args:
+        home: the folder of the runs (`paths.runs`).
+        to: project and account.
+
+    Returns:
+        its address or its file, for people.
+    """
     if session.is_offline(to.offline):
         file = home / "report" / FILE
         write_text(file, json.dumps(specification(dashboard(to.project, to.entity or "")), indent=1) + "\n")
@@ -74,7 +87,7 @@ def _section(title: str, panels: list[Any], runs: wr.Runset, words: str) -> list
 
 
 def _runs(job: str, grouped: bool = False, figures: bool = False) -> wr.Runset:
-    """The runs of one job type, by cell where they are to be taken together."""
+    """The W&B runs of one job type, grouped by cell if `grouped`."""
     names = ("f1/mean", "f1/sd", "floor/mean", "auroc/mean", "ap/mean", "collapsed", "folds_done") if figures else ()
     return wr.Runset(
         name=f"{job}s",

@@ -1,4 +1,4 @@
-"""Where W&B's runs go; imports nothing of W&B, so that other reports need not wait for it."""
+"""The W&B project to log to. Does not import wandb, which is slow."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,7 +8,13 @@ from leanet.config.rules import BOOLEAN, TEXT
 
 @dataclass(frozen=True)
 class Destination:
-    """`entity`, a user or a team, is None for W&B's own default; `offline` writes files for `wandb sync`."""
+    """Project and account.
+
+    Args:
+        project: of W&B.
+        entity: user or team; None: W&B's default.
+        offline: whether to write files for `wandb sync` instead of sending them.
+    """
 
     project: Annotated[str, TEXT]
     entity: Annotated[str | None, TEXT]

@@ -1,4 +1,4 @@
-"""Lightning's W&B logger for runs that may be killed: every epoch once, whichever process told it."""
+"""Lightning's W&B logger for runs that may be killed and resumed: every epoch is logged once."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,10 +15,18 @@ from leanet.runs.run import Run
 
 
 class ResumableWandbLogger(WandbLogger):
-    """What leanet.runs.loggers tells a logger that can take it: epochs from the start, folders, and the cell."""
+    """A W&B logger that also logs earlier epochs, files and cells, as leanet.runs.loggers describes."""
 
     def __init__(self, project: str, entity: str | None, offline: bool, id: str, save_dir: str, **given: Any) -> None:
-        """`given`: of wandb.init, such as group and job_type.
+        """Create the logger; the W&B run starts at its first use.
+
+        Args:
+            project: of W&B.
+            entity: user or team; None: W&B's default.
+            offline: whether to write files for `wandb sync`.
+            id: of the W&B run.
+            save_dir: for W&B's files.
+            given: further arguments of wandb.init, such as group and job_type.
 
         Raises:
             LeanetError: W&B would ask for a key.
@@ -28,7 +36,7 @@ class ResumableWandbLogger(WandbLogger):
         self._destination, self._given = Destination(project, entity, offline), given
 
     def __getstate__(self) -> dict[str, Any]:
-        """Each of several processes begins, and ends, its own part in W&B's run."""
+        """Leave out the open W&B run: each process opens and closes it itself."""
         return {**self.__dict__, "_experiment": None}
 
     @property
@@ -42,7 +50,7 @@ class ResumableWandbLogger(WandbLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """An epoch's losses, which Lightning counts from 0, or a run's figures."""
+        """Log the losses of an epoch, which Lightning counts from 0, or the scores of a run."""
         if "epoch" in metrics:
             session.log_epochs(self.experiment, [{**metrics, "epoch": metrics["epoch"] + 1}])
         else:
@@ -50,24 +58,24 @@ class ResumableWandbLogger(WandbLogger):
 
     @rank_zero_only
     def log_epochs(self, rows: Iterable[Mapping[str, float]]) -> None:
-        """Those before the one that a fit goes on with."""
+        """Log the epochs before a fit was resumed."""
         session.log_epochs(self.experiment, rows)
 
     @rank_zero_only
     def log_folder(self, folder: Path) -> None:
-        """What a finished run or colorizer left, with which W&B's run ends."""
+        """Log the files of a finished run or colorizer, and close the W&B run."""
         session.log_folder(self.experiment, folder)
         self.experiment.finish()
         self._experiment = None
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Lightning says so after every fit, with which W&B's run ends only if it went wrong."""
+        """Close the W&B run after a failed fit. Lightning calls this after every fit."""
         if status != "success" and self._experiment is not None:
             self.experiment.finish(exit_code=1)
             self._experiment = None
 
     @rank_zero_only
     def log_cell(self, run: Run) -> None:
-        """The summary of the run's cell, one of whose folds was finished."""
+        """Log the summary of the run's cell."""
         cell.log_cell_of(run, self._destination)

@@ -1,7 +1,7 @@
-"""python -m leanet.report wandb: what is done goes to W&B, however it was made, and a dashboard shows it.
+"""python -m leanet.report wandb: push finished runs to W&B, with a dashboard.
 
-A W&B run has the id of what it shows and takes each epoch once (see session.py), so that a push that was killed is
-simply repeated. What W&B calls finished is not sent again, except for the summaries, which change with every fold.
+A W&B run has the id of the run that it shows and accepts each epoch once (see session.py), so that an interrupted push
+can be repeated. W&B runs that are finished are not sent again, except for summaries, which change with every fold.
 """
 
 from __future__ import annotations
@@ -26,12 +26,17 @@ from leanet.training.log_names import COLORIZER, FOLD, figures
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# Of the machine that pushes there is nothing to tell.
+# Do not log facts about the machine that pushes.
 _OFF = {"x_disable_stats": True, "x_disable_meta": True, "x_disable_machine_info": True, "x_save_requirements": False}
 
 
 def push(home: Path, folds: DataFrame, to: Destination) -> None:
-    """Push the runs of `folds`, their datasets' colorizers and their summaries, then the dashboard; and say so.
+    """Push runs, colorizers, summaries of cells, and the dashboard.
+
+    Args:
+        home: the folder of the runs (`paths.runs`).
+        folds: the finished folds to push.
+        to: project and account.
 
     Raises:
         LeanetError: no account is known and `to` is not offline, or W&B cannot be reached.
@@ -83,7 +88,7 @@ def _colorizers(home: Path, datasets: Collection[str]) -> list[Path]:
 
 
 def _id_of(folder: Path) -> str:
-    """The identity, in which names of folders end."""
+    """The identity at the end of a folder's name."""
     return folder.name.rpartition("-")[2]
 
 
@@ -92,11 +97,11 @@ def _name_of(folder: Path) -> str:
 
 
 def _finished_there(to: Destination) -> set[str]:
-    """The ids of W&B's runs that were ended as runs should be; of none offline."""
+    """The ids of W&B runs that are finished; empty if offline."""
     if session.is_offline(to.offline):
         return set()
     path = "/".join(filter(None, (to.entity, to.project)))
     try:
         return {run.id for run in wandb.Api().runs(path, filters={"state": "finished"}, per_page=1000)}
-    except ValueError:  # there is no such project yet
+    except ValueError:  # the project does not exist yet
         return set()

@@ -1,11 +1,11 @@
-"""One process's part in a W&B run: begun without a question, told each epoch once.
+"""Open a W&B run in one process, without prompts, and log each epoch once.
 
-W&B's run has the id of what it shows, and W&B's step is the epoch. W&B takes a step only once and none below it, so
-whoever tells a run again, after a kill or because it was told by another process, leaves it as it is. Since a fit that
-goes on comes to the same numbers, nothing is lost by that.
+A W&B run has the id of the run that it shows, and W&B's step is the epoch. W&B accepts each step only once, in
+ascending order, so that logging an epoch again, after a kill or by another process, has no effect. Nothing is lost,
+since a resumed fit gives the same numbers.
 
-Offline nobody knows what other processes have told, and `wandb sync` lets the last of a run's folders replace the
-others. So a process that begins offline removes the folder of the one before and is told everything from the start.
+Offline, a process does not know what others have logged, and `wandb sync` replaces earlier folders of a run by the
+last one. So an offline process removes the folder of the previous one and logs everything from the start.
 """
 
 import os
@@ -21,11 +21,11 @@ from leanet.errors import LeanetError
 from leanet.report.csv_files import csv_rows, read_curves
 from leanet.storage.private_folder import private_folder
 
-os.environ.setdefault("WANDB_SILENT", "true")  # a banner for each run, where a line for all will do
+os.environ.setdefault("WANDB_SILENT", "true")  # instead of a banner for each run, one line is printed for all
 
 
 def _has_home() -> bool:
-    """Whether W&B can write into the user's home folder. If there is none, make one, since W&B looks for settings."""
+    """Whether W&B can write to the user's home folder. If there is none, HOME is set, since W&B needs one."""
     try:
         home = Path.home()
     except RuntimeError:
@@ -41,18 +41,24 @@ CLASSES = ["normal", "anomalous"]  # by label
 
 
 def is_offline(offline: bool) -> bool:
-    """Whether W&B's files are only written: as configured, or as WANDB_MODE and `wandb offline` say."""
+    """Whether W&B's files are only written and not sent, by configuration, WANDB_MODE or `wandb offline`."""
     return offline or _mode() == "offline"
 
 
 def check_account(offline: bool) -> None:
-    """LeanetError where W&B would ask for a key."""
+    """Raise LeanetError if W&B would ask for a key."""
     if not offline and _mode() in ("online", "shared") and not wandb.login(prompt=False, verify=False):
         raise LeanetError("W&B: no account is known here; run `wandb login`, or go on without: WANDB_MODE=offline")
 
 
 def begin(folder: Path, offline: bool, run_id: str, **given: Any) -> wandb.Run:
-    """W&B's run of that id, which goes on if W&B has it; its files lie in `folder`/wandb.
+    """Open a W&B run, or resume it if W&B has it.
+
+    Args:
+        folder: W&B's files are written to `folder`/wandb.
+        offline: whether to write files for `wandb sync`.
+        run_id: of the W&B run.
+        given: further arguments of wandb.init.
 
     Raises:
         LeanetError: no account, or W&B cannot be reached.
@@ -62,19 +68,24 @@ def begin(folder: Path, offline: bool, run_id: str, **given: Any) -> wandb.Run:
         for earlier in folder.glob(f"wandb/offline-run-*-{run_id}"):
             shutil.rmtree(earlier, ignore_errors=True)  # a killed process's service may still be ending
     folder.mkdir(parents=True, exist_ok=True)
-    if not _HAS_HOME:  # what `wandb sync` needs later must not be in a temporary folder
+    if not _HAS_HOME:  # `wandb sync` needs these files later, so not in a temporary folder
         os.environ.setdefault("WANDB_DATA_DIR", str(folder.absolute() / "wandb"))
         os.environ.setdefault("WANDB_CACHE_DIR", str(private_folder("wandb")))
     given |= {"mode": "offline"} if offline else {}
     try:
-        # A run that failed may have left its own in this process.
+        # A failed run may have left an open W&B run in this process.
         return wandb.init(dir=str(folder), id=run_id, resume="allow", reinit="finish_previous", **given)
     except wandb.Error as error:
         raise LeanetError(f"W&B: {str(error).splitlines()[0]}; WANDB_MODE=offline goes on without") from None
 
 
 def log_epochs(run: wandb.Run, rows: Iterable[Mapping[str, float]]) -> None:
-    """Log those of the `rows` ({"epoch": 1, "loss": …}, in order) that W&B does not have."""
+    """Log the epochs that W&B does not have yet.
+
+    Args:
+        run: the W&B run.
+        rows: {"epoch": 1, "loss": …} for each epoch, in order.
+    """
     following = run.step
     for row in rows:
         if row["epoch"] >= following:
@@ -82,7 +93,7 @@ def log_epochs(run: wandb.Run, rows: Iterable[Mapping[str, float]]) -> None:
 
 
 def log_folder(run: wandb.Run, folder: Path) -> None:
-    """Log what lies in a run's or a colorizer's folder: curves, then in a last step the sheet and the predictions."""
+    """Log the files of a run or a colorizer: curves, then sheet and predictions in a last step."""
     curves = read_curves(folder)
     log_epochs(run, curves)
     last = int(curves[-1]["epoch"]) + 1 if curves else 1
@@ -92,7 +103,7 @@ def log_folder(run: wandb.Run, folder: Path) -> None:
 
 
 def where(run: wandb.Run) -> str:
-    """Where to look at it: its address, or what sends it and all others."""
+    """The address of a W&B run; offline, the command that sends it and all others."""
     if run.offline:
         home = Path(run.dir).parents[4]
         return f"wandb sync {home}/*/*/wandb/offline-run-*"
@@ -118,6 +129,6 @@ def _predictions(folder: Path) -> dict[str, Any]:
 
 
 def _mode() -> str:
-    """online, offline, disabled or shared: from the environment, or from W&B's own settings."""
+    """W&B's mode (online, offline, disabled or shared), from the environment or W&B's settings."""
     mode = wandb.setup().settings.mode
     return "offline" if mode == "dryrun" else mode
