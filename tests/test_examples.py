@@ -20,7 +20,7 @@ def test_runs_and_says_something(file: str, python: Any, tmp_path: Path) -> None
     found = python("-c", code, cwd=tmp_path)
     assert found.returncode == 0, found.stderr
     figures = [float(figure) for figure in re.findall(r"\d+\.\d+", found.stdout)]
-    assert figures and all(figure > 0 for figure in figures)
+    assert figures and figures[-1] > 0  # of so few images F1 may be 0
     assert not list(tmp_path.iterdir())
 
 

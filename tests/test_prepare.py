@@ -434,7 +434,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tu
 @pytest.mark.parametrize(
     ("module", "name", "nth"),
     [
-        ("leanet.published.archives", "Found", 100),  # while the archive is read
+        ("leanet.published.archives", "WantedFile", 100),  # while the archive is read
         ("leanet.published.manifest", "_copy", 350),
         ("leanet.published.manifest", "write_json", 1),  # all but the last file written
         ("leanet.prepare", "check_dataset", 1),  # after the folder has appeared
