@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from leanet.config.command_line import CONF, TOLD, in_one_line
+from leanet.config.command_line import CONF, USER_ERRORS, in_one_line
 from leanet.detector import pretrained
 from leanet.info import info
 
@@ -89,7 +89,7 @@ def test_no_weights_are_read(line: str, monkeypatch: pytest.MonkeyPatch, capsys:
 
 @pytest.mark.parametrize("line", WRONG)
 def test_what_is_wrong_with_a_network(line: str) -> None:
-    with pytest.raises(TOLD) as error:
+    with pytest.raises(USER_ERRORS) as error:
         info(config(line))
     told = in_one_line(error.value)  # as the command tells it
     assert re.search(WRONG[line], told) and "\n" not in told

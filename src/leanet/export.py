@@ -70,12 +70,12 @@ def _write(found: FoundModel, file: Path, settings: ExportSettings) -> None:
     # Here, since they import torch: mistakes in the settings are reported before.
     from leanet.model.checking import ensure_equal, images_per_second, threads
     from leanet.model.pipeline import ensemble_of, pipeline_of
-    from leanet.model.program import Exportable, ExportFacts, asked, program_of
+    from leanet.model.program import Exportable, ExportFacts, as_predictor, program_of
 
     if settings.format == "onnx":
-        from leanet.model.onnx import opened, to_bytes
+        from leanet.model.onnx import read_predictor, to_bytes
     else:
-        from leanet.model.program import opened, to_bytes
+        from leanet.model.program import read_predictor, to_bytes
 
     folders = [member.folder for member in found.members]
     pipeline = ensemble_of(folders, settings.trust) if found.is_cell else pipeline_of(folders[0], settings.trust)
@@ -83,7 +83,7 @@ def _write(found: FoundModel, file: Path, settings: ExportSettings) -> None:
     size = sample.images.shape[1]
     runs = tuple(str(member.result["run"]) for member in found.members)
     content = to_bytes(program_of(network, size), ExportFacts(found.name, size, runs, __version__))
-    exported, expected = opened(content), asked(network)
+    exported, expected = read_predictor(content), as_predictor(network)
     difference = ensure_equal(exported, expected, sample.images)
     write_bytes(file, content)
 

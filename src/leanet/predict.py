@@ -12,7 +12,7 @@ from leanet.detector.threshold import RULES
 from leanet.errors import LeanetError
 from leanet.model.decision import DecisionRule, decide
 from leanet.model.find import find
-from leanet.model.prediction import PREDICTIONS, UNREADABLE, Prediction, done_or_do
+from leanet.model.prediction import PREDICTIONS, UNREADABLE, Prediction, run_prediction
 from leanet.model.stream import Source
 
 THRESHOLD = Rule(
@@ -71,7 +71,7 @@ def predict(config: dict[str, Any]) -> None:
     prediction = Prediction(found, source, decide(settings.rule, found), settings.overlays, runs, out)
     if len(found.members) < found.folds:
         print(f"{found.name}: {len(found.members)} of {found.folds} folds are done; their predictions are averaged")
-    _report(prediction, done_or_do(prediction, settings.accelerator, settings.trust))
+    _report(prediction, run_prediction(prediction, settings.accelerator, settings.trust))
 
 
 def _report(prediction: Prediction, done: dict[str, Any]) -> None:

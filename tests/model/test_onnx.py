@@ -19,7 +19,7 @@ from leanet.maps.features.layers import extracted
 from leanet.maps.features.recipe import extractor_of, fit_features
 from leanet.model import onnx as exporting
 from leanet.model.pipeline import Ensemble, Pipeline
-from leanet.model.program import Exportable, ExportFacts, asked, program_of
+from leanet.model.program import Exportable, ExportFacts, as_predictor, program_of
 
 Configure = Callable[..., dict[str, Any]]
 
@@ -87,9 +87,9 @@ def test_says_what_pytorch_says(words: list[str], configure: Configure, images: 
     network = Exportable(untrained(configure, *words))
     content = exporting.to_bytes(program_of(network, 32), FACTS)
     onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
-    ask = exporting.opened(content)
+    ask = exporting.read_predictor(content)
     for some in (images, images[:1]):
-        found, expected = ask(some), asked(network)(some)
+        found, expected = ask(some), as_predictor(network)(some)
         assert list(found) == list(expected)
         for name, value in expected.items():
             # Half precision, in which maps are kept, rounds the last bits of either to neighbours at times; what is
@@ -101,8 +101,8 @@ def test_says_what_pytorch_says(words: list[str], configure: Configure, images: 
 def test_an_ensemble_says_the_mean(configure: Configure, images: np.ndarray) -> None:
     folds = [untrained(configure, "adn=cnn", "caan=none", f"seed={seed}") for seed in (0, 1)]
     program = program_of(Exportable(Ensemble(folds).eval()), 32)
-    found = exporting.opened(exporting.to_bytes(program, FACTS))(images)
-    apart = [asked(Exportable(fold))(images)["probability"] for fold in folds]
+    found = exporting.read_predictor(exporting.to_bytes(program, FACTS))(images)
+    apart = [as_predictor(Exportable(fold))(images)["probability"] for fold in folds]
     np.testing.assert_allclose(found["probability"], np.mean(apart, axis=0), atol=1e-5)
 
 

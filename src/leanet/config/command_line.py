@@ -29,7 +29,12 @@ CONF = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[3] / "conf"
 
 Task = Callable[[dict[str, Any]], object]
 
-TOLD = (LeanetError, HydraException, OmegaConfBaseException, OSError)  # shown in one line; others are leanet's bugs
+USER_ERRORS = (
+    LeanetError,
+    HydraException,
+    OmegaConfBaseException,
+    OSError,
+)  # shown in one line; others are bugs
 
 
 def run_command(task: Task, config_name: str, schema: type = Settings) -> None:
@@ -51,7 +56,7 @@ def run_command(task: Task, config_name: str, schema: type = Settings) -> None:
         _main(_job(task, with_traceback, schema), config_name)
     except BrokenPipeError:
         _end_unread()
-    except TOLD as error:
+    except USER_ERRORS as error:
         if with_traceback:
             raise
         sys.exit(f"leanet: {in_one_line(error, schema)}")
@@ -130,7 +135,7 @@ def _job(task: Task, with_traceback: bool, schema: type) -> Callable[[DictConfig
             return task(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
         except BrokenPipeError:
             _end_unread()
-        except TOLD as error:
+        except USER_ERRORS as error:
             # Hydra would add a line to the error of a single run; in a sweep, SystemExit would end the other jobs.
             if with_traceback or HydraConfig.get().mode != RunMode.RUN:
                 raise

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from leanet.data import tiff
 from leanet.data.images import Decoded
-from leanet.data.readers import MAX_TEXT, open_file, opened
+from leanet.data.readers import MAX_TEXT, open_file, open_image
 from leanet.data.room import Room
 from leanet.errors import LeanetError
 
@@ -74,7 +74,7 @@ def decoded(path: Path) -> Iterator[Image.Image]:
     """A context with the image of a file, as `decode` reads it; limits the memory of images in concurrent threads."""
     with ExitStack() as stack:
         try:
-            image = stack.enter_context(opened(stack.enter_context(open_file(path))))
+            image = stack.enter_context(open_image(stack.enter_context(open_file(path))))
             stack.enter_context(_ROOM.taken(image.width * image.height))
             rgb = to_rgb(image)
         except Exception as error:  # Pillow's readers raise many exception classes on damaged files

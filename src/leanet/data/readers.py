@@ -45,7 +45,7 @@ def _readers() -> list[Callable[[BinaryIO], ImageFile]]:
     return readers
 
 
-def opened(file: BinaryIO) -> ImageFile:
+def open_image(file: BinaryIO) -> ImageFile:
     """Open an image without decoding it. Unlike `Image.open`, it uses leanet's limit of pixels, not Pillow's.
 
     Raises:

@@ -41,7 +41,7 @@ class BestEpoch(Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         assert isinstance(task, DetectorTask)
-        with _asked(task, self.average):
+        with _with_average(task, self.average):
             merit = self._merit_of(task)
             if merit >= self._merit:
                 self.epoch, self._merit = trainer.current_epoch + 1, merit
@@ -110,7 +110,7 @@ class LastEpochs(Callback):
         assert isinstance(task, DetectorTask) and trainer.max_epochs is not None
         if trainer.current_epoch < trainer.max_epochs - self.epochs:
             return
-        with _asked(task, self.average):
+        with _with_average(task, self.average):
             tested = answers(task, self.test)
         self.history.append(tested.probabilities)
         if trainer.current_epoch + 1 == trainer.max_epochs:
@@ -141,5 +141,5 @@ class LastEpochs(Callback):
             setattr(self, name, state_dict[name])
 
 
-def _asked(task: DetectorTask, average: WeightAverage | None) -> AbstractContextManager[None]:
+def _with_average(task: DetectorTask, average: WeightAverage | None) -> AbstractContextManager[None]:
     return nullcontext() if average is None else average.shown(task)

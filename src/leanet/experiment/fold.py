@@ -93,7 +93,7 @@ def _trained(
     task = DetectorTask(network, run.settings.adn.lr, balance)
     average = None if settings.averaging == "none" else WeightAverage(settings.averaging)
     best = None if settings.select == "last" else BestEpoch(settings.select, validation, average)
-    last_epochs = LastEpochs(_asked(test), _asked(validation), average, best)
+    last_epochs = LastEpochs(_inputs(test), _inputs(validation), average, best)
     fitted = _fit if run.settings.has_epochs else _fit_at_once
     seconds = fitted(run, task, train, last_epochs, logger, run.part)
     _write_found(run, images, rows, last_epochs)
@@ -131,7 +131,7 @@ def _logged(run: Run) -> dict[str, Any]:
     return {**_config(run), "fingerprint": run.fingerprint}
 
 
-def _asked(tensors: Parts) -> Parts:
+def _inputs(tensors: Parts) -> Parts:
     """The tensors for prediction: without labels, and without images if their features are known."""
     left = {"labels", "images"} if "features" in tensors else {"labels"}
     return {key: value for key, value in tensors.items() if key not in left}

@@ -14,7 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
-from leanet.config.command_line import TOLD, in_one_line
+from leanet.config.command_line import USER_ERRORS, in_one_line
 from leanet.config.effective import settings_of
 from leanet.errors import LeanetError
 from leanet.grid.plan import LOG, note_failure
@@ -101,7 +101,7 @@ def _child(config: dict[str, Any], share: dict[str, str], pipe: Connection) -> N
 
 def _reason(error: Exception) -> str:
     """The reason of a failure in one line, always the same for the same mistake, so that repetitions are recognised."""
-    if isinstance(error, TOLD):
+    if isinstance(error, USER_ERRORS):
         return in_one_line(error)
     name = type(error).__name__
     if "OutOfMemory" in name:  # its message has the number of free bytes, which varies

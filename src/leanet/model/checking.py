@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 
 from leanet.errors import LeanetError
-from leanet.model.program import PROBABILITY, Asked
+from leanet.model.program import PROBABILITY, Predictor
 
 TOLERANCE = 1e-4  # of a probability
 
 
-def ensure_equal(found: Asked, expected: Asked, images: NDArray[np.uint8]) -> float:
+def ensure_equal(found: Predictor, expected: Predictor, images: NDArray[np.uint8]) -> float:
     """Check that two networks give equal probabilities.
 
     Args:
@@ -35,7 +35,7 @@ def ensure_equal(found: Asked, expected: Asked, images: NDArray[np.uint8]) -> fl
     return float(difference)
 
 
-def images_per_second(network: Asked, images: NDArray[np.uint8], seconds: float = 1.0) -> float:
+def images_per_second(network: Predictor, images: NDArray[np.uint8], seconds: float = 1.0) -> float:
     """Measure the speed on a CPU, in images per second.
 
     Args:

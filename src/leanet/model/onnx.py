@@ -11,7 +11,7 @@ import torch
 from torch.export import ExportedProgram
 
 from leanet.errors import LeanetError
-from leanet.model.program import ATTENTION, MAP, PROBABILITY, Asked, ExportFacts
+from leanet.model.program import ATTENTION, MAP, PROBABILITY, ExportFacts, Predictor
 
 MOST_BYTES = 2**31 - 2**20  # of weights; the format's limit is 2 GiB in all
 
@@ -54,7 +54,7 @@ def _tidy(graph: onnx.GraphProto) -> None:
         value.type.tensor_type.shape.dim[0].dim_param = "N"
 
 
-def opened(content: bytes) -> Asked:
+def read_predictor(content: bytes) -> Predictor:
     """Open the content of an .onnx file in ONNX Runtime, on the CPU with as many threads as PyTorch."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()

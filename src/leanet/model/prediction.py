@@ -15,7 +15,7 @@ from leanet.data.files import why_not_read
 from leanet.errors import LeanetError
 from leanet.model.decision import Decision
 from leanet.model.find import FoundModel
-from leanet.model.stream import Ask, Journal, Pixels, Source, ask_about, write_rows
+from leanet.model.stream import Journal, Pixels, PredictBatch, Source, predict_source, write_rows
 from leanet.storage.files import JOURNAL, as_cell, damaged, identity, read_json, write_json
 from leanet.storage.files import PREDICTION as DONE
 from leanet.storage.locks import lock
@@ -79,7 +79,7 @@ class Prediction:
         return self.out or self.runs / "predictions" / name
 
 
-def done_or_do(prediction: Prediction, accelerator: str = "auto", trust: bool = False) -> Facts:
+def run_prediction(prediction: Prediction, accelerator: str = "auto", trust: bool = False) -> Facts:
     """Make a prediction; a finished one is only read, and a killed one is resumed.
 
     Args:
@@ -121,7 +121,7 @@ def _do(prediction: Prediction, accelerator: str, trust: bool) -> Facts:
             model = Model(prediction.found, prediction.decision, accelerator, trust)
             if journal.done:
                 print(f"resuming after {journal.done} of {len(names)} files")
-            ask_about(prediction.source, model.image_size, journal, _asker(prediction, model))
+            predict_source(prediction.source, model.image_size, journal, _predict_batch(prediction, model))
     finally:
         journal.close()
     if prediction.decision.calibration:
@@ -135,7 +135,7 @@ def _do(prediction: Prediction, accelerator: str, trust: bool) -> Facts:
     return done
 
 
-def _asker(prediction: Prediction, model: "Model") -> Ask:
+def _predict_batch(prediction: Prediction, model: "Model") -> PredictBatch:
     """The function that predicts a batch, and draws its overlays if they are wanted."""
 
     def probabilities(images: Pixels, names: Sequence[str]) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from leanet.data.images import THRESHOLD
 from leanet.model.pipeline import Ensemble, Pipeline, Seen
 
 Outputs = dict[str, NDArray[np.float32]]
-Asked = Callable[[NDArray[np.uint8]], Outputs]  # images (N, S, S, 3), sRGB → outputs by name
+Predictor = Callable[[NDArray[np.uint8]], Outputs]  # images (N, S, S, 3), sRGB → outputs by name
 
 PROBABILITY, MAP, ATTENTION = "probability", "anomaly_map", "attention_map"
 CLASSES = ("normal", "anomalous")  # the classes of probability 0 and 1
@@ -86,14 +86,14 @@ def program_of(network: Exportable, image_size: int) -> ExportedProgram:
     return program
 
 
-def asked(network: Callable[[Tensor], dict[str, Tensor]]) -> Asked:
+def as_predictor(network: Callable[[Tensor], dict[str, Tensor]]) -> Predictor:
     """Wrap a network as a function of NumPy arrays."""
 
-    def ask(images: NDArray[np.uint8]) -> Outputs:
+    def predict(images: NDArray[np.uint8]) -> Outputs:
         with torch.inference_mode():
             return {name: value.numpy() for name, value in network(torch.from_numpy(images)).items()}
 
-    return ask
+    return predict
 
 
 def to_bytes(program: ExportedProgram, facts: ExportFacts) -> bytes:
@@ -103,6 +103,6 @@ def to_bytes(program: ExportedProgram, facts: ExportFacts) -> bytes:
     return out.getvalue()
 
 
-def opened(content: bytes) -> Asked:
+def read_predictor(content: bytes) -> Predictor:
     """Open the content of a .pt2 file as a function of NumPy arrays."""
-    return asked(load(io.BytesIO(content)).module())
+    return as_predictor(load(io.BytesIO(content)).module())

@@ -29,7 +29,7 @@ _SYNC_SECONDS = 5.0
 
 Record = dict[str, Any]  # of one file: "file", and either "reason" or "probabilities" (one for each fold)
 Pixels = NDArray[np.uint8]
-Ask = Callable[[Pixels, Sequence[str]], NDArray[np.float64]]
+PredictBatch = Callable[[Pixels, Sequence[str]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -155,29 +155,29 @@ class Journal:
             yield from map(json.loads, file)
 
 
-def ask_about(source: Source, image_size: int, journal: Journal, ask: Ask) -> None:
+def predict_source(source: Source, image_size: int, journal: Journal, predict: PredictBatch) -> None:
     """Predict the files that are not in the journal yet, with a progress bar.
 
     Args:
         source: the files.
         image_size: S.
         journal: receives the records.
-        ask: function of images (B, 3, S, S) and their B names that returns probabilities of F folds, (B, F).
+        predict: function of images (B, 3, S, S) and their B names that returns probabilities of F folds, (B, F).
     """
     names = source.names[journal.done :]
     bar = tqdm(total=len(source.names), initial=journal.done, desc="predict", unit="image", disable=None)
     with bar:
         for batch, pixels in _decoded(source.root, names, image_size):
-            journal.add(_records(batch, pixels, ask))
+            journal.add(_records(batch, pixels, predict))
             bar.update(len(batch))
 
 
-def _records(names: Sequence[str], pixels: Sequence[Pixels | UnreadableError], ask: Ask) -> list[Record]:
+def _records(names: Sequence[str], pixels: Sequence[Pixels | UnreadableError], predict: PredictBatch) -> list[Record]:
     """The records of a batch, in its order."""
     readable = {
         name: image for name, image in zip(names, pixels, strict=True) if not isinstance(image, UnreadableError)
     }
-    answers = ask(np.stack(list(readable.values())), list(readable)).tolist() if readable else []
+    answers = predict(np.stack(list(readable.values())), list(readable)).tolist() if readable else []
     said = dict(zip(readable, answers, strict=True))
     return [
         {"file": name, "reason": image.reason}

@@ -225,7 +225,7 @@ def unpacked(path: str) -> str:
 
 
 @contextmanager
-def told(archive: str) -> Iterator[None]:
+def damage_reported(archive: str) -> Iterator[None]:
     """A context that raises LeanetError for the exceptions of libraries on damaged archives.
 
     Args:

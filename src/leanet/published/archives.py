@@ -16,10 +16,10 @@ from leanet.published.archive_files import (
     NOT_READ,
     Budget,
     Member,
+    damage_reported,
     is_hidden,
     of_archive,
     of_folder,
-    told,
     unpacked,
 )
 
@@ -98,7 +98,7 @@ class Reader:
 
     def _archive(self, archive: Path, prefix: str, shown: str, within: bool) -> None:
         name = shown or str(archive)
-        with told(name):
+        with damage_reported(name):
             self._members(of_archive(archive, name, self.budget), prefix, shown, within)
 
     def _members(self, members: Iterator[Member], prefix: str, shown: str, within: bool) -> None:

@@ -221,7 +221,7 @@ def file_words(text: str) -> str:
     return re.sub(r"[^\w.+=-]+", "-", text).strip("-")
 
 
-def said(shared: Facts) -> str:
+def in_words(shared: Facts) -> str:
     """Settings in words: `image_size 64, epochs 100`."""
     return ", ".join(f"{short(name)} {value}" for name, value in shared.items() if value is not None)
 

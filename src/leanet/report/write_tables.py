@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leanet.errors import LeanetError
-from leanet.report.cells import cells_of, said, shared_of, tables_named
+from leanet.report.cells import cells_of, in_words, shared_of, tables_named
 from leanet.report.figure_texts import OF_SEVERAL_POINTS, FigureTexts, notes
 from leanet.report.lifts import PLAIN, Versus
 from leanet.report.paper import paper_table
@@ -37,7 +37,7 @@ def write_tables(selection: Selection, table: int | str, columns: Sequence[str] 
     if isinstance(table, int):
         folds, name, title = belonging(folds, paper_table(table)), f"table{table}", f"Table {table}"
     for file, members in tables_named(name, folds):
-        heading = f"{title}: {said(shared_of(cells_of(members))[0])}"
+        heading = f"{title}: {in_words(shared_of(cells_of(members))[0])}"
         if isinstance(table, int):
             layout = PaperLayout(paper_table(table), members, selection.versus, selection.datasets)
             texts = _of_the_paper(layout, columns or ["f1"], members, selection.versus)

@@ -73,7 +73,7 @@ class WeighShares(Callback):
 
 
 @contextmanager
-def errors_told() -> Iterator[None]:
+def readable_errors() -> Iterator[None]:
     """Raise a LeanetError of another process, which arrives as a text with its traceback, as a LeanetError."""
     try:
         yield

@@ -96,7 +96,7 @@ def _train(
     means = EpochMeans(partial(_not_finite, plan))
     trainer = _trainer(plan, logger, [UseDevice(), means, *callbacks, EpochSeed(plan.seed), EpochBar(plan.label)])
     try:
-        with distributed.errors_told():
+        with distributed.readable_errors():
             trainer.fit(task, datamodule=data, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
     except SystemExit:
         if trainer.interrupted:  # Lightning turns Ctrl-C into a silent exit

@@ -20,9 +20,9 @@ from leanet.report.cells import (
     by_split,
     cells_of,
     fold_names,
+    in_words,
     own_of,
     records_of,
-    said,
     scores,
     shared_of,
     tables_of,
@@ -108,7 +108,7 @@ def page_data(folds: DataFrame) -> PageData:
     images = [_images_of(place, told, read) for place in range(len(sets.values))]
     data = {
         "cells": told,
-        "groups": [said({name: shared[name] for name in differing}) for shared, _ in groups],
+        "groups": [in_words({name: shared[name] for name in differing}) for shared, _ in groups],
         "configs": configs.values,
         "versions": versions.values,
         "images": [shown for shown, _ in images],

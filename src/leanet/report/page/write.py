@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from leanet.errors import LeanetError
-from leanet.report.cells import cells_of, said, tables_of
+from leanet.report.cells import cells_of, in_words, tables_of
 from leanet.report.figure_texts import notes
 from leanet.report.figures.draw import figures_of
 from leanet.report.figures.pictures import Gallery
@@ -96,7 +96,7 @@ def _paper_tables(folds: DataFrame) -> Iterator[Data]:
         for shared, members in tables_of(belonging(folds, paper)):
             columns = ["f1", "nested", "lift"] if members["validated"].notna().any() else ["f1", "lift"]
             header, rows = PaperLayout(paper, members).table(columns, _marked, only_filled=True)
-            heading = {"name": f"Table {number}", "title": f"Table {number}: {said(shared)}"}
+            heading = {"name": f"Table {number}", "title": f"Table {number}: {in_words(shared)}"}
             yield {**heading, "header": header, "rows": rows, "notes": " ".join(notes(columns, members))}
 
 
