@@ -1,4 +1,7 @@
-"""Temperature scaling of probabilities, and the calibration error before and after (Guo et al. 2017)."""
+"""Temperature scaling of probabilities, and the calibration error before and after (Guo et al. 2017).
+
+scikit-learn's calibration_curve returns no counts, which the error weights its bins by, and torchmetrics needs torch.
+"""
 
 from typing import NamedTuple
 

@@ -1,4 +1,7 @@
-"""Iterate over the files of folders and archives. Damaged, unsafe or too large archives raise a LeanetError."""
+"""Iterate over the files of folders and archives. Damaged, unsafe or too large archives raise a LeanetError.
+
+tarfile's own filter guards extraction. Here nothing is extracted: members are read as a stream, of zip and tar alike.
+"""
 
 import bz2
 import gzip

@@ -1,4 +1,7 @@
-"""Download files: interrupted downloads are resumed, and files are kept only if size and SHA-256 are right."""
+"""Download files: interrupted downloads are resumed, and files are kept only if size and SHA-256 are right.
+
+pooch and torch.hub do not resume a download of several gigabytes, nor do several processes share one.
+"""
 
 import hashlib
 import time
