@@ -13,6 +13,7 @@ From Python: `leanet.crossvalidate` and `leanet.fit` train on images and labels,
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from leanet.version import __version__ as __version__
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from leanet.color import ciede2000
     from leanet.detector.attention import ExternalAttention
     from leanet.model.load import Model, Predictions, load
-    from leanet.model.python_api import crossvalidate, fit
-    from leanet.report.results import results
+    from leanet.model.python_api import crossvalidate, fit, results
 
 if sys.platform == "win32":
     _ONLY = "leanet runs on Linux and macOS; on Windows, install it in WSL"
@@ -41,8 +41,19 @@ _HOMES = {
     "crossvalidate": "leanet.model.python_api",
     "fit": "leanet.model.python_api",
     "load": "leanet.model.load",
-    "results": "leanet.report.results",
+    "results": "leanet.model.python_api",
 }
+
+
+class _Package(ModuleType):
+    """Keeps `leanet.fit` the function after somebody has imported the command's module of the same name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name == "fit" and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

@@ -6,18 +6,13 @@ from typing import Annotated, Any
 
 from leanet.config.checked import read_settings
 from leanet.config.command_line import run_command
-from leanet.config.rules import BOOLEAN, PATH, POSITIVE, SHARE, Rule, one_of
+from leanet.config.rules import BOOLEAN, PATH, POSITIVE, SHARE, one_of
 from leanet.config.settings import RunPaths
-from leanet.detector.threshold import RULES
 from leanet.errors import LeanetError
-from leanet.model.decision import DecisionRule, decide
+from leanet.model.decision import THRESHOLD, DecisionRule, decide
 from leanet.model.find import find
 from leanet.model.prediction import PREDICTIONS, UNREADABLE, Prediction, run_prediction
 from leanet.model.stream import Source
-
-THRESHOLD = Rule(
-    lambda v: v in RULES or (type(v) in (int, float) and 0 <= v <= 1), f"a number from 0 to 1, {', '.join(RULES)}"
-)
 
 
 @dataclass(frozen=True)

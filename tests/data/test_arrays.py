@@ -43,6 +43,12 @@ def test_arrays_and_pil_images_have_the_pixels_of_files(files: list[Path], tmp_p
     assert by_pixels(list(PIXELS)) == expected == by_pixels([Image.fromarray(pixels) for pixels in PIXELS])
 
 
+def test_files_and_arrays_may_be_mixed(files: list[Path], tmp_path: Path) -> None:
+    mixed = [files[0], Image.fromarray(PIXELS[1]), *PIXELS[2:4], files[4]]
+    found, expected = (ImageArrays("x", 32, images, LABELS) for images in (mixed, list(PIXELS)))
+    assert found.index().fingerprint == expected.index().fingerprint  # by pixels, where not all are files
+
+
 def test_the_order_of_the_images_does_not_matter() -> None:
     order = np.array([3, 1, 4, 0, 2])
     one, other = (ImageArrays("x", 32, list(PIXELS[o]), LABELS[o]) for o in (np.arange(5), order))
@@ -60,7 +66,7 @@ def test_transparency_is_on_white_as_in_files(tmp_path: Path) -> None:
     [
         (list(PIXELS), LABELS[:3], "5 images need as many labels"),
         (list(PIXELS), LABELS + 1, "labels must be 0"),
-        ([], [], "give them again"),
+        ([], [], "cannot be read again"),
         (["gone.png"], [0], "1 of 1 images cannot be read: gone.png"),
     ],
 )

@@ -199,7 +199,7 @@ def test_a_run_whose_process_is_killed_is_done_within_the_same_command(
 def test_24_runs_killed_20_times(tiny: tuple[str, ...], tmp_path: Path) -> None:
     quiet, loud = (command(tmp_path / name, tiny, products=LARGE) for name in ("quiet", "loud"))
     assert run(quiet).returncode == 0
-    hit = disturbed(loud, moments(seed=0, kills=20, longest=25))
+    hit = disturbed(loud, moments(seed=0, kills=20, longest=12))
     found = run([*loud, "hydra.sweeper.retry=true"])
     assert hit >= 15 and found.returncode == 0, found.stdout
     assert len(results(tmp_path / "loud")) == 24

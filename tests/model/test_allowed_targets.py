@@ -141,7 +141,7 @@ def test_one_s_own_networks_are_run_when_trusted(model: Path, tmp_path: Path, mo
 def test_all_of_leanet_s_own_networks_may_be_made() -> None:
     files = [file for group in ("adn", "caan", "colorizer", "dataset") for file in (CONF / group).glob("*.yaml")]
     named = {target for file in files if (target := (yaml.safe_load(file.read_text()) or {}).get("_target_"))}
-    assert named == TARGETS
+    assert TARGETS - named == {"leanet.data.arrays.ImageArrays"} and named < TARGETS  # the other is of Python programs
 
 
 def test_a_pretrained_network_is_loaded_without_its_imagenet_weights(model: Path) -> None:

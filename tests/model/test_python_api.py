@@ -2,6 +2,8 @@
 
 import doctest
 import json
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from leanet.config.command_line import composed
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError
 from leanet.model import python_api
+from leanet.model.decision import DecisionRule
 from leanet.model.load import load
 from leanet.model.python_api import crossvalidate, fit
 from leanet.report.results import results
@@ -77,6 +80,9 @@ def test_settings_of_groups(leaves: tuple[list[np.ndarray], np.ndarray], tmp_pat
         ({"trainr__max_epochs": 1}, r"^trainr\.max_epochs is no setting, did you mean trainer\.max_epochs"),
         ({"labels": None}, "^give images with their labels, or a folder of images without labels"),
         ({"fold": 1}, "^fold=1: a model is trained on all images"),
+        ({"images": [], "labels": []}, "^there are no images"),
+        ({"dataset__image_size": 64}, "^dataset__image_size: use the argument image_size"),
+        ({"adn": None}, "^adn=null: there is no such choice; choose from cnn"),
         ({"map": "folder", "map__root": "x", "caan": "direct"}, r"^map\.root=x: no such folder"),
     ],
 )
@@ -88,9 +94,31 @@ def test_mistakes_are_one_line(
         fit(**given)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("given", [{"threshold": "foo"}, {"threshold": 2}, {"recall": 2}, {"miss": -1}])
+def test_a_rule_out_of_range(given: dict[str, object]) -> None:
+    with pytest.raises(LeanetError, match=f"^{next(iter(given))}=.*: must be a number"):
+        DecisionRule(**given)  # type: ignore[arg-type]
+
+
+def test_results_of_no_runs(tmp_path: Path) -> None:
+    assert len(python_api.results(tmp_path)["f1"]) == 0
+    with pytest.raises(LeanetError, match="nowhere: no such folder"):
+        python_api.results(tmp_path / "nowhere")
+
+
+def test_fit_stays_a_function_after_the_command_is_imported() -> None:
+    import_module("leanet.fit")
+    assert leanet.fit is fit
+
+
+def test_threads_may_call_at_the_same_time(leaves: tuple[list[np.ndarray], np.ndarray], tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        calls = [threads.submit(composed, "train", [f"paths.runs={tmp_path}", f"seed={seed}"]) for seed in range(4)]
+    assert [call.result()["seed"] for call in calls] == [0, 1, 2, 3]
+
+
 def test_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LEANET_RUNS", raising=False)
-    monkeypatch.delitem(vars(leanet), "fit", raising=False)  # the command, if another test imported it
     found = doctest.testmod(python_api)
     assert found.attempted > 8 and found.failed == 0

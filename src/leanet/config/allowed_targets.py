@@ -19,6 +19,7 @@ TARGETS = frozenset(
     {
         "leanet.colorizer.autoencoder.Autoencoder",
         "leanet.colorizer.unet.UNet",
+        "leanet.data.arrays.ImageArrays",
         "leanet.data.folder.ImageFolder",
         "leanet.data.synthetic.SyntheticLeaves",
         "leanet.detector.adn.basic_cnn",

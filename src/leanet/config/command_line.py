@@ -6,6 +6,7 @@ import io
 import os
 import re
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
@@ -26,6 +27,8 @@ from leanet.errors import LeanetError
 
 _PACKAGED = Path(__file__).parents[1] / "conf"
 CONF = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[3] / "conf"
+
+_COMPOSING = threading.Lock()  # Hydra keeps the folder of configurations in a global
 
 Task = Callable[[dict[str, Any]], object]
 
@@ -86,10 +89,12 @@ def composed(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
         LeanetError: a setting or a choice that does not exist.
     """
     try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        with _COMPOSING, initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
             config: Any = OmegaConf.to_container(compose(config_name, as_texts(overrides)), resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise LeanetError(in_one_line(error)) from error
+    except ValueError as error:  # a group's choice that is no text
+        raise LeanetError(_wrong_choice(list(overrides))) from error
     return config  # type: ignore[no-any-return]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from leanet.data.decode import digest, hashes_of, read_images, resized, to_rgb
+from leanet.data.decode import decode, digest, hashes_of, read_images, resized, to_rgb
 from leanet.data.images import Decoded, ImageSet, Index, load_cached
 from leanet.errors import LeanetError
 
@@ -41,7 +41,7 @@ class ImageArrays:
         """
         labels = np.asarray(self.labels)
         if len(self.images) == 0:
-            raise LeanetError(f"{self.name}: its images came from a Python program and are not kept; give them again")
+            raise LeanetError(f"{self.name}: its images were given by a Python program, and cannot be read again")
         if labels.shape != (len(self.images),):
             raise LeanetError(f"{len(self.images)} images need as many labels, and not an array {labels.shape}")
         if not np.isin(labels, (0, 1)).all():
@@ -73,18 +73,21 @@ class ImageArrays:
     def _hashes(self) -> Sequence[str]:
         if _are_files(self.images):
             return hashes_of([Path(fspath(path)) for path in self.images], f"index {self.name}")  # type: ignore[arg-type]
-        return [digest(as_image(image)) for image in self.images]  # type: ignore[arg-type]  # it checks images
+        return [digest(as_image(image)) for image in self.images]
 
 
-def as_image(picture: NDArray[np.uint8] | Image.Image) -> Image.Image:
+def as_image(picture: Picture) -> Image.Image:
     """Convert an image to RGB.
 
     Args:
-        picture: a PIL image, converted like an image file; or an sRGB array (H, W, 3) uint8.
+        picture: an image file; a PIL image, converted like a file; or an sRGB array (H, W, 3) uint8.
 
     Raises:
-        ValueError: an array that is not (H, W, 3) uint8.
+        ValueError: an array that is not (H, W, 3) uint8, or no image at all.
+        UnreadableError: a file that is not a readable image; a LeanetError.
     """
+    if isinstance(picture, str | PathLike):
+        return decode(Path(picture))
     if isinstance(picture, Image.Image):
         return to_rgb(picture.copy())
     if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.shape[2:] != (3,):
@@ -100,7 +103,7 @@ def _are_files(images: Sequence[Picture]) -> bool:
 def _read(pictures: Sequence[Picture], out: NDArray[np.uint8], label: str) -> Decoded:
     if _are_files(pictures):
         return read_images([Path(fspath(path)) for path in pictures], out, label)  # type: ignore[arg-type]
-    images = [as_image(picture) for picture in pictures]  # type: ignore[arg-type]
+    images = [as_image(picture) for picture in pictures]
     for place, image in enumerate(images):
         out[place] = resized(image, out.shape[-1])
     return Decoded(tuple(map(digest, images)), np.array([image.size for image in images], dtype=np.int64))

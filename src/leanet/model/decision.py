@@ -2,11 +2,17 @@
 
 from dataclasses import dataclass
 
+from leanet.config.checked import check
+from leanet.config.rules import POSITIVE, SHARE, Rule
 from leanet.detector import threshold as thresholds
-from leanet.detector.threshold import Threshold
+from leanet.detector.threshold import RULES, Threshold
 from leanet.model.calibration import Calibration, at_temperature, calibrate
 from leanet.model.find import FoundModel
 from leanet.model.validation import Validation, validation_of
+
+THRESHOLD = Rule(
+    lambda v: v in RULES or (type(v) in (int, float) and 0 <= v <= 1), f"a number from 0 to 1, {', '.join(RULES)}"
+)
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,9 @@ class DecisionRule:
         false_alarm: for the rule `cost`, the cost of a false alarm.
         miss: for the rule `cost`, the cost of a miss.
         calibrated: whether logits are divided by a fitted temperature.
+
+    Raises:
+        LeanetError: a value out of its range.
     """
 
     threshold: float | str = 0.5
@@ -26,6 +35,12 @@ class DecisionRule:
     false_alarm: float = 1.0
     miss: float = 1.0
     calibrated: bool = False
+
+    def __post_init__(self) -> None:
+        check("threshold", self.threshold, THRESHOLD)
+        check("recall", self.recall, SHARE)
+        check("false_alarm", self.false_alarm, POSITIVE)
+        check("miss", self.miss, POSITIVE)
 
     @property
     def needs_validation(self) -> bool:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from leanet.config.path_options import expanded
 from leanet.data.arrays import Picture, as_image
-from leanet.data.decode import decode, resized
+from leanet.data.decode import resized
 from leanet.model.calibration import at_temperature
 from leanet.model.decision import Decision, DecisionRule, decide
 from leanet.model.find import FoundModel, find
@@ -152,8 +152,7 @@ class Model:
         return Predictions(probabilities, per_fold, decisions, maps, attention, evidence)
 
     def _pixels(self, image: Picture) -> NDArray[np.uint8]:
-        found = decode(Path(image)) if isinstance(image, str | PathLike) else as_image(image)
-        return resized(found, self.image_size)
+        return resized(as_image(image), self.image_size)
 
 
 def load(
@@ -194,6 +193,7 @@ def load(
     """
     home = expanded("runs", str(runs or os.environ.get("LEANET_RUNS", "runs")))
     found = find(str(run), Path(home))
+    threshold = threshold if isinstance(threshold, str) else float(threshold)  # NumPy's numbers too
     rule = DecisionRule(threshold, recall, false_alarm, miss, calibrated)
     return Model(found, decide(rule, found), accelerator, trust)
 

@@ -1,5 +1,6 @@
 """leanet from Python: the commands leanet.train and leanet.fit as functions of images and labels."""
 
+import os
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -14,7 +15,7 @@ from leanet.errors import LeanetError
 from leanet.experiment.cross_validation import cross_validate
 from leanet.model.fit_model import fit_model
 from leanet.model.load import Model, load
-from leanet.report.results import as_table
+from leanet.report import results as finished
 from leanet.runs.cell import Cell, Cells
 
 if TYPE_CHECKING:
@@ -22,12 +23,22 @@ if TYPE_CHECKING:
 
 Folder = str | PathLike[str]
 
+# Settings that have an argument of their own.
+_NAMES = {
+    "dataset": "images",
+    "dataset.root": "images",
+    "dataset.name": "name",
+    "dataset.image_size": "image_size",
+    "paths.runs": "runs",
+}
+_NAMED = frozenset(_NAMES)
+
 
 def crossvalidate(
     images: Folder | Sequence[Picture],
     labels: ArrayLike | None = None,
     *,
-    name: str = "images",
+    name: str | None = None,
     image_size: int = 256,
     runs: Folder | None = None,
     adn: str = "frozen",
@@ -49,7 +60,7 @@ def crossvalidate(
         images: N images, each a file, a PIL image or an sRGB array (H, W, 3) uint8; or the folder that holds
             `Negative` and `Positive`, or MVTec AD's layout.
         labels: (N,), 0 normal and 1 anomalous; None for a folder.
-        name: of the dataset, in names of runs and in reports; not for a folder, which has its own.
+        name: of the dataset, in names of runs and in reports; None: that of the folder, or `images`.
         image_size: S, to which images are resized.
         runs: the folder for all output; None: `LEANET_RUNS`, or `runs` where that is not set.
         adn: the classifier, such as `frozen`, `resnet18` or `vgg16`.
@@ -61,17 +72,18 @@ def crossvalidate(
 
     Raises:
         LeanetError: images, labels or settings that do not fit.
+        ValueError: an array that is not (H, W, 3) uint8.
     """
     cell = _cell(images, labels, name, image_size, runs, {"adn": adn, **overrides})
     cross_validate(cell)
-    return as_table((run.folder, run.result) for run in cell.runs if run.result)
+    return finished.as_table((run.folder, run.result) for run in cell.runs if run.result)
 
 
 def fit(
     images: Folder | Sequence[Picture],
     labels: ArrayLike | None = None,
     *,
-    name: str = "images",
+    name: str | None = None,
     image_size: int = 256,
     runs: Folder | None = None,
     adn: str = "frozen",
@@ -104,10 +116,28 @@ def fit(
     return load(fit_model(cell).folder)
 
 
+def results(folder: Folder | None = None) -> "pandas.DataFrame":
+    """Read all finished folds under a folder of runs. The columns are listed in `leanet.report.results.results`.
+
+    Args:
+        folder: the folder of the runs; None: `LEANET_RUNS`, or `runs` where that is not set.
+
+    Returns:
+        a table with a row for each fold, sorted by dataset and model; empty if no run is done.
+
+    Raises:
+        LeanetError: there is no such folder.
+    """
+    home = Path(folder if folder is not None else os.environ.get("LEANET_RUNS", "runs")).expanduser()
+    if not home.is_dir():
+        raise LeanetError(f"{home}: no such folder; relative paths start at {Path.cwd()}")
+    return finished.results(home)
+
+
 def _cell(
     images: Folder | Sequence[Picture],
     labels: ArrayLike | None,
-    name: str,
+    name: str | None,
     image_size: int,
     runs: Folder | None,
     overrides: dict[str, Any],
@@ -115,16 +145,23 @@ def _cell(
     is_folder = isinstance(images, str | PathLike)
     if is_folder != (labels is None):
         raise LeanetError("give images with their labels, or a folder of images without labels")
-    given: dict[str, Any] = {"dataset": "folder", "dataset.image_size": image_size}
-    given |= {"dataset.root": Path(images)} if is_folder else {"dataset.name": name}  # type: ignore[arg-type]
+    dotted = {key.replace("__", "."): value for key, value in overrides.items()}
+    for key in _NAMED.intersection(dotted):
+        raise LeanetError(f"{key.replace('.', '__')}: use the argument {_NAMES[key]}")
+    given: dict[str, Any] = {"dataset": "folder", "dataset.image_size": image_size, **dotted}
+    given |= {"dataset.root": Path(images)} if is_folder else {}  # type: ignore[arg-type]
+    given |= {"dataset.name": name} if name is not None else {}
     given |= {"paths.runs": Path(runs)} if runs is not None else {}
-    given |= {key.replace("__", "."): value for key, value in overrides.items()}
     config = composed("train", [f"{key}={_typed(value)}" for key, value in given.items()])
     if is_folder:
         return Cells().of(settings_of(config))
-    config["dataset"] = {"_target_": f"{ImageArrays.__module__}.ImageArrays", "name": name, "image_size": image_size}
+    pictures = list(images)  # type: ignore[arg-type]  # no folder
+    if not pictures:
+        raise LeanetError("there are no images")
+    target = f"{ImageArrays.__module__}.ImageArrays"
+    config["dataset"] = {"_target_": target, "name": name or "images", "image_size": image_size}
     settings = settings_of(config)
-    return Cells().of(settings, ImageArrays(name, image_size, images, labels))  # type: ignore[arg-type]
+    return Cells().of(settings, ImageArrays(name or "images", image_size, pictures, labels))  # type: ignore[arg-type]
 
 
 def _typed(value: Any) -> str:

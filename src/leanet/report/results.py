@@ -37,6 +37,9 @@ FIGURES = {  # for each column, the keys in result.json
 }
 
 
+_WITHOUT_RUNS = ("run", "cell", "folder", "dataset", "dataset_name", "model", "fold", *FIGURES)  # columns of none
+
+
 def results(home: Path | str) -> DataFrame:
     """Read all finished folds under a folder of runs.
 
@@ -107,7 +110,7 @@ def as_table(runs: Iterable[tuple[Path, Result]]) -> DataFrame:
     identify(cells)
     cells.sort(key=lambda cell: (cell.records[0]["dataset"], cell.records[0]["row"]))
     every = [record for cell in cells for record in cell.records]
-    names = dict.fromkeys(name for record in every for name in record)
+    names = dict.fromkeys(name for record in every for name in record) or dict.fromkeys(_WITHOUT_RUNS)
     table = pd.DataFrame({name: [record.get(name) for record in every] for name in names}, dtype=object)
     return table.astype({name: float for name in FIGURES if name in names}).copy()  # one block of memory is faster
 

@@ -100,7 +100,9 @@ def _lifts(selection: Selection) -> Drawn:
 def _curves(selection: Selection) -> Drawn:
     for name, folds in cells_named("curves", selection.folds):
         losses, cell = series.losses_of(selection.home, folds), next(folds.itertuples())
-        if losses.without:
+        if not cell.epochs:
+            print(f"{cell.dataset}, {cell.model}: no losses, since it is not trained in epochs")
+        elif losses.without:
             numbers = f"fold{'s' if len(losses.without) > 1 else ''} {', '.join(map(str, losses.without))}"
             print(f"{cell.dataset}, {cell.model}: no losses were kept of {numbers}, done by an older version")
         if losses.curves:
