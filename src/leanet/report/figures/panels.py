@@ -35,7 +35,6 @@ _PICTURES: Mapping[str, Pick] = {
     "evidence": lambda panel: panel.evidence,
 }
 _SCALES: Mapping[str, Callable[[Iterable[NDArray[np.floating]]], Scale]] = {
-    "anomaly map": difference_scale,
     "attention": attention_scale,
     "evidence": evidence_scale,
 }
@@ -90,6 +89,11 @@ def _in_lines(blocks: Sequence[Examples], width: float) -> list[list[Examples]]:
     return lines
 
 
+def _map_scale(panels: Sequence[Panel]) -> Scale:
+    """The colour scale of anomaly maps, in the unit of the first."""
+    return difference_scale([panel.difference for panel in panels if panel.difference is not None], panels[0].unit)
+
+
 def _has(block: Examples, name: str) -> bool:
     return any(_PICTURES[name](panel) is not None for panel in block.panels)
 
@@ -105,8 +109,7 @@ def _draw_block(page: Page, block: Examples, names: Sequence[str], left: float, 
     page.text(middle, top + (0.14 if words else 0.22), title, size=9, weight="bold", ha="center", va="baseline")
     if words:
         page.text(middle, top + 0.27, printable(words, int(width * 16)), size=6.5, ha="center", va="baseline")
-    differences = [panel.difference for panel in block.panels if panel.difference is not None]
-    scale = difference_scale(differences)
+    scale = _map_scale(block.panels)
     for column, panel in enumerate(block.panels):
         at = left + column * (_SMALL + _GAP)
         page.text(at + _SMALL / 2, top + 0.42, _CLASSES[panel.label], size=8, ha="center", va="baseline")
@@ -115,7 +118,7 @@ def _draw_block(page: Page, block: Examples, names: Sequence[str], left: float, 
             if picture is not None:
                 down = top + 0.5 + row * (_SMALL + _GAP)
                 page.picture(picture, at, down, _SMALL, _SMALL, scale if name == "anomaly map" else None)
-    if differences:
+    if _has(block, "anomaly map"):
         down = top + 0.5 + len(names) * (_SMALL + _GAP)
         page.colorbar(scale, left, down, width - 0.45, 0.07, size=6.5)
         page.text(left + width, down + 0.07, scale.unit, size=7, color=FAINT, ha="right", va="baseline")
@@ -154,7 +157,7 @@ def draw_features(title: str, panels: Sequence[Panel], points: Sequence[PointFea
     page = Page(left + len(points) * (_SIDE + _GAP) + _BAR + 0.1, 0.75 + len(panels) * height + 0.55, _DPI)
     page.text(_MARGIN, 0.25, printable(title, int(page.width * 9)), size=9, weight="bold", va="baseline")
     attention = attention_scale([point.attention for point in points])
-    map_scale = difference_scale([panel.difference for panel in panels if panel.difference is not None])
+    map_scale = _map_scale(panels)
     for row, panel in enumerate(panels):
         top = 0.75 + row * height
         _draw_seen(page, panel, map_scale, top)
@@ -245,6 +248,8 @@ def draw_mistakes(title: str, mistakes: Sequence[Mistakes]) -> Figure:
         for name, scale in _SCALES.items()
         if name in names
     }
+    if "anomaly map" in names:
+        scales["anomaly map"] = _map_scale(everything)
     most = max(len(part.panels) for part in mistakes)
     height = 0.3 + len(names) * (_SIDE + _GAP) + 0.65
     page = Page(_MARGIN + _LABELS + max(most, 4) * (_SIDE + _GAP) + _BAR, 0.4 + len(mistakes) * height, _DPI)

@@ -73,6 +73,7 @@ class FoldPictures:
                 difference=batch["maps"][place, 0].float().numpy() if self.run.settings.needs_maps else None,
                 attention=None if attentions is None else attentions[place],
                 evidence=None if evidence is None else evidence[place],
+                unit=self.run.settings.map.unit,
             )
             for place, row in enumerate(rows)
         ]
