@@ -43,9 +43,6 @@ class AblateSettings:
 def ablate(config: dict[str, Any]) -> None:
     """Write ablation.json for each run with attention that has none yet, and print a line for each run.
 
-    Args:
-        config: resolved configuration of conf/ablate.yaml.
-
     Raises:
         LeanetError: no such run; or, after all other runs are done, the first error.
     """

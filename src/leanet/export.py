@@ -34,9 +34,6 @@ class ExportSettings:
 def export(config: dict[str, Any]) -> None:
     """Export a detector, after its predictions were compared with PyTorch's, and print the speed of both.
 
-    Args:
-        config: resolved configuration of conf/export.yaml.
-
     Raises:
         LeanetError: no such run, a package is missing, or the predictions differ.
     """

@@ -26,9 +26,6 @@ class FitSettings(Settings):
 def fit(config: dict[str, Any]) -> None:
     """Finish the cross-validation and the model, and write the model's card.
 
-    Args:
-        config: resolved configuration of conf/fit.yaml.
-
     Raises:
         LeanetError: settings or images that do not fit.
     """

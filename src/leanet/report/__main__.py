@@ -58,9 +58,6 @@ class ReportSettings:
 def report(config: dict[str, Any]) -> None:
     """Make a report.
 
-    Args:
-        config: resolved configuration of conf/report.yaml.
-
     Raises:
         LeanetError: there are no finished runs for it.
     """

@@ -31,14 +31,7 @@ class PatchCore(nn.Module):
         self.register_buffer("memory", memory)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Compute the distances.
-
-        Args:
-            features: (B, C', h', w') for each layer, the largest first.
-
-        Returns:
-            (B, 1, h, w) at the size of the largest layer.
-        """
+        """The distances (B, 1, h, w) at the size of the largest layer, of layers (B, C', h', w')."""
         size = features[0].shape[-2:]
         return nearest(patches(features), self.memory).view(-1, 1, *size)
 
