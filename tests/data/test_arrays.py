@@ -67,6 +67,7 @@ def test_transparency_is_on_white_as_in_files(tmp_path: Path) -> None:
         (list(PIXELS), LABELS[:3], "5 images need as many labels"),
         (list(PIXELS), LABELS + 1, "labels must be 0"),
         ([], [], "cannot be read again"),
+        (["gone.png", "gone.png"], [0, 1], "the same file is given twice"),
         (["gone.png"], [0], "1 of 1 images cannot be read: gone.png"),
     ],
 )

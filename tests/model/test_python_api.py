@@ -80,7 +80,7 @@ def test_settings_of_groups(leaves: tuple[list[np.ndarray], np.ndarray], tmp_pat
         ({"trainr__max_epochs": 1}, r"^trainr\.max_epochs is no setting, did you mean trainer\.max_epochs"),
         ({"labels": None}, "^give images with their labels, or a folder of images without labels"),
         ({"fold": 1}, "^fold=1: a model is trained on all images"),
-        ({"images": [], "labels": []}, "^there are no images"),
+        ({"images": [], "labels": []}, "^images: no images"),
         ({"dataset__image_size": 64}, "^dataset__image_size: use the argument image_size"),
         ({"adn": None}, "^adn=null: there is no such choice; choose from cnn"),
         ({"map": "folder", "map__root": "x", "caan": "direct"}, r"^map\.root=x: no such folder"),

@@ -90,12 +90,13 @@ def composed(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
     """
     try:
         with _COMPOSING, initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-            config: Any = OmegaConf.to_container(compose(config_name, as_texts(overrides)), resolve=True)
+            container: Any = OmegaConf.to_container(compose(config_name, as_texts(overrides)), resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise LeanetError(in_one_line(error)) from error
     except ValueError as error:  # a group's choice that is no text
         raise LeanetError(_wrong_choice(list(overrides))) from error
-    return config  # type: ignore[no-any-return]
+    config: dict[str, Any] = container
+    return config
 
 
 def _main(job: Callable[[DictConfig], object], config_name: str) -> None:

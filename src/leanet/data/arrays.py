@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -36,16 +36,18 @@ class ImageArrays:
         """Names, labels and hashes of the images, without decoding files.
 
         Raises:
-            LeanetError: no images, another number of labels than images, labels other than 0 and 1, or a file that
-                cannot be read.
+            LeanetError: no images, the same file twice, another number of labels than images, labels other than 0 and
+                1, or a file that cannot be read.
         """
         labels = np.asarray(self.labels)
         if len(self.images) == 0:
-            raise LeanetError(f"{self.name}: its images were given by a Python program, and cannot be read again")
+            raise LeanetError(f"{self.name}: no images; those of an earlier Python program cannot be read again")
         if labels.shape != (len(self.images),):
             raise LeanetError(f"{len(self.images)} images need as many labels, and not an array {labels.shape}")
         if not np.isin(labels, (0, 1)).all():
             raise LeanetError("labels must be 0 (normal) or 1 (anomalous)")
+        if len(set(self._names())) < len(self.images):
+            raise LeanetError("the same file is given twice")
         return Index.of(list(zip(self._names(), labels.astype(int).tolist(), self._hashes(), strict=True)))
 
     def load(self, cache: Path) -> ImageSet:
@@ -65,14 +67,14 @@ class ImageArrays:
 
     def _names(self) -> list[str]:
         """Unique names: the paths of files, or the numbers of arrays."""
-        if _are_files(self.images):
-            return [str(path) for path in self.images]
+        if files := _files(self.images):
+            return [str(file) for file in files]
         digits = len(str(len(self.images)))
         return [f"image{number:0{digits}}" for number in range(len(self.images))]
 
     def _hashes(self) -> Sequence[str]:
-        if _are_files(self.images):
-            return hashes_of([Path(fspath(path)) for path in self.images], f"index {self.name}")  # type: ignore[arg-type]
+        if files := _files(self.images):
+            return hashes_of(files, f"index {self.name}")
         return [digest(as_image(image)) for image in self.images]
 
 
@@ -96,13 +98,15 @@ def as_image(picture: Picture) -> Image.Image:
     return Image.fromarray(picture)
 
 
-def _are_files(images: Sequence[Picture]) -> bool:
-    return all(isinstance(image, str | PathLike) for image in images)
+def _files(images: Sequence[Picture]) -> list[Path]:
+    """The paths of the images if all are files; otherwise none."""
+    found = [Path(image) for image in images if isinstance(image, str | PathLike)]
+    return found if len(found) == len(images) else []
 
 
 def _read(pictures: Sequence[Picture], out: NDArray[np.uint8], label: str) -> Decoded:
-    if _are_files(pictures):
-        return read_images([Path(fspath(path)) for path in pictures], out, label)  # type: ignore[arg-type]
+    if files := _files(pictures):
+        return read_images(files, out, label)
     images = [as_image(picture) for picture in pictures]
     for place, image in enumerate(images):
         out[place] = resized(image, out.shape[-1])

@@ -24,14 +24,13 @@ if TYPE_CHECKING:
 Folder = str | PathLike[str]
 
 # Settings that have an argument of their own.
-_NAMES = {
+_NAMED = {
     "dataset": "images",
     "dataset.root": "images",
     "dataset.name": "name",
     "dataset.image_size": "image_size",
     "paths.runs": "runs",
 }
-_NAMED = frozenset(_NAMES)
 
 
 def crossvalidate(
@@ -142,26 +141,25 @@ def _cell(
     runs: Folder | None,
     overrides: dict[str, Any],
 ) -> Cell:
-    is_folder = isinstance(images, str | PathLike)
-    if is_folder != (labels is None):
-        raise LeanetError("give images with their labels, or a folder of images without labels")
     dotted = {key.replace("__", "."): value for key, value in overrides.items()}
-    for key in _NAMED.intersection(dotted):
-        raise LeanetError(f"{key.replace('.', '__')}: use the argument {_NAMES[key]}")
+    for key in _NAMED.keys() & dotted.keys():
+        raise LeanetError(f"{key.replace('.', '__')}: use the argument {_NAMED[key]}")
     given: dict[str, Any] = {"dataset": "folder", "dataset.image_size": image_size, **dotted}
-    given |= {"dataset.root": Path(images)} if is_folder else {}  # type: ignore[arg-type]
     given |= {"dataset.name": name} if name is not None else {}
     given |= {"paths.runs": Path(runs)} if runs is not None else {}
-    config = composed("train", [f"{key}={_typed(value)}" for key, value in given.items()])
-    if is_folder:
-        return Cells().of(settings_of(config))
-    pictures = list(images)  # type: ignore[arg-type]  # no folder
-    if not pictures:
-        raise LeanetError("there are no images")
-    target = f"{ImageArrays.__module__}.ImageArrays"
-    config["dataset"] = {"_target_": target, "name": name or "images", "image_size": image_size}
-    settings = settings_of(config)
-    return Cells().of(settings, ImageArrays(name or "images", image_size, pictures, labels))  # type: ignore[arg-type]
+    if isinstance(images, str | PathLike):
+        if labels is not None:
+            raise LeanetError("give a folder of images without labels, or images with their labels")
+        return Cells().of(settings_of(_composed(given | {"dataset.root": Path(images)})))
+    if labels is None:
+        raise LeanetError("give images with their labels, or a folder of images without labels")
+    dataset = ImageArrays(name or "images", image_size, list(images), labels)
+    node = {"_target_": f"{ImageArrays.__module__}.ImageArrays", "name": dataset.name, "image_size": image_size}
+    return Cells().of(settings_of(_composed(given) | {"dataset": node}), dataset)
+
+
+def _composed(given: dict[str, Any]) -> dict[str, Any]:
+    return composed("train", [f"{key}={_typed(value)}" for key, value in given.items()])
 
 
 def _typed(value: Any) -> str:
