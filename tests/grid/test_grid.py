@@ -280,6 +280,6 @@ def test_a_failing_run_is_told_and_given_up(tiny: tuple[str, ...], tmp_path: Pat
         assert ("hydra.sweeper.retry=true" in line) == (time_ > 1)
         log = Path(line[line.rindex("(") + 1 : -1])
         assert "Traceback" in log.read_text()
-        assert found.stderr == "leanet: 1 of 2 runs are not done; the same command goes on with them\n"
+        assert found.stderr == "leanet: 1 of 2 runs are not done; the same command resumes them\n"
         times = json.loads((log.parent / "failure.json").read_text())["times"]
         assert times == min(time_, 2)

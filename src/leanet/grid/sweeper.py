@@ -101,7 +101,7 @@ class Grid:
             print(f"\n{self._tables()}\n\n{self._summary(before)}")
         left = [job for job in self.jobs if not job.run.is_done]
         if left:
-            raise LeanetError(f"{len(left)} of {len(self.jobs)} runs are not done; the same command goes on with them")
+            raise LeanetError(f"{len(left)} of {len(self.jobs)} runs are not done; the same command resumes them")
 
     @property
     def _order(self) -> Order:

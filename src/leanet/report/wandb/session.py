@@ -76,7 +76,7 @@ def begin(folder: Path, offline: bool, run_id: str, **given: Any) -> wandb.Run:
         # A failed run may have left an open W&B run in this process.
         return wandb.init(dir=str(folder), id=run_id, resume="allow", reinit="finish_previous", **given)
     except wandb.Error as error:
-        raise LeanetError(f"W&B: {str(error).splitlines()[0]}; WANDB_MODE=offline goes on without") from None
+        raise LeanetError(f"W&B: {str(error).splitlines()[0]}; WANDB_MODE=offline continues without W&B") from None
 
 
 def log_epochs(run: wandb.Run, rows: Iterable[Mapping[str, float]]) -> None:
