@@ -2,7 +2,7 @@
 
 import math
 from cmath import rect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import factorial, pi, radians
 from typing import NamedTuple
 
@@ -14,6 +14,12 @@ _25_POW_7 = 25.0**7
 _TINY, _TINY_SQUARED = 2.0**-60, 2.0**-120
 _TILE = 2**16  # pixels a thread
 _TIE = 2.0**-100  # far below any difference of two unit vectors
+# X, Y and Z of linear sRGB, with the digits of ITU-R BT.709, as shares of D65's white point.
+_XYZ_OF_WHITE = (
+    (0.412453 / 0.95047, 0.357580 / 0.95047, 0.180423 / 0.95047),
+    (0.212671, 0.715160, 0.072169),
+    (0.019334 / 1.08883, 0.119193 / 1.08883, 0.950227 / 1.08883),
+)
 _K1, _K3, _K4 = -0.17 * rect(1, radians(-30)), 0.32 * rect(1, radians(6)), -0.20 * rect(1, radians(-63))  # of T, (15)
 
 
@@ -207,14 +213,31 @@ def _in_8_bits(values: Tensor) -> Tensor:
 def rgb_to_lab(rgb: Tensor) -> Tensor:
     """Convert sRGB to true L*a*b* (D65).
 
+    It has no constant tensors, so a GPU copies nothing from the host, and no matrix product, which TF32 and autocast
+    would compute in lower precision.
+
     Args:
         rgb: (..., 3, H, W) in 0…1.
 
     Returns:
-        (..., 3, H, W): L* in 0…100, a* and b* in about −128…127.
+        (..., 3, H, W), in float32 or float64: L* in 0…100, a* and b* in about −128…127.
     """
-    lab: Tensor = kornia.color.rgb_to_lab(rgb)
-    return lab
+    rgb = rgb.to(torch.promote_types(rgb.dtype, torch.float32))
+    # IEC 61966-2-1. A branch that is not chosen needs a finite gradient too, so its powers are clamped.
+    curve = ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
+    linear = torch.where(rgb > 0.04045, curve, rgb / 12.92).unbind(-3)
+    x, y, z = (_cube_root_or_line(_weighted(linear, weights)) for weights in _XYZ_OF_WHITE)
+    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=-3)
+
+
+def _weighted(channels: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    red, green, blue = channels
+    return (weights[0] * red).add(green, alpha=weights[1]).add(blue, alpha=weights[2])
+
+
+def _cube_root_or_line(t: Tensor) -> Tensor:
+    """f(t) of CIE 15: ∛t above (6/29)³, a line below. t: X, Y or Z as a share of the white point's."""
+    return torch.where(t > 0.008856, t.clamp(min=0.008856) ** (1 / 3), 7.787 * t + 4 / 29)
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:

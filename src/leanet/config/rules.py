@@ -31,9 +31,13 @@ def number(low: float, high: float) -> Rule:
     return Rule(lambda v: type(v) in (int, float) and low <= v <= high, f"a number from {low:g} to {high:g}")
 
 
-def one_of(*choices: str) -> Rule:
-    """A rule for one of several texts."""
-    return Rule(lambda v: v in choices, " or ".join(filter(None, [", ".join(choices[:-1]), choices[-1]])))
+def one_of(*choices: str | bool) -> Rule:
+    """A rule for one of several texts, true and false."""
+    words = [choice if isinstance(choice, str) else str(choice).lower() for choice in choices]
+    return Rule(
+        lambda v: isinstance(v, str | bool) and v in choices,
+        " or ".join(filter(None, [", ".join(words[:-1]), words[-1]])),
+    )
 
 
 SHARE = Rule(lambda v: type(v) in (int, float) and 0 < v <= 1, "a number above 0, up to 1")

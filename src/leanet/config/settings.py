@@ -183,7 +183,7 @@ class TrainerSettings:
     devices: Annotated[int, whole(1)]
     precision: Annotated[str, one_of("32-true", "16-mixed", "bf16-mixed")]
     checkpoint_seconds: Annotated[float, number(0, 86400)]
-    compile: Annotated[bool, BOOLEAN] = False
+    compile: Annotated[str | bool, one_of("auto", True, False)] = "auto"
     averaging: Annotated[str, one_of("none", "ema", "swa")] = "none"
     select: Annotated[str, one_of("last", "val_f1", "val_loss")] = "last"
     balance: Annotated[str, one_of("none", "weights", "prior")] = "none"

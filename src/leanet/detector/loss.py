@@ -1,17 +1,15 @@
 """The loss of LEA-Net (Eq. 1), and variants for few anomalous images."""
 
-from typing import NamedTuple
-
 import torch
-from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from leanet.detector.lea_net import Output
 from leanet.training.batches import Tensors
 
 
-class Balance(NamedTuple):
-    """Corrections of the loss where one class is rare in training.
+class Balance(nn.Module):
+    """Corrections of the loss where one class is rare in training. A module, so that it moves to the device with a task.
 
     Args:
         weights: (2,), factors of the loss of normal and anomalous images.
@@ -20,6 +18,11 @@ class Balance(NamedTuple):
 
     weights: Tensor
     offsets: Tensor
+
+    def __init__(self, weights: Tensor, offsets: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weights", weights, persistent=False)
+        self.register_buffer("offsets", offsets, persistent=False)
 
 
 def balance_of(kind: str, labels: Tensor) -> Balance | None:
@@ -72,8 +75,7 @@ def head_loss(logits: Tensor, labels: Tensor, balance: Balance | None = None) ->
         labels: (B,), 0 normal and 1 anomalous.
         balance: corrections for rare classes.
     """
-    wanted = one_hot(labels, 2).to(logits.dtype)
+    wanted = torch.stack([1 - labels, labels], dim=1).to(logits.dtype)
     if balance is None:
         return binary_cross_entropy_with_logits(logits, wanted)
-    weights, offsets = (part.to(logits) for part in balance)
-    return binary_cross_entropy_with_logits(logits + offsets, wanted, weights[labels][:, None])
+    return binary_cross_entropy_with_logits(logits + balance.offsets, wanted, balance.weights[labels][:, None])

@@ -142,8 +142,6 @@ def _fit(run: Run, task: DetectorTask, train: Parts, last_epochs: LastEpochs, lo
     seed = derive(run.settings.seed, "fold", run.fold)
     plan = FitPlan(run.folder, f"{label} · {run.model}", settings.max_epochs, seed, settings)
     data = DeviceData(train, settings.batch_size, seed)
-    if settings.compile and torch.cuda.is_available():
-        task.network.compile(mode="reduce-overhead")  # uses CUDA graphs
     first = [callback for callback in (last_epochs.average, last_epochs.best) if callback]  # `last_epochs` reads them
     return fit(task, data, plan, logger, [*first, last_epochs, LogSettings(_logged(run))])
 

@@ -216,7 +216,7 @@ class Run:
     def _training_facts(self) -> dict[str, Any]:
         trainer = self.settings.trainer
         given = {key: getattr(trainer, key) for key in ("max_epochs", "batch_size", "precision")}
-        return given | changed(replace(trainer, compile=False))  # compiling does not change results
+        return given | changed(replace(trainer, compile="auto"))  # how steps are run does not change results
 
     @cached_property
     def cell_facts(self) -> dict[str, Any]:

@@ -94,12 +94,12 @@ class ShuffledBatches:
 
     def __iter__(self) -> Iterator[Tensors]:
         generator = torch.Generator().manual_seed(derive(self.seed, "order", self.epoch))
-        order = torch.randperm(self.rows, generator=generator)
+        order = torch.randperm(self.rows, generator=generator).to(next(iter(self.tensors.values())).device)
         chosen = [order[rows][self.process :: self.processes] for rows in self._slices]
         yield from read_ahead(self._batch, chosen) if self.on_host else map(self._batch, chosen)
 
     def _batch(self, chosen: Tensor) -> Tensors:
-        return {key: value[chosen.to(value.device)] for key, value in self.tensors.items()}
+        return {key: value[chosen] for key, value in self.tensors.items()}
 
     def share(self, batch: int) -> float:
         """The weight of this process's mean loss, so that the mean over processes is the mean over the whole batch.

@@ -7,17 +7,33 @@ from lightning.pytorch.callbacks import Callback
 from leanet.errors import LeanetError
 
 
+# From how many steps on cuDNN searches for the fastest convolutions. With the MobileNet CAAN the search takes up to 20 s,
+# as long as some 2,500 steps; a fit of the paper's size has 3,100, a colorizer 15,500.
+SEARCH_FROM_STEPS = 10_000
+
+
 class UseDevice(Callback):
-    """On a GPU, use the channels-last memory format, cuDNN's search for the fastest convolutions, and TF32.
+    """On a GPU, use the channels-last memory format, TF32 and, in long fits, cuDNN's search for fast convolutions.
 
     A CPU needs no change: its library chooses the layout of weights, and inputs are channels last (detector/task.py).
+
+    Args:
+        steps: of the whole fit.
     """
+
+    def __init__(self, steps: int) -> None:
+        self.searches = steps >= SEARCH_FROM_STEPS
 
     def on_fit_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         if task.device.type == "cuda":
-            torch.backends.cudnn.benchmark = True
             torch.set_float32_matmul_precision("high")  # PyTorch's default for convolutions
             task.to(memory_format=torch.channels_last)
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        torch.backends.cudnn.benchmark = self.searches and task.device.type == "cuda"
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        torch.backends.cudnn.benchmark = False  # not for test images, whose batches have other shapes
 
 
 def device_of(accelerator: str) -> torch.device:

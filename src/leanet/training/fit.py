@@ -26,6 +26,7 @@ from leanet.training.allocator import keep_freed_memory
 from leanet.training.batches import DeviceData
 from leanet.training.device import UseDevice
 from leanet.training.epochs import Curves, EpochBar, EpochMeans, EpochSeed
+from leanet.training.graphs import UseGraphs
 from leanet.training.quiet import quiet
 
 CHECKPOINT = "last.ckpt"
@@ -94,7 +95,8 @@ def _train(
 ) -> None:
     checkpoint = plan.folder / CHECKPOINT
     means = EpochMeans(partial(_not_finite, plan))
-    trainer = _trainer(plan, logger, [UseDevice(), means, *callbacks, EpochSeed(plan.seed), EpochBar(plan.label)])
+    first = [UseDevice(plan.max_epochs * len(data.batches)), UseGraphs(plan.trainer), means]
+    trainer = _trainer(plan, logger, [*first, *callbacks, EpochSeed(plan.seed), EpochBar(plan.label)])
     try:
         with distributed.readable_errors():
             trainer.fit(task, datamodule=data, ckpt_path=checkpoint if checkpoint.exists() else None, weights_only=True)
