@@ -9,7 +9,7 @@ from leanet.training.batches import Tensors
 
 
 class Balance(nn.Module):
-    """Corrections of the loss where one class is rare in training. A module, so that it moves to the device with a task.
+    """Corrections of the loss where one class is rare in training; a module, since it moves to the device with a task.
 
     Args:
         weights: (2,), factors of the loss of normal and anomalous images.

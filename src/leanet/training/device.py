@@ -6,9 +6,8 @@ from lightning.pytorch.callbacks import Callback
 
 from leanet.errors import LeanetError
 
-
-# From how many steps on cuDNN searches for the fastest convolutions. With the MobileNet CAAN the search takes up to 20 s,
-# as long as some 2,500 steps; a fit of the paper's size has 3,100, a colorizer 15,500.
+# From how many steps on cuDNN searches for the fastest convolutions. On an H200 and with the MobileNet CAAN the search
+# takes up to 20 s, as long as some 2,500 steps; a fit of the paper's size has 3,100 steps, a colorizer 15,500.
 SEARCH_FROM_STEPS = 10_000
 
 

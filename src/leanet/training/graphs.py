@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
 from torch.optim import Optimizer
 from tqdm import tqdm
 
@@ -41,7 +40,7 @@ class CudaRecorder:
     """Records CUDA graphs on a stream of its own, in memory that all of them share, since only one runs at a time."""
 
     def __init__(self, device: torch.device) -> None:
-        self._stream = torch.cuda.Stream(device)
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._memory = torch.cuda.graph_pool_handle()
 
     def run(self, step: Step) -> Tensors:
