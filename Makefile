@@ -6,16 +6,19 @@ RUN = .venv/bin/python
 # A separate environment for Ray and Slurm, because Ray needs other versions than those in requirements.lock.
 ENGINES = .venv-engines/bin/python
 
-.PHONY: demo test test-slow test-engines check bench docs lock wheel clean
+.PHONY: demo test test-slow test-gpu test-engines check bench docs lock wheel clean
 
 demo: .venv/installed  ## trains on synthetic leaves: ResNet18 without and with attention, and a frozen network
 	$(RUN) -m leanet.train experiment=demo
 
 test: .venv/installed  ## runs the quick tests
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not slow and not gpu" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/installed  ## runs the tests that take minutes
 	$(RUN) -m pytest -m slow
+
+test-gpu: .venv/installed  ## runs the tests that need a GPU
+	$(RUN) -m pytest -q -rs tests/gpu
 
 test-engines: .venv-engines/installed  ## runs the tests of Ray and Slurm (minutes)
 	$(ENGINES) -m pytest tests/grid/test_engines.py

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from leanet.ablate import KINDS, ablate
 from leanet.detector import ablation
 from leanet.errors import LeanetError
+from leanet.model.ablation import tolerance_between
 from leanet.report.figure_texts import FigureTexts
 from leanet.report.results import results
 from leanet.storage.files import read_json, write_json
@@ -100,12 +102,12 @@ def test_a_run_of_a_gpu_or_of_an_unknown_device_may_differ_by_more(home: Path, d
     predictions.write_text("\n".join(",".join(row) for row in [header, *moved]) + "\n")
     try:
         (folder / "ablation.json").unlink(missing_ok=True)
-        told = r"by up to 0\.001 \(allowed is 1e-05; made on cpu, now on cpu\); .* a larger tolerance="
+        told = r"by up to 0\.001 \(allowed is 1e-05; made on cpu in float32, now on cpu\); .* a larger tolerance="
         with pytest.raises(LeanetError, match=told):
             ablate(given(home, runs=folder.name))
         ablate(given(home, runs=folder.name, tolerance=0.01))
         (folder / "ablation.json").unlink()
-        write_json(result, {**read_json(result), "device": device})
+        write_json(result, {**read_json(result), "device": device, "precision": device and "tf32"})
         ablate(given(home, runs=folder.name))
         with pytest.raises(LeanetError, match=r"allowed is 1e-05; made on (cuda \(NVIDIA H200\)|an unknown device)"):
             (folder / "ablation.json").unlink()
@@ -138,3 +140,20 @@ def test_maps_that_are_gone_are_told(home: Path, tmp_path: Path) -> None:
 def test_what_does_not_fit_is_told(home: Path, words: dict[str, Any], told: str) -> None:
     with pytest.raises(LeanetError, match=told):
         ablate(given(home, **words))
+
+
+@pytest.mark.parametrize(
+    ("made_on", "made_in", "now", "allowed"),
+    [
+        ("cpu", "float32", "cpu", 1e-5),
+        ("cuda (NVIDIA H200)", "tf32", "cpu", 5e-3),
+        ("cuda (Tesla T4)", "float32", "cpu", 5e-4),
+        ("cuda (Tesla T4)", "bfloat16 mixed", "cpu", 5e-3),
+        ("cpu", "float32", "mps", 5e-4),
+        (None, None, "cpu", 5e-3),
+    ],
+)
+def test_the_tolerance_is_of_devices_and_precision(
+    made_on: str | None, made_in: str | None, now: str, allowed: float
+) -> None:
+    assert tolerance_between(made_on, made_in, torch.device(now)) == allowed

@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from leanet.config.path_options import as_texts, expand_variables
 from leanet.config.settings import Settings
-from leanet.errors import LeanetError
+from leanet.errors import LeanetError, readable_memory_errors
 
 _PACKAGED = Path(__file__).parents[1] / "conf"
 CONF = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[3] / "conf"
@@ -138,7 +138,8 @@ def _job(task: Task, with_traceback: bool, schema: type) -> Callable[[DictConfig
     def job(config: DictConfig) -> object:
         try:
             _check_mode(HydraConfig.get())
-            return task(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
+            with readable_memory_errors():
+                return task(OmegaConf.to_container(config, resolve=True))  # type: ignore[arg-type]
         except BrokenPipeError:
             _end_unread()
         except USER_ERRORS as error:

@@ -15,19 +15,25 @@ from leanet.experiment.fold import load_task
 from leanet.model.find import Kept
 from leanet.report.figures.pictures import FoldPictures, Gallery
 from leanet.training.batches import Tensors
-from leanet.training.device import device_of, name_of
+from leanet.training.device import device_of, name_of, precision_on
 
 # By how much P(anomalous) may differ between what was written and what is computed again. Between CPUs only the order
-# of sums differs. TF32, cuDNN's choice of convolutions and the batch size moved it by up to .001 on an H200.
-CPU_TOLERANCE, GPU_TOLERANCE = 1e-5, 5e-3
+# of sums differs, and with a GPU the choice of convolutions too. TF32 moved it by up to .001 on an H200.
+CPU_TOLERANCE, FLOAT32_TOLERANCE, TF32_TOLERANCE = 1e-5, 5e-4, 5e-3
 
 
-def tolerance_between(made_on: str | None, asked_on: torch.device) -> float:
-    """The tolerance for probabilities of a device, as a result names it, that are computed again on another.
+def tolerance_between(made_on: str | None, made_in: str | None, asked_on: torch.device) -> float:
+    """The tolerance for probabilities that are computed again, perhaps on another device.
 
-    made_on: None in results of older versions, which do not say so.
+    Args:
+        made_on: the device, as a result names it; None in results of older versions, which do not say so.
+        made_in: the precision, as a result names it.
+        asked_on: the device now.
     """
-    return CPU_TOLERANCE if made_on == asked_on.type == "cpu" else GPU_TOLERANCE
+    if made_on == asked_on.type == "cpu":
+        return CPU_TOLERANCE
+    exact = made_on is not None and made_in == precision_on(asked_on, "32-true") == "float32"
+    return FLOAT32_TOLERANCE if exact else TF32_TOLERANCE
 
 
 @dataclass
@@ -69,11 +75,12 @@ class Ablator:
     def _check(self, kept: Kept, task: DetectorTask, tensors: Tensors, pictures: FoldPictures) -> None:
         found = probabilities(task, tensors)["adn"].double().numpy()
         difference = float(np.abs(found - pictures.predictions.probabilities).max())
-        made_on = kept.result.get("device")
-        allowed = self.tolerance or tolerance_between(made_on, task.device)
+        made_on, made_in = (kept.result.get(name) for name in ("device", "precision"))
+        allowed = self.tolerance or tolerance_between(made_on, made_in, task.device)
         if not difference <= allowed:  # nan as well
             raise LeanetError(
                 f"{kept.folder}: its network gives other probabilities than its predictions.csv, by up to "
-                f"{difference:.2g} (allowed is {allowed:g}; made on {made_on or 'an unknown device'}, now on "
-                f"{name_of(task.device)}); give the accelerator= of the training, or a larger tolerance="
+                f"{difference:.2g} (allowed is {allowed:g}; made on {made_on or 'an unknown device'} in "
+                f"{made_in or 'an unknown precision'}, now on {name_of(task.device)}); give the accelerator= of the "
+                "training, or a larger tolerance="
             )

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.multiprocessing.spawn import ProcessException
 
 from leanet.config.settings import TrainerSettings
-from leanet.errors import LeanetError
+from leanet.errors import OUT_OF_MEMORY, LeanetError
 from leanet.training.allocator import keep_freed_memory
 from leanet.training.quiet import quiet
 
@@ -80,6 +80,7 @@ def readable_errors() -> Iterator[None]:
     except ProcessException as error:
         last = str(error).strip().splitlines()[-1]
         name, _, text = last.partition(": ")
-        if name.rpartition(".")[2] == LeanetError.__name__:
-            raise LeanetError(text) from None
+        known = {LeanetError.__name__: text, "OutOfMemoryError": OUT_OF_MEMORY}
+        if name.rpartition(".")[2] in known:
+            raise LeanetError(known[name.rpartition(".")[2]]) from None
         raise
