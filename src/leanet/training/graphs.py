@@ -53,8 +53,12 @@ class CudaRecorder:
 
     def record(self, step: Step) -> tuple[Callable[[], None], Tensors]:
         graph = torch.cuda.CUDAGraph()
+        # The outer context goes back to this stream where recording fails, which the inner one then does not.
         # thread_local: other threads, such as loggers', may use the device meanwhile.
-        with torch.cuda.graph(graph, self._memory, self._stream, capture_error_mode="thread_local"):
+        with (
+            torch.cuda.stream(torch.cuda.current_stream()),
+            torch.cuda.graph(graph, self._memory, self._stream, capture_error_mode="thread_local"),
+        ):
             found = step()
         return graph.replay, found
 
