@@ -20,7 +20,7 @@ from leanet.detector.build import detector_of
 from leanet.detector.task import DetectorTask, probabilities
 from leanet.maps.color_maps import ColorMaps, color_maps, train_colorizer
 from leanet.storage.run_files import CURVES
-from leanet.training.batches import DeviceData, Tensors
+from leanet.training.batches import DeviceData, SelectedRows, Tensors
 from leanet.training.fit import FitPlan, fit
 from leanet.training.graphs import WARM_UP
 
@@ -111,7 +111,8 @@ def test_probabilities_are_those_of_a_cpu(settings: Settings, tensors: Tensors, 
 
 def test_maps_are_those_of_a_cpu(settings: Settings, tensors: Tensors, tmp_path: Path, device: str) -> None:
     plan = FitPlan(tmp_path, "test", EPOCHS, 0, settings.trainer)
-    maker = ColorMaps(train_colorizer(tensors["images"], settings.colorizer, plan)).eval()
+    normals = SelectedRows(tensors["images"], torch.arange(24))
+    maker = ColorMaps(train_colorizer(normals, settings.colorizer, plan)).eval()
     expected, found = (
         torch.cat([*color_maps(maker.to(where), tensors["images"])]).float() for where in ("cpu", device)
     )

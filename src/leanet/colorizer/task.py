@@ -44,9 +44,11 @@ class ColorizerTask(lightning.LightningModule):
         if self.settings.fancy_pca:
             draws = torch.randn(len(rgb), 3, device=rgb.device)
             rgb = fancy_pca(rgb, self.principal, self.settings.fancy_pca * draws)
-        return {"loss": self._loss(rgb_to_lab(rgb))}
+        return {"loss": self.loss(rgb)}
 
-    def _loss(self, lab: Tensor) -> Tensor:
+    def loss(self, rgb: Tensor) -> Tensor:
+        """The mean loss of images (B, 3, S, S), sRGB in 0…1."""
+        lab = rgb_to_lab(rgb)
         scaled = scale_lab(lab)
         logits, colors = self.colorizer.logits(scaled[:, self.colorizer.sees]), scaled[:, self.colorizer.gives]
         if self.settings.loss == "ciede2000":

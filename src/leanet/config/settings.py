@@ -171,6 +171,7 @@ class ColorizerSettings:
     seed: Annotated[int, whole(0)]
     network: Annotated[Node, REST]
     bn_momentum: Annotated[float | str | None, MOMENTUM] = None
+    held_out: Annotated[float, number(0, 0.5)] = 0.0
 
 
 @dataclass(frozen=True)

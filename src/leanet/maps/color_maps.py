@@ -1,5 +1,6 @@
 """Maps by colour reconstruction: the difference of an image and what a colorizer, trained on normals, makes of it."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from leanet.color import chroma_difference, ciede2000, rgb_to_lab, twice_converted_ciede2000
 from leanet.colorizer.build import colorizer_of
+from leanet.colorizer.held_out import LOSS, HeldOutLoss
 from leanet.colorizer.network import Colorizer
 from leanet.colorizer.task import ColorizerTask
 from leanet.config.settings import ColorizerSettings, TrainerSettings
@@ -80,31 +82,45 @@ def load_color_maps(folder: Path, settings: ColorizerSettings, difference: str, 
 
 
 def train_colorizer(
-    normals: Tensor | SelectedRows, settings: ColorizerSettings, plan: FitPlan, logger: Logger | None = None
+    normals: SelectedRows, settings: ColorizerSettings, plan: FitPlan, logger: Logger | None = None
 ) -> Colorizer:
     """A colorizer trained on `normals` (N, 3, S, S) uint8; resumable, and kept in the plan's folder.
 
     Raises:
-        LeanetError: fewer than two normals.
+        LeanetError: fewer than two normals to train on.
     """
-    image_size = normals.shape[-1]
-    if len(normals) < 2:
+    image_size, count = normals.shape[-1], len(normals)
+    trained, stopped_by = _divided(count, settings)
+    if len(trained) < 2:
         raise LeanetError(
-            f"{plan.label}: a colorizer needs 2 normal images to train on, and has {len(normals)}; add normal images, "
-            "or lower validation or map.cross_fit"
+            f"{plan.label}: a colorizer needs 2 normal images to train on, and has {len(trained)}; add normal images, "
+            "or lower validation, map.cross_fit or colorizer.held_out"
         )
     torch.manual_seed(derive(settings.seed, "colorizer"))
     colorizer = colorizer_of(settings, image_size)
-    task = ColorizerTask(colorizer, settings, normals)
-    stopping = EarlyStopping("loss", patience=settings.patience, check_on_train_epoch_end=True, check_finite=False)
-    data = DeviceData({"images": normals}, settings.batch_size, plan.seed)
-    facts = {**asdict(settings), "images": len(normals), "image_size": image_size, "max_epochs": plan.max_epochs}
-    seconds = fit(task, data, plan, logger, [stopping, LogSettings(facts)])
+    seen = normals.of(trained)
+    task = ColorizerTask(colorizer, settings, seen)
+    held_out = [HeldOutLoss(normals.of(stopped_by))] if len(stopped_by) else []
+    stopping = EarlyStopping(
+        LOSS if held_out else "loss", patience=settings.patience, check_on_train_epoch_end=True, check_finite=False
+    )
+    facts = {**asdict(settings), "images": len(trained), "image_size": image_size, "max_epochs": plan.max_epochs}
+    callbacks = [*held_out, stopping, LogSettings(facts)]
+    seconds = fit(task, DeviceData({"images": seen}, settings.batch_size, plan.seed), plan, logger, callbacks)
+    for callback in held_out:
+        callback.hand_over(task)
     write_json(plan.folder / COLORIZER_FACTS, {**facts, "seconds": seconds})
     save_tensors(plan.folder / COLORIZER_WEIGHTS, colorizer.state_dict())
     (plan.folder / CHECKPOINT).unlink(missing_ok=True)
     log_folder(logger, plan.folder)
     return colorizer
+
+
+def _divided(count: int, settings: ColorizerSettings) -> tuple[Tensor, Tensor]:
+    """The rows of normal images that a colorizer is trained on, and of those that stop it; in order."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(derive(settings.seed, "held out", count)))
+    stopped_by = math.ceil(settings.held_out * count)
+    return order[stopped_by:].sort().values, order[:stopped_by].sort().values
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,10 @@ class SelectedRows:
         """Read all rows to a device."""
         return self.tensor[self.rows].to(device)
 
+    def of(self, rows: Tensor) -> "SelectedRows":
+        """Some of these rows, without reading them."""
+        return SelectedRows(self.tensor, self.rows[rows])
+
 
 Parts = Mapping[str, Tensor | SelectedRows]  # all of the same length; the source of batches
 
