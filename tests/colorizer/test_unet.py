@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+from leanet.colorizer.autoencoder import Autoencoder
+from leanet.colorizer.network import Colorizer
 from leanet.colorizer.unet import UNet, levels_of
 
 
@@ -37,3 +39,18 @@ def test_dropout_is_an_option_of_the_first_three_decoder_layers() -> None:
 
     assert dropouts(UNet(256)) == []
     assert dropouts(UNet(256, dropout=0.5)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("make", [UNet, Autoencoder])
+def test_resizing_has_no_checkerboard(make: type[Colorizer]) -> None:
+    """From the same everywhere, 2×2 windows of a transposed convolution differ within, and resized pixels do not."""
+    found = {}
+    for upsampling in ("transposed", "resize"):
+        torch.manual_seed(0)
+        network = make(64, upsampling=upsampling).eval()  # type: ignore[call-arg]
+        with torch.no_grad():
+            out = network(torch.full((1, network.sees.stop - network.sees.start, 64, 64), 0.5))
+        middle = out[..., 24:40, 24:40]
+        found[upsampling] = float((middle[..., ::2, ::2] - middle[..., 1::2, 1::2]).abs().max())
+        assert out.shape == (1, network.gives.stop - network.gives.start, 64, 64)
+    assert found["resize"] < 0.1 * found["transposed"]

@@ -34,6 +34,8 @@ COLORIZER = (
     "colorizer.fancy_pca=0",
     "colorizer.seed=9",
     "colorizer.bn_momentum=keras",
+    "colorizer.held_out=0.2",
+    "colorizer.upsampling=resize",
     "trainer.precision=bf16-mixed",
 )
 IMAGES = ("dataset.image_size=32", "folds=4", "split_seed=9", "validation=0.25")

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from leanet.colorizer.network import Colorizer, ConvTranspose2x2, down, up
+from leanet.colorizer.network import Colorizer, doubled, down, up
 
 FILTERS = (64, 128, 256, 512)
 
@@ -17,12 +17,15 @@ class Autoencoder(Colorizer):
         image_size: S, a multiple of 16.
         bottleneck: channels at S/16.
         dropout: of the first three decoder layers.
+        upsampling: `transposed` or `resize`; see `network.doubled`.
     """
 
     sees = slice(0, 3)
     gives = slice(0, 3)
 
-    def __init__(self, image_size: int, bottleneck: int = 64, dropout: float = 0.0) -> None:
+    def __init__(
+        self, image_size: int, bottleneck: int = 64, dropout: float = 0.0, upsampling: str = "transposed"
+    ) -> None:
         super().__init__()
         if image_size % 2 ** len(FILTERS):
             raise ValueError(
@@ -34,10 +37,10 @@ class Autoencoder(Colorizer):
             channels = width
         decoder: list[nn.Module] = [nn.Conv2d(bottleneck, channels, 1)]
         for level, width in enumerate(reversed(FILTERS[:-1])):
-            decoder.append(up(channels, width, dropout if level < 3 else 0.0))
+            decoder.append(up(channels, width, dropout if level < 3 else 0.0, upsampling))
             channels = width
         self.encoder = nn.Sequential(*encoder, nn.Conv2d(FILTERS[-1], bottleneck, 1))
-        self.decoder = nn.Sequential(*decoder, ConvTranspose2x2(channels, 3))
+        self.decoder = nn.Sequential(*decoder, doubled(channels, 3, upsampling))
 
     def logits(self, seen: Tensor) -> Tensor:
         out: Tensor = self.decoder(self.encoder(seen))

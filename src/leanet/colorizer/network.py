@@ -80,7 +80,22 @@ def down(channels: int, width: int, normalized: bool = True) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, width, 4, 2, 1), *norm, nn.LeakyReLU(0.2))
 
 
-def up(channels: int, width: int, dropout: float = 0.0) -> nn.Sequential:
-    """Table 9's decoder layer: 2×2 transposed convolution that doubles the size, batch norm, ReLU."""
+def doubled(channels: int, width: int, upsampling: str = "transposed") -> nn.Module:
+    """A layer that doubles the size.
+
+    Args:
+        channels: of its input.
+        width: channels of its output.
+        upsampling: `transposed`, a 2×2 transposed convolution as in Table 9; or `resize`, nearest-neighbour
+            interpolation and a 3×3 convolution, which makes no checkerboard pattern (Odena et al. 2016, *Deconvolution
+            and checkerboard artifacts*).
+    """
+    if upsampling == "transposed":
+        return ConvTranspose2x2(channels, width)
+    return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(channels, width, 3, padding=1))
+
+
+def up(channels: int, width: int, dropout: float = 0.0, upsampling: str = "transposed") -> nn.Sequential:
+    """Table 9's decoder layer: a layer that doubles the size, batch norm, ReLU."""
     drop = [nn.Dropout(dropout)] if dropout else []
-    return nn.Sequential(ConvTranspose2x2(channels, width), nn.BatchNorm2d(width), *drop, nn.ReLU())
+    return nn.Sequential(doubled(channels, width, upsampling), nn.BatchNorm2d(width), *drop, nn.ReLU())

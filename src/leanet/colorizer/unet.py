@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from leanet.colorizer.network import Colorizer, ConvTranspose2x2, down, up
+from leanet.colorizer.network import Colorizer, doubled, down, up
 
 FILTERS = (64, 128, 256, 512, 512, 512, 512, 512)
 
@@ -25,12 +25,13 @@ class UNet(Colorizer):
     Args:
         image_size: S, at least one factor of two.
         dropout: of the first three decoder layers; 0 in Table 9, 0.5 in the authors' code.
+        upsampling: `transposed` as in Table 9, or `resize`; see `network.doubled`.
     """
 
     sees = slice(0, 1)
     gives = slice(1, 3)
 
-    def __init__(self, image_size: int, dropout: float = 0.0) -> None:
+    def __init__(self, image_size: int, dropout: float = 0.0, upsampling: str = "transposed") -> None:
         super().__init__()
         filters = FILTERS[: levels_of(image_size)]
         self.down = nn.ModuleList()
@@ -40,9 +41,9 @@ class UNet(Colorizer):
             channels = width
         self.up = nn.ModuleList()
         for level, width in enumerate(reversed(filters[:-1])):
-            self.up.append(up(channels, width, dropout if level < 3 else 0.0))
+            self.up.append(up(channels, width, dropout if level < 3 else 0.0, upsampling))
             channels = 2 * width
-        self.last = ConvTranspose2x2(channels, 2)
+        self.last = doubled(channels, 2, upsampling)
 
     def logits(self, seen: Tensor) -> Tensor:
         skips = []

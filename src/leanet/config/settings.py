@@ -172,6 +172,7 @@ class ColorizerSettings:
     network: Annotated[Node, REST]
     bn_momentum: Annotated[float | str | None, MOMENTUM] = None
     held_out: Annotated[float, number(0, 0.5)] = 0.0
+    upsampling: Annotated[str, one_of("transposed", "resize")] = "transposed"
 
 
 @dataclass(frozen=True)
