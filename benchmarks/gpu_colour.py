@@ -23,7 +23,6 @@ def colors(seed: int) -> Tensor:
 def colour_rows() -> Iterator[list[str]]:
     """A row for each size. On a CPU there is one size, as it is: colour_difference.py says more about CPUs."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    compiled = torch.compile(ciede2000, dynamic=False)
     for megapixels in (1, 4, 16) if device == "cuda" else (1,):
         first, second = (colors(seed).to(device).repeat(megapixels, 1, 1, 1) for seed in (0, 1))
         source = torch.empty(MOVED * SIDE * SIDE * megapixels // 2, device=device)
@@ -31,7 +30,8 @@ def colour_rows() -> Iterator[list[str]]:
         copy = seconds_of(lambda to=target, of=source: to.copy_(of))
         row = [str(megapixels), *speed(seconds_of(lambda a=first, b=second: ciede2000(a, b)), copy, megapixels)]
         if device == "cuda":
-            yield [*row, *speed(seconds_of(lambda a=first, b=second: compiled(a, b)), copy, megapixels)]
+            compiled = torch.compile(ciede2000, dynamic=False)
+            yield [*row, *speed(seconds_of(lambda a=first, b=second, call=compiled: call(a, b)), copy, megapixels)]
         else:
             yield [*row, "–", "–"]
 
