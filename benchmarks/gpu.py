@@ -8,8 +8,8 @@ as in strawberry's folds. Columns:
 - images/s and seconds a fold: by epochs timed after some that do not count; 100 epochs are a fold, 500 of the U-Net.
 - ms a step: the clock's time. Device busy: the part of it that kernels take, from a profile of a few steps, and their
   number. A launch takes the host longer than many kernels take the device, which then waits.
-- start-up: what a fit takes beyond its epochs at that pace: starting CUDA, compiling, cuDNN's search, recording. Cold:
-  in a fresh process with nothing compiled before. Warm: the same network again.
+- start-up: what a fit takes beyond its epochs at that pace: starting CUDA, compiling, cuDNN's search, recording; not
+  Python's imports. Cold: with nothing started or compiled before. Warm: the same network again in that process.
 - of the peak: floating-point operations a second as a share of a large matrix product's in bfloat16.
 
 When the minutes are used up, the rest is left out, and named. Without a GPU, only the first way runs, at a small size,
@@ -37,7 +37,7 @@ from tabulate import tabulate
 from timing import seconds_of
 from torch.utils.flop_counter import FlopCounterMode
 
-LEAST_SECONDS = 30  # a row is not begun with less
+LEAST_SECONDS, MOST_SECONDS = 30, 180  # a row is not begun with less, and has no more
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ def main() -> None:
     for name in left_out:
         print(f"left out, for want of time or because it failed: {name}")
     print(f"\nThe largest kernels of a step ({GRAPH})\n")
-    table(["", "kernel", "of the device's time"], [line for row in rows if row.way == GRAPH for line in top(row)])
+    kernels = [line for row in rows if row.way == GRAPH for line in top(row)]
+    table(["", "kernel", "of the device's time"], kernels or [["–"] * 3])
     print("\nΔE00, float32; a copy moves as many bytes\n")
     table(HEADERS, colours)
 
@@ -120,7 +121,8 @@ def measure_all(given: argparse.Namespace, size: int, images: int, end: float) -
     for way, network in itertools.product(given.ways, given.networks):
         left, name = end - time.monotonic(), f"{network}, {way}"
         print(f"{name}: {left:.0f} s are left", file=sys.stderr)
-        found = fresh(measured, network, way, size, images, seconds=left) if left > LEAST_SECONDS else []
+        seconds = min(left, MOST_SECONDS)
+        found = fresh(measured, network, way, size, images, seconds=seconds) if left > LEAST_SECONDS else []
         if found:
             fields = {key: value for part in found for key, value in part.items()}
             rows.append(Row(network, way, images, flops[network], **fields))
@@ -153,7 +155,8 @@ def flops_of_an_image(network: str, size: int) -> Iterator[float]:
     task, seen, _ = prepared(network, WAYS[EAGER], random_tensors(size, 2))
     imagined = copy.deepcopy(task).to("meta")
     with FlopCounterMode(display=False) as counter:
-        imagined.training_step({name: value.to("meta") for name, value in seen.items()}, 0)["loss"].backward()
+        told: Any = imagined.training_step({name: value.to("meta") for name, value in seen.items()}, 0)
+        told["loss"].backward()
     yield counter.get_total_flops() / 2
 
 

@@ -1,6 +1,7 @@
 """ΔE00 on a GPU, as it is and compiled, against a copy that moves as many bytes; gpu.py prints it."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from timing import seconds_of
@@ -27,11 +28,11 @@ def colour_rows() -> Iterator[list[str]]:
         first, second = (colors(seed).to(device).repeat(megapixels, 1, 1, 1) for seed in (0, 1))
         source = torch.empty(MOVED * SIDE * SIDE * megapixels // 2, device=device)
         target = torch.empty_like(source)
-        copy = seconds_of(lambda to=target, of=source: to.copy_(of))
-        row = [str(megapixels), *speed(seconds_of(lambda a=first, b=second: ciede2000(a, b)), copy, megapixels)]
+        copy = seconds_of(partial(target.copy_, source))
+        row = [str(megapixels), *speed(seconds_of(partial(ciede2000, first, second)), copy, megapixels)]
         if device == "cuda":
             compiled = torch.compile(ciede2000, dynamic=False)
-            yield [*row, *speed(seconds_of(lambda a=first, b=second, call=compiled: call(a, b)), copy, megapixels)]
+            yield [*row, *speed(seconds_of(partial(compiled, first, second)), copy, megapixels)]
         else:
             yield [*row, "–", "–"]
 

@@ -122,7 +122,7 @@ def start(size: int, images: int) -> tuple[Connection, BaseProcess]:
     return ours, process
 
 
-def heard(pipe: Connection, seconds: float) -> object:
+def heard(pipe: Connection, seconds: float) -> Any:
     """What a process says in some seconds; None if it says nothing or is dead."""
     with suppress(EOFError, OSError):
         return pipe.recv() if pipe.poll(max(0, seconds)) else None
@@ -211,8 +211,8 @@ def table3() -> Work:
 
 def trained(cell: Settings, *kinds: str) -> float:
     """The images of these kinds in all folds but one, on average."""
-    origin = cell.dataset["origin"]
-    return sum(origin[kind] for kind in kinds or ("negatives", "positives")) * (cell.folds - 1) / cell.folds
+    images: int = sum(cell.dataset["origin"][kind] for kind in kinds or ("negatives", "positives"))
+    return images * (cell.folds - 1) / cell.folds
 
 
 def foretold(work: Work, fits: float, colorizers: float = math.nan) -> str:

@@ -8,7 +8,7 @@ import lightning
 from gpu_fits import FitEndedError
 from lightning.pytorch.callbacks import Callback
 from timing import synchronize
-from torch.autograd import DeviceType
+from torch.autograd import DeviceType  # type: ignore[attr-defined]
 from torch.profiler import ProfilerActivity, profile
 
 STEPS = 5
