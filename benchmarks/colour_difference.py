@@ -1,9 +1,8 @@
-"""ΔE00, a core against a core: ours compiled and as it is, scikit-image and colour-science; and on a GPU.
+"""ΔE00, a core against a core: ours compiled and as it is, scikit-image and colour-science.
 
     python benchmarks/colour_difference.py
 
-prints megapixels a second, how many times as fast as scikit-image that is, and what share of the memory's bandwidth is
-used: a pixel costs six numbers read and one written, the least that any program can move.
+prints megapixels a second, and how many times as fast as scikit-image that is. benchmarks/gpu.py has ΔE00 on a GPU.
 """
 
 import shutil
@@ -12,6 +11,7 @@ from collections.abc import Callable
 import colour
 import numpy as np
 import torch
+from gpu_colour import SIDE, colors
 from skimage.color import deltaE_ciede2000
 from tabulate import tabulate
 from timing import Times, in_turns, median, ratio
@@ -20,9 +20,8 @@ from torch import Tensor
 from leanet.color import ciede2000
 from leanet.training.allocator import keep_freed_memory
 
-SIDE, ROUNDS = 1024, 7
+ROUNDS = 7
 SCIKIT = {"float32": "scikit-image, float32", "float64": "scikit-image, float64"}
-MOVED = 7  # numbers a pixel
 
 
 @torch.inference_mode()
@@ -38,10 +37,6 @@ def main() -> None:
     print(f"ΔE00 of {SIDE}×{SIDE} pixels, one core ({torch.backends.cpu.get_cpu_capability()}), {ROUNDS} turns\n")
     headers = ["", "Mpixel/s", *(f"× {name}" for name in SCIKIT.values())]
     print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True))
-    if torch.cuda.is_available():
-        on_gpu()
-    else:
-        print("\nNo GPU here: with one, the same in float32 beside a copy of as many bytes would follow.")
 
 
 def contenders(first: Tensor, second: Tensor) -> dict[str, Callable[[], object]]:
@@ -62,44 +57,12 @@ def contenders(first: Tensor, second: Tensor) -> dict[str, Callable[[], object]]
     return calls
 
 
-def colors(seed: int) -> Tensor:
-    """(1, 3, SIDE, SIDE) random L*a*b*."""
-    low, high = (torch.tensor(values)[:, None, None] for values in ([0.0, -100, -100], [100.0, 100, 100]))
-    return low + (high - low) * torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(seed))
-
-
 def pixels(seconds: float) -> str:
     return f"{SIDE * SIDE / 1e6 / seconds:.1f}"
 
 
 def against(times: Times, other: str, name: str) -> str:
     return f"{ratio(times, other, name):.1f}"
-
-
-def on_gpu() -> None:
-    """Compiled on the GPU, at 1, 4 and 16 megapixels, against a copy that moves as many bytes."""
-    compiled, rows = torch.compile(ciede2000, dynamic=False), []
-    for megapixels in (1, 4, 16):
-        first, second = (colors(seed).repeat(megapixels, 1, 1, 1).cuda() for seed in (0, 1))
-        source = torch.empty(MOVED * SIDE * SIDE * megapixels // 2, device="cuda")
-        target = torch.empty_like(source)
-        copy, ours = seconds(lambda t=target, s=source: t.copy_(s)), seconds(lambda a=first, b=second: compiled(a, b))
-        rows.append([megapixels, f"{megapixels * SIDE * SIDE / 1e9 / ours:.1f}", f"{ours / copy:.2f}"])
-    print(f"\n{torch.cuda.get_device_name()}, float32\n")
-    print(tabulate(rows, headers=["megapixels", "Gpixel/s", "× the time of a copy"], tablefmt="github"))
-
-
-def seconds(call: Callable[[], object], calls: int = 50) -> float:
-    """Of one call on the GPU, which is kept busy."""
-    for _ in range(5):
-        call()
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    start.record()
-    for _ in range(calls):
-        call()
-    end.record()
-    torch.cuda.synchronize()
-    return float(start.elapsed_time(end)) / 1000 / calls
 
 
 if __name__ == "__main__":

@@ -1,164 +1,184 @@
-"""Whole fits on a GPU at the paper's size: seconds a fold, the share of the card's peak, and several side by side.
+"""What training takes on a GPU: each network in each way of doing steps, its largest kernels, and ΔE00.
 
-    python benchmarks/gpu.py [image size] [images]
+    python benchmarks/gpu.py [image size] [images] [--minutes 8] [--ways "float32 graph" …] [--networks U-Net …]
 
-fits ResNet18 + MobileNet CAAN, VGG16 + ResNet CAAN and the U-Net to 486 random images of 256×256, batch 16, as
-strawberry's folds are, in float32 and bfloat16, as they are and compiled (the detectors). An epoch is timed after three
-that do not count, and 100 of them are a fold (500 of the colorizer). The peak is that of a large matrix product in
-bfloat16. Where there is no GPU it runs all the same, at sizes that a CPU can bear, to show that it works.
+Each row is of a process of its own that fits one network to random images, by default 486 of 256×256 in batches of 16,
+as in strawberry's folds. Columns:
+
+- images/s and seconds a fold: by epochs timed after some that do not count; 100 epochs are a fold, 500 of the U-Net.
+- ms a step: the clock's time. Device busy: the part of it that kernels take, from a profile of a few steps, and their
+  number. A launch takes the host longer than many kernels take the device, which then waits.
+- start-up: what a fit takes beyond its epochs at that pace: starting CUDA, compiling, cuDNN's search, recording; not
+  Python's imports. Cold: with nothing started or compiled before. Warm: the same network again in that process.
+- of the peak: floating-point operations a second as a share of a large matrix product's in bfloat16.
+
+When the minutes are used up, the rest is left out, and named. Without a GPU, only the first way runs, at a small size,
+and columns that need a GPU have a dash.
 """
 
-import subprocess
+import argparse
+import copy
+import gc
+import itertools
+import math
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import lightning
 import torch
-from hydra import compose, initialize_config_dir
-from lightning.pytorch.callbacks import Callback
-from omegaconf import OmegaConf
+from gpu_colour import HEADERS, colour_rows
+from gpu_fits import BATCH, EAGER, GRAPH, NETWORKS, UNET, WAYS, Clock, card, fresh, prepared, random_tensors, run
+from gpu_kernels import KernelCounter, Kernels
 from tabulate import tabulate
+from timing import seconds_of
 from torch.utils.flop_counter import FlopCounterMode
 
-from leanet.colorizer.build import colorizer_of
-from leanet.colorizer.task import ColorizerTask
-from leanet.config.effective import settings_of
-from leanet.config.settings import Settings
-from leanet.detector.build import detector_of
-from leanet.detector.task import DetectorTask
-from leanet.training.batches import DeviceData, Tensors
-from leanet.training.fit import FitPlan, fit
-
-WARM, TIMED, BATCH = 3, 5, 16
-WORK = {
-    "ResNet18 + MobileNet CAAN": ["adn=resnet18", "caan=mobilenet"],
-    "VGG16 + ResNet CAAN": ["adn=vgg16", "caan=resnet"],
-    "U-Net": [],
-}
-WAYS = {
-    "float32": [],
-    "bfloat16": ["trainer.precision=bf16-mixed"],
-    "bfloat16, compiled": ["trainer.precision=bf16-mixed", "trainer.compile=true"],
-}
-SIDE_BY_SIDE = (1, 2, 4)
+LEAST_SECONDS, MOST_SECONDS = 30, 180  # a row is not begun with less, and has no more
 
 
-class Clock(Callback):
-    """The moments at which epochs ended, when the device had done all of it."""
+@dataclass(frozen=True)
+class Row:
+    """A network in a way; what was measured last is missing where the process died or had no time for it.
 
-    def __init__(self) -> None:
-        self.ends: list[float] = []
+    Args:
+        flops: floating-point operations of an epoch.
+        epoch: seconds of an epoch.
+        cold, warm: seconds of start-up.
+        kernels: of a step.
+    """
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        self.ends.append(time.perf_counter())
+    network: str
+    way: str
+    images: int
+    flops: float
+    epoch: float
+    cold: float
+    warm: float = math.nan
+    kernels: Kernels | None = None
+
+    def cells(self, peak: float) -> list[str]:
+        step = self.epoch / math.ceil(self.images / BATCH)
+        return [
+            self.network,
+            self.way,
+            f"{self.images / self.epoch:,.0f}",
+            f"{self.epoch * (500 if self.network == UNET else 100):.1f}",
+            f"{1000 * step:.2f}",
+            f"{self.kernels.busy / step:.0%}" if self.kernels else "–",
+            f"{self.kernels.count:,.0f}" if self.kernels else "–",
+            f"{self.cold:.1f}",
+            "–" if math.isnan(self.warm) else f"{self.warm:.1f}",
+            f"{self.flops / self.epoch / peak:.1%}",
+        ]
+
+
+COLUMNS = ["", "", "images/s", "s a fold", "ms a step", "device busy", "kernels a step"]
+COLUMNS += ["s of start-up, cold", "warm", "of the peak"]
 
 
 def main() -> None:
-    size, images = (int(word) for word in (sys.argv[1:] + ["256", "486"][len(sys.argv) - 1 :]))
-    peak, rows = matrix_peak(), []
-    for work in WORK:
-        for way in ways(work):
-            seconds, flops = epoch(work, way, size, images)
-            fold = seconds * (500 if work == "U-Net" else 100)
-            speed = flops * images / seconds
-            rows.append([work, way, f"{images / seconds:,.0f}", f"{fold:.1f}", f"{speed / peak:.1%}"])
-    print(f"{device()}, {size}×{size}, {images} images; bfloat16 matrix product {peak / 1e12:.2f} TFLOP/s\n")
-    print(tabulate(rows, headers=["", "", "images/s", "seconds a fold", "of the peak"], tablefmt="github"))
-    beside(size, images)
+    given = arguments()
+    end = time.monotonic() + 60 * given.minutes
+    names = fresh(card)
+    size, images = given.size or (256 if names else 32), given.images or (486 if names else 8)
+    given.ways = given.ways if names else [EAGER]
+    [peak], colours = fresh(matrix_peak), fresh(colour_rows)
+    rows, left_out = measure_all(given, size, images, end)
+    print(f"{(names or ['CPU'])[0]}, {size}×{size}, {images} images, batch {BATCH}; PyTorch {torch.__version__}")
+    print(f"{'bfloat16' if names else 'float32'} matrix product: {peak / 1e12:.3g} TFLOP/s\n")
+    table(COLUMNS, [row.cells(peak) for row in rows])
+    for name in left_out:
+        print(f"left out, for want of time or because it failed: {name}")
+    print(f"\nThe largest kernels of a step ({GRAPH})\n")
+    kernels = [line for row in rows if row.way == GRAPH for line in top(row)]
+    table(["", "kernel", "of the device's time"], kernels or [["–"] * 3])
+    print("\nΔE00, float32; a copy moves as many bytes\n")
+    table(HEADERS, colours)
 
 
-def ways(work: str) -> list[str]:
-    """A CPU has float32 alone: bfloat16 takes it many times as long."""
-    if not torch.cuda.is_available():
-        return list(WAYS)[:1]
-    return list(WAYS)[:2] if work == "U-Net" else list(WAYS)
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="What training takes on a GPU; a table is printed at the end.")
+    parser.add_argument("size", nargs="?", type=int, help="of images, in pixels")
+    parser.add_argument("images", nargs="?", type=int, help="of an epoch")
+    parser.add_argument("--minutes", type=float, default=8, help="after which the rest is left out")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), metavar="WAY", help=", ".join(WAYS))
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), metavar="NETWORK")
+    return parser.parse_args()
 
 
-def device() -> str:
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True))
 
 
-def matrix_peak() -> float:
-    """Floating-point operations a second of a bfloat16 matrix product."""
-    side = 8192 if torch.cuda.is_available() else 512
-    matrix = torch.randn(side, side, device="cuda" if torch.cuda.is_available() else "cpu", dtype=torch.bfloat16)
-    return 2 * side**3 / timed(lambda: matrix @ matrix)
+def measure_all(given: argparse.Namespace, size: int, images: int, end: float) -> tuple[list[Row], list[str]]:
+    """The rows for which there was time, way by way, and the names of the others."""
+    flops = {network: images * sum(fresh(flops_of_an_image, network, size)) for network in given.networks}
+    rows, left_out = [], []
+    for way, network in itertools.product(given.ways, given.networks):
+        left, name = end - time.monotonic(), f"{network}, {way}"
+        print(f"{name}: {left:.0f} s are left", file=sys.stderr)
+        seconds = min(left, MOST_SECONDS)
+        found = fresh(measured, network, way, size, images, seconds=seconds) if left > LEAST_SECONDS else []
+        if found:
+            fields = {key: value for part in found for key, value in part.items()}
+            rows.append(Row(network, way, images, flops[network], **fields))
+            print(" | ".join(rows[-1].cells(math.nan)[:-1]), file=sys.stderr)
+        else:
+            left_out.append(name)
+    return sorted(rows, key=lambda row: list(NETWORKS).index(row.network)), left_out
 
 
-def timed(call: Callable[[], object], calls: int = 20) -> float:
-    for turn in range(calls + 3):
-        if turn == 3:
-            synchronize()
-            start = time.perf_counter()
-        call()
-    synchronize()
-    return (time.perf_counter() - start) / calls
+def measured(network: str, way: str, size: int, images: int) -> Iterator[dict[str, Any]]:
+    """The fields of a row: first of a fit in a fresh process, then of the same again."""
+    chosen, tensors = WAYS[way], random_tensors(size, images)
+    warm, timed = chosen.warm, 5 if torch.cuda.is_available() else 2
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as nothing_compiled:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = nothing_compiled
+        first = Clock(warm + timed, chosen.searches)
+        start = run(network, chosen, tensors, first)
+        epoch = (first.ends[-1] - first.ends[warm - 1]) / timed
+        cold = max(0, first.ends[warm - 1] - start - warm * epoch)
+        yield {"epoch": epoch, "cold": cold}
+        gc.collect()  # the graphs of the first fit
+        again, counter = Clock(warm + 1, chosen.searches), KernelCounter(warm)
+        start = run(network, chosen, tensors, again, counter)
+        yield {"warm": max(0, again.ends[warm - 1] - start - warm * epoch)}
+        yield {"kernels": counter.found()}
 
 
-def synchronize() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
-def epoch(work: str, way: str, size: int, images: int) -> tuple[float, float]:
-    """Seconds of an epoch, and floating-point operations an image in training."""
-    settings = settings_for([*WORK[work], *WAYS[way]], size)
-    tensors = random_tensors(size, images)
-    task: lightning.LightningModule
-    if work == "U-Net":
-        colorizer = colorizer_of(settings.colorizer, size)
-        task, tensors = ColorizerTask(colorizer, settings.colorizer, tensors["images"]), {"images": tensors["images"]}
-    else:
-        task = DetectorTask(detector_of(settings, 1), settings.adn.lr)
+def flops_of_an_image(network: str, size: int) -> Iterator[float]:
+    """Floating-point operations of an image in training, counted by a step that computes nothing."""
+    task, seen, _ = prepared(network, WAYS[EAGER], random_tensors(size, 2))
+    imagined = copy.deepcopy(task).to("meta")
     with FlopCounterMode(display=False) as counter:
-        task.training_step({key: value[:2] for key, value in tensors.items()}, 0)["loss"].backward()
-    if settings.trainer.compile:
-        task.network.compile(mode="reduce-overhead")  # type: ignore
-    clock = Clock()
-    with tempfile.TemporaryDirectory() as folder:
-        plan = FitPlan(Path(folder), work, WARM + TIMED, 0, settings.trainer)
-        fit(task, DeviceData(tensors, BATCH, 0), plan, callbacks=[clock])
-    return (clock.ends[-1] - clock.ends[WARM - 1]) / TIMED, counter.get_total_flops() / 2
+        told: Any = imagined.training_step({name: value.to("meta") for name, value in seen.items()}, 0)
+        told["loss"].backward()
+    yield counter.get_total_flops() / 2
 
 
-def settings_for(words: list[str], size: int) -> Settings:
-    with initialize_config_dir(str(Path(__file__).parents[1] / "conf"), version_base="1.3"):
-        config = compose("train", [*words, f"dataset.image_size={size}", f"trainer.batch_size={BATCH}"])
-    return settings_of(
-        {key: value for key, value in OmegaConf.to_container(config, resolve=True).items() if key != "hydra"}
-    )  # type: ignore
+def matrix_peak() -> Iterator[float]:
+    """Floating-point operations a second of a matrix product: in bfloat16 on a GPU, in float32 on a CPU."""
+    side, device, kind = (8192, "cuda", torch.bfloat16) if torch.cuda.is_available() else (512, "cpu", torch.float32)
+    matrix = torch.randn(side, side, device=device, dtype=kind)
+    yield 2 * side**3 / seconds_of(lambda: matrix @ matrix)
 
 
-def random_tensors(size: int, images: int) -> Tensors:
-    return {
-        "images": torch.randint(0, 256, (images, 3, size, size), dtype=torch.uint8),
-        "labels": torch.arange(images) % 2,
-        "maps": torch.rand(images, 1, size, size).half(),
-        "scales": torch.ones(images),
-    }
+def top(row: Row) -> list[list[str]]:
+    """The lines of a network in the table of kernels."""
+    largest = row.kernels.largest() if row.kernels else []
+    return [[row.network, brief(name), f"{share:.1%}"] for name, share in largest]
 
 
-def beside(size: int, images: int) -> None:
-    """How many images a second several processes come to that fit the smaller network on one card."""
-    rows = []
-    for count in SIDE_BY_SIDE:
-        command = [sys.executable, __file__, "child", str(size), str(images)]
-        processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
-        speeds = [float(process.communicate()[0].splitlines()[-1]) for process in processes]
-        rows.append([count, f"{sum(speeds):,.0f}"])
-    print("\nResNet18 + MobileNet CAAN, several fits side by side\n")
-    print(tabulate(rows, headers=["fits", "images/s in all"], tablefmt="github"))
+def brief(kernel: str, most: int = 70) -> str:
+    """A kernel's name without what most names share."""
+    for shared in ("void ", "at::native::", "(anonymous namespace)::", "at::", "c10::"):
+        kernel = kernel.replace(shared, "")
+    return kernel if len(kernel) <= most else kernel[: most - 1] + "…"
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["child"]:
-        print(
-            int(sys.argv[3]) / epoch("ResNet18 + MobileNet CAAN", ways("")[-1], int(sys.argv[2]), int(sys.argv[3]))[0]
-        )
-    else:
-        main()
+    main()

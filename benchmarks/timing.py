@@ -1,8 +1,10 @@
-"""Timing things against each other on a machine that others use too: in turns, and by ratios within each round."""
+"""Timing: things against each other on a machine that others use too, by ratios within each round; and on a device."""
 
 import statistics
 import time
 from collections.abc import Callable, Mapping
+
+import torch
 
 Times = dict[str, list[float]]
 
@@ -27,3 +29,22 @@ def ratio(times: Times, slower: str, faster: str) -> float:
 
 def median(times: Times, name: str) -> float:
     return statistics.median(times[name])
+
+
+def synchronize() -> None:
+    """Wait until the GPU, if there is one, has done all that it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def seconds_of(call: Callable[[], object]) -> float:
+    """Seconds of one call on a device that is kept busy, after some calls that do not count."""
+    calls = 50 if torch.cuda.is_available() else 3
+    for _ in range(max(1, calls // 10)):
+        call()
+    synchronize()
+    start = time.perf_counter()
+    for _ in range(calls):
+        call()
+    synchronize()
+    return (time.perf_counter() - start) / calls

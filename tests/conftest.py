@@ -65,6 +65,7 @@ LONG = (
     "report/figures/test_draw.py",
     "report/wandb/test_logger.py",
     "storage/test_locks.py",
+    "benchmarks/test_gpu.py",
     "test_export.py",
     "test_predict.py",
     "test_predict_page.py",
