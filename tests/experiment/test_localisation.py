@@ -60,7 +60,7 @@ def test_small_maps_are_enlarged() -> None:
     small[0, 1] = 1
     found = localised({"attention": small, "map": torch.from_numpy(masks).float()}, masks)
     assert found["map"] == {"pixel_auroc": 1.0, "aupro": pytest.approx(1)}
-    assert 0.9 < found["attention"]["pixel_auroc"] < 1
+    assert 0.7 < found["attention"]["pixel_auroc"] < 1
     values = torch.nn.functional.interpolate(small[:, None], (32, 32), mode="bilinear")[:, 0].numpy()
     assert found["attention"]["pixel_auroc"] == pytest.approx(roc_auc_score(masks.ravel(), values.ravel()))
 

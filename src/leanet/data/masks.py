@@ -27,6 +27,11 @@ class Masks(NamedTuple):
     rows: NDArray[np.int64]
     masks: NDArray[np.bool_]
 
+    def of(self, row: int) -> NDArray[np.bool_] | None:
+        """The mask (S, S) of an image; None if it is not known."""
+        places = np.flatnonzero(self.rows == row)
+        return self.masks[places[0]] if len(places) else None
+
 
 def masks_of(root: str | None, images: ImageSet, rows: NDArray[np.int64]) -> Masks | None:
     """The masks of some images of a dataset.

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from leanet.data.images import ImageSet
+from leanet.data.masks import Masks, masks_of
 from leanet.detector.averaging import WeightAverage
 from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
@@ -24,6 +25,8 @@ from leanet.detector.lea_net import LeaNet
 from leanet.detector.loss import balance_of
 from leanet.detector.task import DetectorTask, fit_itself, images_and_maps
 from leanet.experiment.frozen_features import features_of
+from leanet.experiment.localisation import localisation
+from leanet.experiment.map_shift import map_shift
 from leanet.experiment.maps import recolored_of
 from leanet.experiment.result import made_by, result_of, trainable
 from leanet.experiment.split import Rows, Split, divisor_of, split_of, tensors_of
@@ -97,9 +100,14 @@ def _trained(
     fitted = _fit if run.settings.has_epochs else _fit_at_once
     seconds = fitted(run, task, train, last_epochs, logger, run.part)
     _write_found(run, images, rows, last_epochs)
+    found = result_of(run, last_epochs, images.labels, rows, seconds)
+    if run.settings.needs_maps:
+        found["maps"] = map_shift(tensors["maps"], images.labels, rows)
     if len(rows.test):
-        _write_sheet(run, images, rows.test, task, test, last_epochs.tested["adn"])
-    return result_of(run, last_epochs, images.labels, rows, seconds)
+        masks = masks_of(run.settings.dataset.get("root"), images, rows.test)
+        _write_sheet(run, images, rows.test, task, test, last_epochs.tested["adn"], masks)
+        found["localisation"] = None if masks is None else localisation(task, tensors, masks)
+    return found
 
 
 def _try_out(network: LeaNet, image_size: int) -> None:
@@ -181,8 +189,16 @@ def _write_predictions(file: Path, images: ImageSet, rows: Rows, found: Tensors)
     write_text(file, out.getvalue())
 
 
-def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, tensors: Parts, found: Tensor) -> None:
-    """Write sheet.png: some test images with maps, attention and predictions."""
+def _write_sheet(
+    run: Run,
+    images: ImageSet,
+    test: Rows,
+    task: DetectorTask,
+    tensors: Parts,
+    found: Tensor,
+    masks: Masks | None,
+) -> None:
+    """Write sheet.png: some test images with masks, maps, attention and predictions."""
     chosen = choose_rows(images.labels[test], found.numpy(), rows=8)
     batch = {key: value[chosen] for key, value in tensors.items()}
     task.eval()
@@ -201,6 +217,7 @@ def _write_sheet(run: Run, images: ImageSet, test: Rows, task: DetectorTask, ten
             attention=None if attention is None else attention[place, 0].numpy(),
             evidence=None if evidence is None else evidence[place, 0].numpy(),
             unit=run.settings.map.unit,
+            mask=None if masks is None else masks.of(test[row]),
         )
         for place, row in enumerate(chosen)
     ]

@@ -4,13 +4,45 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from leanet.data.masks import Masks
+from leanet.detector.task import DetectorTask, images_and_maps
+from leanet.training.batches import SelectedRows, Tensors, batches
+
+_SEEN = ("images", "maps", "scales")
 MOST_FALSE = 0.3  # false positive rate up to which AUPRO integrates
+
+
+def localisation(task: DetectorTask, tensors: Tensors, masks: Masks) -> dict[str, dict[str, float]]:
+    """Scores of the anomaly map, of the attention at the deepest point, and of a frozen network's evidence.
+
+    Args:
+        task: the trained detector.
+        tensors: of all images of the dataset, as batches have them.
+        masks: of the test images.
+
+    Returns:
+        as `localised`, for the kinds `map`, `attention` and `evidence` that there are.
+    """
+    maps: dict[str, list[Tensor]] = {}
+    seen = {name: SelectedRows(tensors[name], torch.from_numpy(masks.rows)) for name in _SEEN if name in tensors}
+    task.eval()
+    for batch in batches(seen, 64):
+        with torch.inference_mode():
+            given = images_and_maps(batch)
+            attended = task.network.attentions_of(given[1]) if task.network.caan is not None else []
+            found = {"map": batch.get("maps"), "attention": [None, *attended][-1]}
+            found["evidence"] = task.network.evidence_map(*given)
+        for kind, each in found.items():
+            if each is not None:
+                maps.setdefault(kind, []).append(each[:, 0].float())
+    return localised({kind: torch.cat(parts) for kind, parts in maps.items()}, masks.masks)
 
 
 def localised(maps: Mapping[str, Tensor], masks: NDArray[np.bool_]) -> dict[str, dict[str, float]]:

@@ -43,6 +43,7 @@ class Panel:
         attention: (h, w), the A of 1 + A, in 0…1 as in the paper.
         evidence: (h, w), for a frozen network, how much each position adds to the logit of anomalous.
         unit: of `difference`.
+        mask: (S, S) bool, where the image is anomalous.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Panel:
     attention: NDArray[np.floating] | None = None
     evidence: NDArray[np.floating] | None = None
     unit: str = "ΔE00"
+    mask: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def _columns(panels: Sequence[Panel]) -> list[_Column]:
     attentions = [panel.attention for panel in panels if panel.attention is not None]
     columns = [
         _Column("original", lambda panel: panel.image),
+        _Column("mask", _mask_picture),
         _Column("recoloured", lambda panel: panel.recoloured),
         _Column("anomaly map", lambda panel: panel.difference, difference_scale(differences, panels[0].unit)),
         _Column("attention", lambda panel: panel.attention, attention_scale(attentions)),
@@ -139,6 +142,11 @@ def _columns(panels: Sequence[Panel]) -> list[_Column]:
     if evidence:
         columns.append(_Column("evidence", lambda panel: panel.evidence, evidence_scale(evidence)))
     return [column for column in columns if any(column.picture(panel) is not None for panel in panels)]
+
+
+def _mask_picture(panel: Panel) -> NDArray[np.uint8] | None:
+    """The mask (3, S, S), white where the image is anomalous."""
+    return None if panel.mask is None else np.repeat(panel.mask[None] * np.uint8(255), 3, axis=0)
 
 
 def _left(column: int) -> float:

@@ -15,6 +15,7 @@ from leanet.report.tables import pooled_spread
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+LOCATED = ("map", "attention", "evidence")
 NOTES = {
     "f1": "f1: mean ± SD over folds at the point in parentheses, chosen on these same test folds as in the paper.",
     "left_out": "left_out: F1 with each fold's point chosen by the other folds' test scores.",
@@ -35,6 +36,13 @@ NOTES = {
     "constant_auroc": "constant_auroc: the same of AUROC.",
     "shuffled": "shuffled: F1 less that with other images' attention, the mean of five shufflings (leanet.ablate).",
     "shuffled_auroc": "shuffled_auroc: the same of AUROC.",
+    "map_shift": "map_shift: the probability that the map of a test normal has a larger mean than that of a training "
+    "normal; 0.5: both are alike.",
+    **{
+        f"{kind}_{figure}": f"{kind}_{figure}: {of} of the {name} against the pixel masks of the test images."
+        for kind, name in (("map", "anomaly map"), ("attention", "attention"), ("evidence", "evidence map"))
+        for figure, of in (("pixel_auroc", "AUROC"), ("aupro", "area under per-region overlap, up to 30 % FPR,"))
+    },
     "between": "between: SD between the means of repeats with other splits.",
 }
 OF_SEVERAL_POINTS = ("left_out", "nested")
@@ -42,6 +50,7 @@ FIGURES = (
     *("f1", *OF_SEVERAL_POINTS, "thresholded", "at_prior", "lift", "detectable", "auroc", "ap"),
     *("floor", "collapsed", "seconds", "between"),
     *("caan", "combined", "weighted", "caan_auroc", "combined_auroc"),
+    *("map_shift", *(f"{kind}_{figure}" for kind in LOCATED for figure in ("pixel_auroc", "aupro"))),
     *("attention_sd", "constant", "shuffled", "constant_auroc", "shuffled_auroc"),
 )
 NOTHING = "–"

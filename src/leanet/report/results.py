@@ -30,6 +30,12 @@ FIGURES = {  # for each column, the keys in result.json
     "validated": ("validation", "f1"),
     "thresholded": ("thresholded", "f1"),
     "caan_f1": ("caan", "f1"),
+    "map_shift": ("maps", "shift"),
+    **{
+        f"{kind}_{figure}": ("localisation", kind, figure)
+        for kind in ("map", "attention", "evidence")
+        for figure in ("pixel_auroc", "aupro")
+    },
     **{head: (head, "f1") for head in ("combined", "weighted")},
     **{f"{head}_auroc": (head, "auroc") for head in ("caan", "combined")},
     **{kind: ("ablation", kind, "drops", "f1") for kind in ("constant", "shuffled")},
@@ -62,6 +68,9 @@ def results(home: Path | str) -> DataFrame:
     - figures on the fold's test images, each 0…1: `f1`, `auroc`, `ap`, `floor` (F1 of always answering positive);
       `thresholded` (F1 above a threshold that validation images chose); `caan_f1`, `caan_auroc` (of CAAN's own
       head); `combined`, `weighted`, `combined_auroc` (F1 and AUROC of both heads together).
+    - where images have pixel masks, `map_pixel_auroc` and `map_aupro` (Bergmann et al. 2021, up to 30 % false
+      positives) of the anomaly map, and the same with `attention_` and `evidence_`; `map_shift` (the probability that
+      the map of a test normal has a larger mean than that of a training normal).
     - `validated` (F1 on validation images); `constant`, `shuffled`, `constant_auroc`, `shuffled_auroc` (the loss
       without the attention, by leanet.ablate); `attention_sd`; `collapsed` (all test images got the same answer).
     - `seconds` (of the training), `parameters` (that are trained), `device`, and each version as `versions.…`.
