@@ -3,22 +3,25 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 
+from leanet.runs.at_once import AT_ONCE
 from leanet.storage.private_folder import private_folder
 
 _POLL_SECONDS = 0.2
-_THREADS, _DEVICES = "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"
+_THREADS, DEVICES = "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES"
 
 
 def gpus() -> list[str]:
     """The GPUs that this process may use, as named in CUDA_VISIBLE_DEVICES. Imports no torch."""
-    visible = os.environ.get(_DEVICES)
+    visible = os.environ.get(DEVICES)
     if visible is not None:
         return [name for name in visible.split(",") if name.strip() not in ("", "-1")]
     return [path.name.removeprefix("nvidia") for path in sorted(Path("/dev").glob("nvidia[0-9]*"))]
@@ -36,9 +39,37 @@ def jobs_at_once(jobs_per_gpu: int) -> int:
     return len(gpus()) * jobs_per_gpu or cores()
 
 
-@contextmanager
-def claimed() -> Iterator[dict[str, str]]:
-    """A context with the share of this machine that one run may use, as environment variables.
+def is_of_this_machine(launcher: Mapping[str, Any]) -> bool:
+    """Whether a launcher, by its settings, starts runs on this machine alone: Hydra's own and joblib's do."""
+    return any(name in launcher.get("_target_", "") for name in ("basic_launcher", "joblib_launcher"))
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of this machine that one run may use.
+
+    Args:
+        environment: the variables of its process.
+        devices: the GPUs of which it takes one; none if its launcher assigns them.
+        places: the number of runs that share these GPUs.
+    """
+
+    environment: dict[str, str]
+    devices: tuple[str, ...] = ()
+    places: int = 1
+
+    @contextmanager
+    def claimed(self) -> Iterator[dict[str, str]]:
+        """A context with the variables of one run, which then has a place on a GPU that no other run has."""
+        if not self.devices:
+            yield self.environment
+            return
+        with _free_place(self.places) as place:
+            yield {**self.environment, DEVICES: self.devices[place % len(self.devices)]}
+
+
+def share_of_a_run() -> Share:
+    """The part of this machine that a run of this worker may use.
 
     If the launcher has `n_jobs` workers on this machine, the cores are divided among them, and each run takes a free
     place on a GPU. Launchers of clusters assign resources themselves; their environment variables are passed on.
@@ -46,16 +77,10 @@ def claimed() -> Iterator[dict[str, str]]:
     launcher = HydraConfig.get().launcher if HydraConfig.initialized() else {}
     jobs = launcher.get("n_jobs")
     if not jobs:
-        yield {name: os.environ[name] for name in (_THREADS, _DEVICES) if name in os.environ}
-        return
+        return Share({name: os.environ[name] for name in (_THREADS, DEVICES) if name in os.environ})
     jobs = jobs if jobs > 0 else cores()
-    share = {_THREADS: str(max(1, cores() // jobs))}
-    devices = gpus()
-    if not devices:
-        yield share
-        return
-    with _free_place(jobs) as place:
-        yield {**share, _DEVICES: devices[place % len(devices)]}
+    environment = {_THREADS: str(max(1, cores() // jobs)), AT_ONCE: str(jobs)}
+    return Share(environment, tuple(gpus()), jobs)
 
 
 @contextmanager
