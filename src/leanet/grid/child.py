@@ -44,6 +44,7 @@ def serve(share: dict[str, str], pipe: Connection) -> None:
     tqdm.set_lock(threading.RLock())  # tqdm's default is a semaphore, which a killed process would leave behind
     configs: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
     threading.Thread(target=_receive, args=(pipe, configs), daemon=True).start()
+    gc.freeze()  # what is imported stays: to search it for garbage would take a third of a second after each run
     runs, reason = _Runs(), None
     try:
         while reason is None and (config := configs.get()) is not None:
