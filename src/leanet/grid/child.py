@@ -120,7 +120,8 @@ def _unchanged() -> Iterator[None]:
         torch.set_num_threads(threads_before)
         torch.set_float32_matmul_precision(precision)
         torch.set_default_dtype(dtype)
-        torch.set_deterministic_debug_mode(mode)
+        if torch.get_deterministic_debug_mode() != mode:
+            torch.use_deterministic_algorithms(mode > 0, warn_only=mode == 1)
         torch.set_grad_enabled(grad)
         for name, value in flags.items():
             setattr(cudnn, name, value)
