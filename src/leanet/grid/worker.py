@@ -77,6 +77,8 @@ class RunProcess:
         self._process = _PROCESSES.Process(target=serve, args=(environment, there))
         self._process.start()
         there.close()
+        # When the worker ends, before multiprocessing waits for its children.
+        self._finalizer = Finalize(None, self.end, exitpriority=1)
 
     @property
     def is_alive(self) -> bool:
@@ -108,6 +110,7 @@ class RunProcess:
         self._process.join()
         self._pipe.close()
         self._claim.close()
+        self._finalizer.cancel()
 
 
 _kept: RunProcess | None = None  # waits for the next run of this worker
@@ -127,9 +130,6 @@ def end_kept() -> None:
     process, _kept = _kept, None
     if process is not None:
         process.end()
-
-
-Finalize(None, end_kept, exitpriority=1)  # when a worker ends, before multiprocessing waits for its children
 
 
 def _how_it_ended(code: int | None) -> str:
