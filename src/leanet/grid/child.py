@@ -129,10 +129,10 @@ def _unchanged() -> Iterator[None]:
 
 def _free_memory() -> None:
     """Free what the last run left, also on the GPU."""
-    gc.collect()
     torch = sys.modules["torch"]
     if "torch._dynamo" in sys.modules:  # a second image size would be compiled otherwise than a first one
         torch.compiler.reset()
+    gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
 
