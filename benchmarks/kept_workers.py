@@ -21,10 +21,9 @@ from leanet.config.command_line import CONF
 from leanet.grid.share import Share
 from leanet.grid.worker import RunProcess
 
-RUNS, ROUNDS = 12, 3
+RUNS, ROUNDS = 6, 2
 GRIDS = {
     "cnn, 1 epoch, 32 px": ["adn=cnn", "trainer.max_epochs=1", "dataset.image_size=32"],
-    "frozen, 32 px": ["adn=frozen", "dataset.image_size=32"],
     "frozen, 64 px": ["adn=frozen", "dataset.image_size=64"],
 }
 NEW, KEPT = "new processes", "a kept process"
