@@ -35,6 +35,7 @@ bench: .venv/installed  ## measures speed; docs/performance.md explains the tabl
 	$(RUN) benchmarks/loop.py
 	$(RUN) benchmarks/streaming.py
 	$(RUN) benchmarks/grid_planning.py
+	OMP_NUM_THREADS=1 $(RUN) benchmarks/kept_workers.py
 
 wheel: .venv/installed  ## builds dist/leanet-*.whl, including conf/
 	$(UV) build --wheel --python $(RUN)

@@ -16,13 +16,15 @@ class GridSweeper(Sweeper):
         everywhere: dict[str, Any],
         dry_run: bool,
         retry: bool,
-        jobs_per_gpu: int,
+        jobs_per_gpu: int | str,
+        mps: bool = False,
         against: str | None = None,
     ) -> None:
         self.products = [{**everywhere, **product} for product in products or [{}]]
         self.dry_run = dry_run
         self.retry = retry
         self.jobs_per_gpu = jobs_per_gpu
+        self.mps = mps
         self.against = against
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -33,8 +35,8 @@ class GridSweeper(Sweeper):
         from leanet.grid.sweeper import Grid
 
         assert self.hydra_context is not None and self.config is not None
-        grid = Grid.of(self.hydra_context, self.config, self.products, arguments, self.against)
+        grid = Grid.of(self.hydra_context, self.config, self.products, arguments, self.jobs_per_gpu, self.against)
         if self.dry_run:
             grid.show()
         else:
-            grid.do(self.retry, self.jobs_per_gpu)
+            grid.do(self.retry, self.mps)

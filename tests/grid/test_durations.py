@@ -30,6 +30,32 @@ def test_durations_are_learnt_from_what_was_done(job: MakeJob) -> None:
     assert Durations([]).fit(job("caan=none")) is None
 
 
+def test_fits_beside_as_many_others_count_alone(job: MakeJob) -> None:
+    plain, attended = (job(*words).run.settings for words in (["caan=none"], ["caan=mobilenet"]))
+    at_once = [(plain, {**result(10 * number), "at_once": number}) for number in (1, 2, 2, 4)]
+    fits = [*at_once, (plain, result(100)), (attended, {**result(30), "at_once": 1})]  # one of an older version
+    assert Durations(fits, at_once=2).fit(job("caan=none")) == pytest.approx(20)
+    assert Durations(fits, at_once=3).fit(job("caan=none")) == pytest.approx((10 + 20 + 20 + 40 + 100) / 5)
+    assert Durations(fits, at_once=2).fit(job("caan=mobilenet")) == pytest.approx(30)
+
+
+def test_runs_side_by_side_take_no_less_than_the_longest_one_with_its_maps(job: MakeJob) -> None:
+    facts = [{"images": 12, "image_size": 32, "max_epochs": 3, "seconds": 5.0}]
+    fits = [(job("caan=none").run.settings, result(10)), (job("caan=mobilenet").run.settings, result(30))]
+    plain = [job("caan=none", f"seed={seed}") for seed in range(4)]
+    jobs = [*plain, job("point=1"), job("point=2")]  # of the same maps
+
+    def expected(at_once: int) -> float | None:
+        return Durations(fits, facts, at_once).altogether(jobs, jobs)
+
+    assert expected(1) == pytest.approx(4 * 10 + 2 * 30 + 5)
+    assert expected(2) == pytest.approx((4 * 10 + 2 * 30 + 5) / 2)
+    assert expected(6) == pytest.approx(30 + 5)
+    assert Durations(fits, facts, 6).altogether(plain, plain) == pytest.approx(10)
+    assert Durations(fits, at_once=6).altogether(jobs, jobs) is None
+    assert Durations([], at_once=6).altogether(jobs, []) is None and Durations([]).altogether([], []) == 0
+
+
 def test_what_takes_no_epochs_takes_no_time_and_says_nothing_of_networks(job: MakeJob) -> None:
     plain, score = (job(*words).run.settings for words in (["caan=none"], ["adn=map_score"]))
     durations = Durations([(plain, result(10)), (score, {**result(0.01), "epochs": 0})])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from leanet.grid.share import claimed
+from leanet.grid.share import share_of_a_run
 
 LONG = ("adn=cnn", "trainer.max_epochs=40")  # small checkpoints, and time to kill something while a run goes on
 
@@ -93,7 +93,7 @@ def test_a_run_has_what_a_cluster_gave_its_worker(monkeypatch: pytest.MonkeyPatc
     """Not what the worker had when it started the server that forks its runs."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    with claimed() as share:
+    with share_of_a_run().claimed() as share:
         assert share == {"CUDA_VISIBLE_DEVICES": "3", "OMP_NUM_THREADS": "2"}
 
 

@@ -239,15 +239,21 @@ def test_hydras_own_sweeper_leaves_out_what_is_done_too(home: Path, tiny: tuple[
     assert done_once(home, before)
 
 
-@pytest.mark.parametrize(("words", "colorizers"), [([], 2), (["map.cross_fit=null,3"], 8)])
-def test_the_plan(words: list[str], colorizers: int, tiny: tuple[str, ...], tmp_path: Path) -> None:
+SIDE_BY_SIDE = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=3"]
+
+
+@pytest.mark.parametrize(
+    ("words", "colorizers", "how"),
+    [([], 2, "one after the other"), (["map.cross_fit=null,3", *SIDE_BY_SIDE], 8, "3 side by side")],
+)
+def test_the_plan(words: list[str], colorizers: int, how: str, tiny: tuple[str, ...], tmp_path: Path) -> None:
     found = run(command(tmp_path, tiny, "hydra.sweeper.dry_run=true", *words))
     assert found.returncode == 0, found.stderr
     runs = 6 if len(words) == 0 or "null" not in words[0] else 10  # two of them plain
     for text in (
         f"runs: {runs}, of which 0 done, {runs} not started, 0 failed, 0 failed twice the same way",
         f"colorizers: {colorizers}, of which 0 made",
-        "unknown before a first run is done",
+        f"time for the rest, {how}: unknown before a first run is done",
     ):
         assert text in found.stdout
     assert not list(tmp_path.glob("detectors/*"))

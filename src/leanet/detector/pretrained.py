@@ -1,6 +1,7 @@
 """Pretrained weights for timm networks, and the normalisation of images that they expect."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,9 @@ def names_in_backbone(network: nn.Module, model: str) -> list[str]:
     return [name for name in reference.state_dict() if name in own and not _may_be_new(name, reference)]
 
 
+@cache
 def _reference(model: str) -> nn.Module:
-    """The timm network on the meta device, for the names and shapes of its tensors."""
+    """The timm network on the meta device, for the names and shapes of its tensors; not to be changed."""
     with torch.device("meta"):
         network: nn.Module = timm.create_model(model, pretrained=False)
     return network

@@ -17,6 +17,7 @@ from leanet.detector.last_epochs import LastEpochs
 from leanet.detector.scores import floor, scores
 from leanet.detector.threshold import best_f1, f1_above
 from leanet.experiment.split import Split
+from leanet.runs.at_once import at_once
 from leanet.runs.run import Run
 from leanet.training.batches import Tensors
 from leanet.training.device import device_of, name_of, precision_on
@@ -64,12 +65,13 @@ def result_of(
 
 
 def made_by(run: Run) -> dict[str, Any]:
-    """Device, precision and versions, which may change the last digits of a result."""
+    """Device, precision, versions, and how many runs share the machine; the first ones may change the last digits."""
     trainer = run.settings.trainer
     device = device_of(trainer.accelerator)
     return {
         "device": name_of(device),
         "precision": precision_on(device, trainer.precision),
+        "at_once": at_once(),
         "versions": {"python": platform.python_version(), **{name: version_of(name) for name in PACKAGES}},
     }
 

@@ -15,34 +15,43 @@ from leanet.storage.run_files import COLORIZER_FACTS
 class Durations:
     """Seconds for an image, an epoch and a pixel: of fits by network, and of colorizers.
 
-    Of networks that were never run the mean over all others is expected, of nothing nothing.
+    Of networks that were never run the mean over all others is expected, of nothing nothing. A fit takes longer beside
+    others: those that had as many beside them count alone, if there are any of the network.
     """
 
     def __init__(
-        self, fits: Iterable[tuple[Settings, dict[str, Any]]], colorizers: Iterable[dict[str, Any]] = ()
+        self,
+        fits: Iterable[tuple[Settings, dict[str, Any]]],
+        colorizers: Iterable[dict[str, Any]] = (),
+        at_once: int = 1,
     ) -> None:
         """`fits`: settings, and what is in result.json; `colorizers`: what is in colorizer.json."""
         rates: defaultdict[str, list[float]] = defaultdict(list)
+        alike: defaultdict[str, list[float]] = defaultdict(list)
         for settings, fit in fits:
             if not settings.has_epochs:  # what takes none says nothing of the others
                 continue
             images = sum(fit["images"]["train"].values())
             work = images * fit["epochs"] * fit["image_size"] ** 2
             rates[_network(settings)].append(fit["seconds"] / work)
-        self._fits = {network: fmean(found) for network, found in rates.items()}
+            if fit.get("at_once") == at_once:  # unknown of older results
+                alike[_network(settings)].append(fit["seconds"] / work)
+        self._fits = {network: fmean(found) for network, found in (rates | alike).items()}
         self._any_fit = fmean(self._fits.values()) if self._fits else None
         made = [
             facts["seconds"] / (facts["images"] * facts["max_epochs"] * facts["image_size"] ** 2)
             for facts in colorizers
         ]
         self._colorizer = fmean(made) if made else None
+        self._at_once = at_once
 
     @classmethod
-    def of(cls, jobs: Sequence[Job]) -> "Durations":
-        """Those of what is done of the jobs."""
+    def of(cls, jobs: Sequence[Job], at_once: int = 1) -> "Durations":
+        """Those of what is done of the jobs, for runs of which `at_once` share the machine."""
         folders = [folder for group in by_maps(jobs).values() for folder in group[0].run.maker_folders]
         colorizers = [facts for folder in folders if (facts := read_json(folder / COLORIZER_FACTS))]
-        return cls(((job.run.settings, result) for job in jobs if (result := job.run.result)), colorizers)
+        fits = ((job.run.settings, result) for job in jobs if (result := job.run.result))
+        return cls(fits, colorizers, at_once)
 
     def fit(self, job: Job) -> float | None:
         """Expected seconds for the job's fit; None if nothing like it was ever run, next to nothing without epochs."""
@@ -57,6 +66,19 @@ class Durations:
             return 0.0
         times = job.run.settings.cross_fit - 1 if job.run.settings.cross_fit else 1  # K that each leave out a K-th
         return _expected(self._colorizer, job, times * job.normals, job.run.settings.colorizer.max_epochs)
+
+    def altogether(self, jobs: Sequence[Job], todo: Sequence[Job]) -> float | None:
+        """Expected seconds until all of `todo` is done, and the maps of `jobs`; None if unknown."""
+        unmade = [sharing for sharing in by_maps(jobs).values() if not sharing[0].run.maps_file.exists()]
+        fits = {job.run.id: self.fit(job) for job in todo}
+        every = [*fits.values(), *(self.maps(sharing[0]) for sharing in unmade)]
+        known = [seconds for seconds in every if seconds is not None]
+        if len(known) < len(every):
+            return None
+        lines = [
+            (self.maps(sharing[0]) or 0.0) + max(fits.get(job.run.id) or 0.0 for job in sharing) for sharing in unmade
+        ]
+        return max([sum(known) / self._at_once, *known, *lines])  # a fit and its maps are never side by side
 
 
 def _expected(rate: float | None, job: Job, images: int, epochs: int) -> float | None:

@@ -1,6 +1,7 @@
 """Hydra's launchers with settings that fit this machine, and with an outcome for each lost job."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -10,33 +11,45 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from leanet.grid.share import gpus, jobs_at_once
-from leanet.grid.worker import DiedError
+from leanet.grid.worker import DiedError, end_kept
 
 Launch = Callable[..., Sequence[Any]]
 
 
-def launch_of(hydra_context: HydraContext, config: DictConfig, task: TaskFunction, jobs_per_gpu: int) -> Launch:
+def launch_of(hydra_context: HydraContext, config: DictConfig, task: TaskFunction) -> Launch:
     """The `launch` method of the configured launcher.
 
     Args:
         hydra_context: of the sweep.
-        config: of the sweep; open settings of the launcher are filled in.
+        config: of the sweep, after `fill_in`.
         task: runs one job.
-        jobs_per_gpu: the number of runs that share a GPU.
     """
-    with open_dict(config):
-        _fill_in(config.hydra.launcher, jobs_per_gpu)
     launcher = Plugins.instance().instantiate_launcher(hydra_context, task, config)
     return _hearing_all(launcher.launch) if "submitit" in type(launcher).__module__ else launcher.launch
 
 
-def _fill_in(launcher: DictConfig, jobs_per_gpu: int) -> None:
-    """Set the number of parallel jobs, and the share of a GPU for each."""
-    if launcher.get("n_jobs") == -1:  # joblib's default: all cores
-        launcher.n_jobs = jobs_at_once(jobs_per_gpu)
-    remote = launcher.get("ray", {}).get("remote", {})
-    if remote.get("num_gpus", 0) is None:
-        remote.num_gpus = 1 / jobs_per_gpu if gpus() else 0
+def fill_in(config: DictConfig, jobs_per_gpu: Callable[[], int]) -> None:
+    """Set what the launcher's settings leave open: the number of parallel runs, and the share of a GPU for each."""
+    launcher = config.hydra.launcher
+    with open_dict(config):
+        if launcher.get("n_jobs") == -1:  # joblib's default: all cores
+            launcher.n_jobs = jobs_at_once(jobs_per_gpu())
+        remote = launcher.get("ray", {}).get("remote", {})
+        if remote.get("num_gpus", 0) is None:
+            remote.num_gpus = 1 / jobs_per_gpu() if gpus() else 0
+
+
+@contextmanager
+def ending_workers(config: DictConfig) -> Iterator[None]:
+    """A context after which the launcher's workers on this machine have ended, and left the GPUs."""
+    try:
+        yield
+    finally:
+        end_kept()
+        if "joblib_launcher" in config.hydra.launcher._target_:
+            from joblib.externals.loky import get_reusable_executor
+
+            get_reusable_executor(reuse=True).shutdown(wait=True)
 
 
 def _hearing_all(launch: Launch) -> Launch:

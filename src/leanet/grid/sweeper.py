@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +18,8 @@ from leanet.errors import LeanetError, MissingDatasetError
 from leanet.grid.comparison import check_against, comparison
 from leanet.grid.durations import Durations
 from leanet.grid.fit_command import fit_command
-from leanet.grid.launchers import launch_of
+from leanet.grid.launchers import ending_workers, fill_in, launch_of
+from leanet.grid.mps import shared_gpus
 from leanet.grid.naming import labels_of, names_of, runs_by_cell
 from leanet.grid.plan import (
     LOG,
@@ -32,6 +34,7 @@ from leanet.grid.plan import (
     state_of,
 )
 from leanet.grid.products import Configurations, Words, expand
+from leanet.grid.share import checked_jobs_per_gpu, jobs_that_fit, workers_of
 from leanet.grid.sweep import Order, Sweep
 from leanet.grid.worker import do
 from leanet.report.tables import cell_table
@@ -63,9 +66,11 @@ class Grid:
         config: DictConfig,
         products: Sequence[Mapping[str, Any]],
         arguments: Sequence[str],
+        jobs_per_gpu: int | str,
         against: str | None = None,
     ) -> "Grid":
         """The grid of `products` and of the words typed; LeanetError or a HydraException for a mistake in any of it."""
+        given = checked_jobs_per_gpu(jobs_per_gpu)
         loader = hydra_context.config_loader
         configurations = Configurations(
             partial(loader.load_sweep_config, config), lambda key: bool(loader.get_group_options(key))
@@ -76,6 +81,7 @@ class Grid:
         jobs, missing = _jobs(everywhere, configuration)
         if against is not None:
             check_against(jobs, against)
+        fill_in(config, lambda: given or jobs_that_fit(max(_pixels(job) for job in jobs)))
         return cls(jobs, missing, hydra_context, config, configuration, against)
 
     def show(self) -> None:
@@ -84,29 +90,44 @@ class Grid:
         for sentence in self.missing:
             print(f"to be prepared: {sentence}")
 
-    def do(self, retry: bool, jobs_per_gpu: int) -> None:
-        """Do what is open; LeanetError if a dataset is missing, or at the end if not all of it could be done."""
+    def do(self, retry: bool, mps: bool) -> None:
+        """Do what is open; LeanetError if a dataset is missing, or at the end if not all of it could be done.
+
+        Args:
+            retry: whether to try runs again that failed twice in the same way.
+            mps: whether runs share GPUs by NVIDIA's MPS.
+        """
         if self.missing:
             raise LeanetError("; ".join(self.missing))
         before = {job.run.id for job in self.jobs if job.run.is_done}
         if retry:
             for job in self.jobs:
                 forget_failure(job.run)
-        launch = launch_of(self.hydra_context, self.config, do, jobs_per_gpu)
-        try:
-            Sweep(self.jobs, launch, self._order).work()
-        finally:  # after Ctrl-C too
-            for job in self.jobs:
-                tidy(job.run.folder)
-            print(f"\n{self._tables()}\n\n{self._summary(before)}")
+        with shared_gpus(self.config.hydra.launcher) if mps else nullcontext():
+            self._work(before)
         left = [job for job in self.jobs if not job.run.is_done]
         if left:
             raise LeanetError(f"{len(left)} of {len(self.jobs)} runs are not done; the same command resumes them")
 
+    def _work(self, before: set[str]) -> None:
+        """Do what is open, and print what there is then."""
+        launch = launch_of(self.hydra_context, self.config, do)
+        try:
+            with ending_workers(self.config):
+                Sweep(self.jobs, launch, self._order).work()
+        finally:  # after Ctrl-C too
+            for job in self.jobs:
+                tidy(job.run.folder)
+            print(f"\n{self._tables()}\n\n{self._summary(before)}")
+
     @property
     def _order(self) -> Order:
         """As listed where models are compared, so that cheap ones answer first; else what is done sooner in all."""
-        return as_listed if self.against else partial(batches, seconds=Durations.of(self.jobs).fit)
+        return as_listed if self.against else partial(batches, seconds=self._durations.fit)
+
+    @property
+    def _durations(self) -> Durations:
+        return Durations.of(self.jobs, workers_of(self.config.hydra.launcher))
 
     def _tables(self) -> str:
         if self.against is None:
@@ -118,17 +139,16 @@ class Grid:
         states = Counter(state_of(job.run) for job in self.jobs)
         todo = [job for job in self.jobs if state_of(job.run) in (State.OPEN, State.FAILED)]
         makers = [sharing[0] for sharing in by_maps(self.jobs).values()]
-        unmade = [job for job in makers if not job.run.maps_file.exists()]
-        durations = Durations.of(self.jobs)
-        expected = [*map(durations.fit, todo), *map(durations.maps, unmade)]
-        known = [seconds for seconds in expected if seconds is not None]
+        seconds = self._durations.altogether(self.jobs, todo)
         before = "the datasets are there" if self.missing else "a first run is done"
-        time = _time(sum(known)) if len(known) == len(expected) else f"unknown before {before}"
+        time = f"unknown before {before}" if seconds is None else _time(seconds)
+        at_once = workers_of(self.config.hydra.launcher)
+        how = "one after the other" if at_once == 1 else f"{at_once} side by side"
         return "\n".join(
             [
                 f"runs: {len(self.jobs)}, of which {', '.join(f'{states[state]} {state.value}' for state in State)}",
                 *_map_makers(makers),
-                f"time for the rest, one after the other: {time}",
+                f"time for the rest, {how}: {time}",
             ]
         )
 
@@ -169,6 +189,11 @@ def _jobs(everywhere: Sequence[Words], configuration: Callable[[Words], dict[str
 
 def _jobs_of(words: Words, cell: Cell) -> list[Job]:
     return [Job(_with_fold(words, run.fold), run, cell.images, cell.normals) for run in cell.runs]
+
+
+def _pixels(job: Job) -> int:
+    """Of all images in a batch."""
+    return job.run.settings.trainer.batch_size * job.run.settings.image_size**2
 
 
 def _unidentified(settings: Settings) -> list[Run]:

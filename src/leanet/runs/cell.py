@@ -77,8 +77,12 @@ def dataset_of(settings: Settings) -> Dataset:
     return dataset
 
 
-def load(cell: Cell) -> tuple[ImageSet, NDArray[np.int64]]:
+def load(cell: Cell, images: ImageSet | None = None) -> tuple[ImageSet, NDArray[np.int64]]:
     """Load the images of a cell and the fold of each image.
+
+    Args:
+        cell: the cell.
+        images: those of its dataset, if they are loaded already.
 
     Returns:
         the images, and (N,) folds from 1.
@@ -87,7 +91,7 @@ def load(cell: Cell) -> tuple[ImageSet, NDArray[np.int64]]:
         LeanetError: images that cannot be decoded, or folds that do not fit them.
     """
     home = Path(cell.settings.paths.runs)
-    images = cell.dataset.load(home / "images")
+    images = images or cell.dataset.load(home / "images")
     return images, folds_of(cell.settings, images, home)
 
 

@@ -69,6 +69,7 @@ def begin(folder: Path, offline: bool, run_id: str, **given: Any) -> wandb.Run:
             shutil.rmtree(earlier, ignore_errors=True)  # a killed process's service may still be ending
     folder.mkdir(parents=True, exist_ok=True)
     if not _HAS_HOME:  # `wandb sync` needs these files later, so not in a temporary folder
+        os.environ.setdefault("HOME", str(private_folder("home")))  # a grid takes back what an earlier run has set
         os.environ.setdefault("WANDB_DATA_DIR", str(folder.absolute() / "wandb"))
         os.environ.setdefault("WANDB_CACHE_DIR", str(private_folder("wandb")))
     given |= {"mode": "offline"} if offline else {}
