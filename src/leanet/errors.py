@@ -19,7 +19,7 @@ class MissingDatasetError(LeanetError):
 
 @contextmanager
 def readable_memory_errors() -> Iterator[None]:
-    """Raise a GPU's lack of memory as a LeanetError, always in the same words. Imports no torch."""
+    """Raise a GPU's lack of memory as a LeanetError, always in the same words; torch's differ each time."""
     try:
         yield
     except RuntimeError as error:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from leanet.config.command_line import USER_ERRORS, in_one_line
 from leanet.config.effective import settings_of
 from leanet.data.images import Dataset, ImageSet
+from leanet.errors import readable_memory_errors
 from leanet.grid.plan import LOG, note_failure
 from leanet.runs.cell import Cells, load
 
@@ -91,7 +92,8 @@ class _Runs:
 
             images, fold_of = load(cell, self._last[1] if self._last and self._last[0] is cell.dataset else None)
             self._last = cell.dataset, images
-            run_fold(run, images, fold_of)
+            with readable_memory_errors():
+                run_fold(run, images, fold_of)
         except Exception as error:
             traceback.print_exc()
             note_failure(run, _reason(error))
@@ -141,10 +143,7 @@ def _reason(error: Exception) -> str:
     """The reason of a failure in one line, always the same for the same mistake, so that repetitions are recognised."""
     if isinstance(error, USER_ERRORS):
         return in_one_line(error)
-    name = type(error).__name__
-    if "OutOfMemory" in name:  # its message has the number of free bytes, which varies
-        return "out of GPU memory; use a smaller trainer.batch_size or fewer jobs on a GPU"
-    return f"{name}: {next(iter(str(error).splitlines()), '')}".removesuffix(": ")
+    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}".removesuffix(": ")
 
 
 def _print_to(file: Path) -> None:
