@@ -9,7 +9,6 @@ from leanet.data.images import NEGATIVE, POSITIVE
 from leanet.experiment.split import Rows, Split
 
 MOST = 2_000  # images of each kind whose maps are read
-LARGE = 0.8  # a shift above it is reported
 
 
 def map_shift(maps: Tensor, labels: NDArray[np.int64], rows: Split) -> dict[str, float | None]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from leanet.report.cells import Cell, Fold, Key, by_split, cells_of, scores, tables_of, with_details
 from leanet.report.lifts import PLAIN, Versus, lifts
+from leanet.report.map_shift import shift_warning
 from leanet.report.statistics import ByPoint, left_out_point, nested_point, repeated
 from leanet.report.tables import pooled_spread
 
@@ -162,4 +163,11 @@ def notes(figures: Sequence[str], folds: DataFrame, versus: Versus = PLAIN) -> l
     families = [next(iter(lifts(members, versus).values()), None) for _, members in tables_of(folds)]
     tests = " / ".join(str(found.tests) for found in families if found) or "0"
     words = {"tests": tests, "figure": versus.figure_in_words, "other": versus.other_in_words}
-    return [NOTES[figure].format(**words) for figure in figures if figure in NOTES]
+    found = [NOTES[figure].format(**words) for figure in figures if figure in NOTES]
+    warning = shift_warning(_shifts(folds))
+    return found if warning is None else [*found, warning]
+
+
+def _shifts(folds: DataFrame) -> dict[str, list[float]]:
+    """`map_shift` of the folds by model."""
+    return {str(model): values.dropna().to_list() for model, values in folds.groupby("model")["map_shift"]}

@@ -9,6 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from leanet.report.map_shift import shift_warning
 from leanet.report.statistics import repeated
 from leanet.runs.run import Run
 
@@ -52,6 +53,9 @@ def print_cell(runs: Sequence[Run]) -> float:
     cells = {runs[0].plain.model: plain} if plain else {}
     cells[runs[0].model] = results  # the same where it is the plain ADN
     print(f"\n{runs[0].settings.dataset_name}, {runs[0].settings.image_size} px\n\n{cell_table(cells)}\n")
+    shifts = [result["maps"]["shift"] for result in results if result.get("maps")]
+    if warning := shift_warning({runs[0].model: shifts}):
+        print(f"{warning}\n")
     print(f"picture: {runs[0].folder / 'sheet.png'}")
     return statistics.fmean(result["f1"] for result in results)
 
