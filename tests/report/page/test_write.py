@@ -119,6 +119,14 @@ def test_a_cell_opens_by_the_keyboard_and_shows_what_is_behind_it(many: Path, op
     assert page.locator("tr.details").count() == 0
 
 
+def test_a_cell_with_maps_says_how_far_they_are_shifted(real: Path, opened: Open) -> None:
+    page = opened(real / "report" / "index.html")
+    page.locator("#cell-table button.open").first.click()
+    shifts = [json.loads(file.read_text())["maps"]["shift"] for file in real.glob("detectors/*/result.json")]
+    told = page.locator("tr.details dt", has_text="shift of maps").locator("xpath=following-sibling::dd[1]")
+    assert told.inner_text() == f"{np.mean(shifts):.3f}"
+
+
 def test_the_papers_tables_stand_beside_ours(many: Path, opened: Open) -> None:
     page = opened(many)
     table = page.locator("#paper table").first

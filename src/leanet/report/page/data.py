@@ -44,6 +44,14 @@ MOST_IMAGES = 3000  # of a dataset; if there are more, those with the largest er
 Data = dict[str, Any]
 ImageKey = tuple[str, str]  # SHA-256 and name of a file
 _FIGURES = ("f1", "auroc", "ap")
+_OF_MAPS = {
+    "map_shift": "shift of maps",
+    **{
+        f"{kind}_{figure}": f"{score} of the {name}"
+        for kind, name in (("map", "anomaly map"), ("attention", "attention"), ("evidence", "evidence map"))
+        for figure, score in (("pixel_auroc", "pixel AUROC"), ("aupro", "AUPRO"))
+    },
+}
 _COUNTS = ("train_negative", "train_positive", "test_negative", "test_positive")
 _OF_RUNS = ("folder", "fold", *SEEDS, *_FIGURES, *_COUNTS, "validated", "seconds")
 
@@ -96,7 +104,7 @@ def page_data(folds: DataFrame) -> PageData:
         made = [name for name in members.columns if name.startswith("versions.")]
         records = records_of(members, [*_OF_RUNS, *made])
         best = set(best_points(cells, "dataset", "row", "details")["key"])
-        spreads = {name: scores(members, name) for name in (*_FIGURES, "floor", "seconds")}
+        spreads = {name: scores(members, name) for name in (*_FIGURES, "floor", "seconds", *_OF_MAPS)}
         for cell, config in zip(cells.itertuples(), _configs(cells), strict=True):
             runs = records[cell.key]
             values = {name: by_split(by_cell[cell.key]) for name, by_cell in spreads.items()}
@@ -133,6 +141,7 @@ def _cell(cell: Cell, runs: Sequence[Record], values: Mapping[str, list[list[flo
         "collapsed": cell.collapsed,
         "seconds": means["seconds"],
         "parameters": int(cell.parameters) if cell.parameters > 0 else None,
+        "ofMaps": _of_maps(values),
         "lift": lift and {**{n: _shown(getattr(lift.comparison, n)) for n in ("mean", "low", "high")}, "p": lift.p},
         "runs": [_run(name, run) for name, run in zip(fold_names(runs), runs, strict=True)],
         "curves": _curves([run["folder"] for run in runs]),
@@ -141,6 +150,12 @@ def _cell(cell: Cell, runs: Sequence[Record], values: Mapping[str, list[list[flo
         "evidence": None,
         "missing": None,
     }
+
+
+def _of_maps(values: Mapping[str, list[list[float]]]) -> Facts:
+    """How maps of test normals lie to those of training normals, and how well maps point at masks; what is known."""
+    flat = {name: [value for split in values[name] for value in split] for name in _OF_MAPS}
+    return {words: f"{fmean(flat[name]):.3f}" for name, words in _OF_MAPS.items() if flat[name]}
 
 
 def _shown(value: float | None) -> float | None:

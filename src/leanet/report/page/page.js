@@ -172,6 +172,7 @@ function toggle(row, cell) {
   if (next?.classList.contains("details")) return close(next);
   $(".open", row).setAttribute("aria-expanded", "true");
   const inside = make("div", { class: "inside" }, foldsOf(cell), lossesOf(cell), factsOf("Settings", settingsOf(cell)));
+  if (Object.keys(cell.ofMaps).length) inside.append(factsOf("Maps", cell.ofMaps));
   inside.append(factsOf("Versions", DATA.versions[cell.versions]));
   row.after(make("tr", { class: "details" }, make("td", { colspan: COLUMNS.length }, inside)));
 }
