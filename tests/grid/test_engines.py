@@ -89,6 +89,19 @@ def test_joblib_goes_on_without_a_killed_worker(tiny: tuple[str, ...], tmp_path:
     assert "6 runs: 0 done before, 6 done now, 0 failed, 0 not started" in said(tmp_path)
 
 
+@pytest.mark.slow
+def test_no_run_of_joblib_outlives_its_command(tiny: tuple[str, ...], tmp_path: Path) -> None:
+    words = [*tiny, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "caan=none", "fold=1,2", *LONG]
+    with grid(tmp_path, *words, "trainer.max_epochs=4000") as process:
+        until(lambda: checkpoints(tmp_path), process, tmp_path)
+        process.kill()
+        process.wait()
+        time.sleep(10)  # the epochs of such a run take a part of a second, and its checkpoint is of the last
+        before = [file.stat().st_mtime for file in checkpoints(tmp_path)]
+        time.sleep(5)
+    assert before == [file.stat().st_mtime for file in checkpoints(tmp_path)]
+
+
 def test_a_run_has_what_a_cluster_gave_its_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not what the worker had when it started the server that forks its runs."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")

@@ -5,6 +5,7 @@ are paid once for each worker and not for each run.
 """
 
 import multiprocessing
+import os
 import signal
 import sys
 from contextlib import ExitStack, suppress
@@ -23,7 +24,7 @@ if sys.platform == "darwin":  # its system libraries do not support fork
 else:  # a server imports everything once, and forks each process in milliseconds
     _PROCESSES = multiprocessing.get_context("forkserver")
     _PROCESSES.set_forkserver_preload(["leanet.experiment.fold", "sklearn.linear_model"])  # the latter for baselines
-_GRACE_SECONDS = 60
+_GRACE_SECONDS, _POLL_SECONDS = 60, 1
 
 
 class FailedError(LeanetError):
@@ -71,6 +72,7 @@ class RunProcess:
 
     def __init__(self, share: Share) -> None:
         self.share = share
+        self._parent = os.getppid()
         self._claim = ExitStack()
         environment = self._claim.enter_context(share.claimed())
         self._pipe, there = _PROCESSES.Pipe()
@@ -88,12 +90,21 @@ class RunProcess:
         """Do one run; FailedError or DiedError if it is not done."""
         try:
             self._pipe.send(config)
+            while not self._pipe.poll(_POLL_SECONDS):
+                if self._is_orphaned:
+                    self.stop()
+                    os._exit(1)
             reason = self._pipe.recv()
         except (EOFError, OSError):
             self._process.join()
             raise DiedError(_how_it_ended(self._process.exitcode)) from None
         if reason is not None:
             raise FailedError(reason)
+
+    @property
+    def _is_orphaned(self) -> bool:
+        """Whether this is a worker of joblib's whose grid was killed: joblib looks for that between runs only."""
+        return multiprocessing.parent_process() is not None and os.getppid() != self._parent
 
     def end(self) -> None:
         """Let the process end by itself: loggers may still be sending."""
