@@ -1,4 +1,6 @@
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from PIL import Image
 
 from leanet.data.folder import ImageFolder
 from leanet.data.images import ImageSet
-from leanet.data.masks import masks_of
+from leanet.data.masks import Masks, masks_of
 from leanet.errors import LeanetError
 
 
@@ -37,33 +39,82 @@ def loaded(root: Path) -> ImageSet:
     return ImageFolder("parts", str(root), 32).load(root / "cache")
 
 
+def found_in(root: Path) -> Masks:
+    masks = masks_of(str(root), loaded(root))
+    assert masks is not None
+    return masks
+
+
+def shares(masks: Masks) -> dict[str, float]:
+    """How much of each image is anomalous, where it is known."""
+    rows = masks.known(np.arange(len(masks.images.labels)))
+    names = (masks.images.index.names[row] for row in rows)
+    return {name: mask.mean() for name, mask in zip(names, masks.of(rows), strict=True)}
+
+
 def test_masks_of_images_that_have_them_and_none_of_normal_ones(root: Path) -> None:
-    images = loaded(root)
-    found = masks_of(str(root), images, np.arange(5))
-    assert found is not None
-    shares = {images.index.names[row]: mask.mean() for row, mask in zip(found.rows, found.masks, strict=True)}
-    assert shares == {"train/good/0.png": 0, "test/good/1.png": 0, "test/hole/2.png": 0.5, "test/cut/3.png": 0.25}
+    masks = found_in(root)
+    assert shares(masks) == {
+        "train/good/0.png": 0, "test/good/1.png": 0, "test/hole/2.png": 0.5, "test/cut/3.png": 0.25,
+    }  # fmt: skip
+    assert masks.incomplete == "2 of 3 anomalous images have a mask"
+    rows = {name: row for row, name in enumerate(masks.images.index.names)}
+    assert masks.at(rows["test/cut/4.png"]) is None
+    normal = masks.at(rows["test/good/1.png"])
+    assert normal is not None and not normal.any()
 
 
-def test_some_rows_only(root: Path) -> None:
-    images = loaded(root)
-    wanted = np.array([images.index.names.index(name) for name in ("test/cut/3.png", "test/good/1.png")])
-    found = masks_of(str(root), images, wanted)
-    assert found is not None and found.rows.tolist() == wanted.tolist()
-    without = np.array([images.index.names.index("test/cut/4.png"), wanted[1]])
-    assert masks_of(str(root), images, without) is None
-    assert masks_of(None, images, wanted) is None
+def test_rows_without_any_mask_are_not_scored(root: Path) -> None:
+    masks = found_in(root)
+    rows = {name: row for row, name in enumerate(masks.images.index.names)}
+    assert not len(masks.known(np.array([rows["test/cut/4.png"], rows["test/good/1.png"]])))
+    assert masks_of(None, loaded(root)) is None
+    shutil.rmtree(root / "ground_truth")
+    assert masks_of(str(root), loaded(root)) is None
 
 
-def test_folders_of_classes_may_have_masks_too(tmp_path: Path) -> None:
+def test_folders_of_classes_may_have_masks_too_in_any_format(tmp_path: Path) -> None:
     picture(tmp_path / "Negative" / "0.png", 0)
     picture(tmp_path / "Positive" / "sub" / "1.png", 1)
-    mask(tmp_path / "ground_truth" / "sub" / "1.png", left=10)
-    found = masks_of(str(tmp_path), loaded(tmp_path), np.arange(2))
-    assert found is not None and sorted(mask.mean() for mask in found.masks) == [0, 0.75]
+    mask(tmp_path / "ground_truth" / "sub" / "1.BMP", left=10)
+    masks = found_in(tmp_path)
+    assert sorted(shares(masks).values()) == [0, 0.75] and masks.incomplete is None
 
 
-def test_a_damaged_mask_is_named(root: Path) -> None:
-    (root / "ground_truth" / "cut" / "3.png").write_bytes(b"no picture")
-    with pytest.raises(LeanetError, match=r"cut/3\.png: a mask that cannot be read"):
-        masks_of(str(root), loaded(root), np.arange(5))
+def marked(mode: str) -> Image.Image:
+    """A mask of the right half, as programs write it in different modes."""
+    half = np.zeros((40, 40), dtype=np.uint8)
+    half[:, 20:] = 1
+    if mode == "P":
+        indices = Image.fromarray(half, "P")
+        indices.putpalette([0, 0, 0] * 256)
+        return indices
+    if mode == "RGBA":
+        return Image.fromarray(np.dstack([np.full((40, 40, 3), 255, np.uint8), half * 255]))
+    return (
+        Image.fromarray(half.astype(np.uint16) * 1000) if mode == "I;16" else Image.fromarray(half * 255).convert(mode)
+    )
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "I;16"])
+def test_masks_of_all_modes(mode: str, root: Path) -> None:
+    marked(mode).save(root / "ground_truth" / "cut" / "3.png")
+    assert shares(found_in(root))["test/cut/3.png"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"no picture", "a mask that cannot be read"),
+        (np.zeros((40, 40), dtype=np.uint8), "without an anomalous pixel"),
+        (np.full((10, 200), 255, dtype=np.uint8), "200×10 pixels, another shape than its image of 40×40"),
+    ],
+)
+def test_a_mask_that_cannot_be_right_is_named(content: Any, reason: str, root: Path) -> None:
+    file = root / "ground_truth" / "cut" / "3.png"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        Image.fromarray(content).save(file)
+    with pytest.raises(LeanetError, match=rf"cut/3\.png: .*{reason}"):
+        masks_of(str(root), loaded(root))

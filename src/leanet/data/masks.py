@@ -1,8 +1,8 @@
 """Pixel masks of anomalous images, in MVTec AD's layout: ground_truth/DEFECT/NAME_mask.png for test/DEFECT/NAME.png."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,70 +13,112 @@ from leanet.data.readers import open_file, open_image
 from leanet.errors import LeanetError
 
 FOLDER = "ground_truth"
+_ENDING = "_mask"
+_READ_IN = {"P": "P", "1": "L", "L": "L", "I;16": "I", "I": "I"}  # Pillow's modes; others are read as RGBA
 
 
-class Masks(NamedTuple):
-    """Where images are anomalous.
+@dataclass(frozen=True)
+class Masks:
+    """Where the images of a dataset are anomalous.
 
     Args:
-        rows: (n,) of the images whose anomalous pixels are known: all normal images, which have none, and the anomalous
-            ones with a mask.
-        masks: (n, S, S) bool.
+        files: of the masks, by row of the anomalous images that have one.
+        images: all images of the dataset.
     """
 
-    rows: NDArray[np.int64]
-    masks: NDArray[np.bool_]
+    files: dict[int, Path]
+    images: ImageSet
 
-    def of(self, row: int) -> NDArray[np.bool_] | None:
-        """The mask (S, S) of an image; None if it is not known."""
-        places = np.flatnonzero(self.rows == row)
-        return self.masks[places[0]] if len(places) else None
+    @property
+    def incomplete(self) -> str | None:
+        """How many anomalous images have a mask, for people; None if all have one."""
+        positives = int((self.images.labels == POSITIVE).sum())
+        return (
+            None if len(self.files) == positives else f"{len(self.files)} of {positives} anomalous images have a mask"
+        )
+
+    def at(self, row: int) -> NDArray[np.bool_] | None:
+        """The mask (S, S) of an image; None if its anomalous pixels are not known."""
+        is_known = self.images.labels[row] != POSITIVE or int(row) in self.files
+        return self.of([row])[0] if is_known else None
+
+    def known(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of some rows whose anomalous pixels are known: normal images, which have none, and images with a mask.
+
+        It is empty if none of them has a mask.
+        """
+        masked = [row for row in rows if int(row) in self.files]
+        known = [row for row in rows if self.images.labels[row] != POSITIVE or int(row) in self.files]
+        return np.array(known if masked else [], dtype=np.int64)
+
+    def of(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
+        """The masks (n, S, S) of images whose anomalous pixels are known.
+
+        Raises:
+            LeanetError: a mask that cannot be read.
+        """
+        size = self.images.images.shape[-1]
+        masks = np.zeros((len(rows), size, size), dtype=bool)
+        for place, row in enumerate(rows):
+            if file := self.files.get(int(row)):
+                masks[place] = _read(file, size, self.images.sizes[row])
+        return masks
 
 
-def masks_of(root: str | None, images: ImageSet, rows: NDArray[np.int64]) -> Masks | None:
-    """The masks of some images of a dataset.
+def masks_of(root: str | None, images: ImageSet) -> Masks | None:
+    """The masks of a dataset.
 
     Args:
         root: the dataset's folder; None for a dataset without one.
         images: all images of the dataset.
-        rows: of the images.
 
     Returns:
-        None if none of them has a mask.
+        None without a folder `ground_truth`.
 
     Raises:
-        LeanetError: a mask that cannot be read.
+        LeanetError: a mask that cannot be read, is empty, or has another shape than its image.
     """
     folder = Path(root).expanduser() / FOLDER if root else None
     if folder is None or not folder.is_dir():
         return None
-    files = {int(row): _file(folder, images.index.names[row]) for row in rows if images.labels[row] == POSITIVE}
-    if not any(files.values()):
-        return None
-    known = np.array([row for row in rows if files.get(int(row), folder)], dtype=np.int64)
-    masks = np.zeros((len(known), *images.images.shape[-2:]), dtype=bool)
-    for place, row in enumerate(known):
-        if file := files.get(int(row)):
-            masks[place] = _read(file, masks.shape[-1])
-    return Masks(known, masks)
+    there = {_key(file.relative_to(folder).as_posix()): file for file in sorted(folder.rglob("*")) if file.is_file()}
+    files = {}
+    for row in np.flatnonzero(images.labels == POSITIVE).tolist():
+        name = PurePosixPath(images.index.names[row])
+        inside = PurePosixPath(*name.parts[1:])  # without test/
+        if file := there.get(_key(inside.as_posix())) or there.get(_key(name.as_posix())):
+            files[row] = file
+    masks = Masks(files, images)
+    for row in files:
+        if not masks.of([row]).any():
+            raise LeanetError(f"{files[row]}: a mask without an anomalous pixel, of an anomalous image")
+    return masks
 
 
-def _file(folder: Path, name: str) -> Path | None:
-    """The mask of an image, named by its path in the dataset; None if there is none."""
-    return next((file for file in _places(folder, PurePosixPath(name)) if file.is_file()), None)
+def _key(name: str) -> str:
+    """What a mask and its image have in common: folder and name, without endings."""
+    path = PurePosixPath(name)
+    return (path.parent / path.stem.removesuffix(_ENDING)).as_posix()
 
 
-def _places(folder: Path, image: PurePosixPath) -> Iterator[Path]:
-    inner = PurePosixPath(*image.parts[1:])  # without test/
-    for place in (inner, image):
-        for ending in ("_mask.png", ".png"):
-            yield folder / place.parent / f"{place.stem}{ending}"
-
-
-def _read(file: Path, size: int) -> NDArray[np.bool_]:
+def _read(file: Path, size: int, shape: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(S, S): anomalous where the mask is not black, by the nearest pixel."""
     try:
         with open_file(file) as opened, open_image(opened) as image:
-            return np.asarray(image.convert("L").resize((size, size), Image.Resampling.NEAREST)) > 0
+            (width, height), (of_width, of_height) = image.size, shape
+            if abs(width * of_height - height * of_width) > 0.02 * height * of_width:
+                raise ValueError(f"{width}×{height} pixels, another shape than its image of {of_width}×{of_height}")
+            mask = Image.fromarray(_marked(image))
+            return np.asarray(mask.resize((size, size), Image.Resampling.NEAREST)) > 0
     except (OSError, ValueError) as error:
         raise LeanetError(f"{file}: a mask that cannot be read: {error}") from error
+
+
+def _marked(image: Image.Image) -> NDArray[np.uint8]:
+    """(H, W), 255 where a mask marks a pixel: not black, not index 0 of a palette, and not transparent."""
+    if image.mode in _READ_IN:
+        marked = np.asarray(image.convert(_READ_IN[image.mode]) if image.mode != "P" else image) > 0
+    else:
+        values = np.asarray(image.convert("RGBA"))
+        marked = values[..., :3].any(axis=-1) & (values[..., 3] > 0)
+    return marked.astype(np.uint8) * 255

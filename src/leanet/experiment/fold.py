@@ -69,12 +69,15 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         network = detector_of(run.settings, run.fold)
         if run.settings.has_epochs or run.settings.has_attention:
             _try_out(network, run.settings.image_size)
+        masks = masks_of(run.settings.dataset.get("root"), images)
+        if masks is not None and masks.incomplete:
+            say(f"{run.part}: {masks.incomplete}")
         rows = split_of(run, images, fold_of)
         tensors = tensors_of(run, images, rows, run.part, say)
         if isinstance(network.adn, Frozen):
             tensors["features"] = features_of(run, network, tensors, run.part, say)
         divisor = divisor_of(run, tensors["maps"], rows) if run.settings.needs_maps else None
-        found = _trained(run, images, rows, network, tensors, logger)
+        found = _trained(run, images, rows, network, tensors, logger, masks)
         if run.settings.trainer.devices > 1:  # the training processes have closed the logger
             logger = logger_of(run)
         result = {**found, **made, "map_divisor": divisor, "parameters": trainable(network)}
@@ -86,7 +89,13 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
 
 
 def _trained(
-    run: Run, images: ImageSet, rows: Split, network: LeaNet, tensors: Tensors, logger: Logger
+    run: Run,
+    images: ImageSet,
+    rows: Split,
+    network: LeaNet,
+    tensors: Tensors,
+    logger: Logger,
+    masks: Masks | None,
 ) -> dict[str, Any]:
     """Train `network`, write its predictions, and return its scores by the names of result.json."""
     parts = (rows.train, rows.test, rows.validation)
@@ -104,9 +113,8 @@ def _trained(
     if run.settings.needs_maps:
         found["maps"] = map_shift(tensors["maps"], images.labels, rows)
     if len(rows.test):
-        masks = masks_of(run.settings.dataset.get("root"), images, rows.test)
         _write_sheet(run, images, rows.test, task, test, last_epochs.tested["adn"], masks)
-        found["localisation"] = None if masks is None else localisation(task, tensors, masks)
+        found["localisation"] = None if masks is None else localisation(task, tensors, masks, rows.test)
     return found
 
 
@@ -217,7 +225,7 @@ def _write_sheet(
             attention=None if attention is None else attention[place, 0].numpy(),
             evidence=None if evidence is None else evidence[place, 0].numpy(),
             unit=run.settings.map.unit,
-            mask=None if masks is None else masks.of(test[row]),
+            mask=None if masks is None else masks.at(test[row]),
         )
         for place, row in enumerate(chosen)
     ]

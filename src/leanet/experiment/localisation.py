@@ -19,19 +19,25 @@ _SEEN = ("images", "maps", "scales")
 MOST_FALSE = 0.3  # false positive rate up to which AUPRO integrates
 
 
-def localisation(task: DetectorTask, tensors: Tensors, masks: Masks) -> dict[str, dict[str, float]]:
+def localisation(
+    task: DetectorTask, tensors: Tensors, masks: Masks, test: NDArray[np.int64]
+) -> dict[str, dict[str, float]] | None:
     """Scores of the anomaly map, of the attention at the deepest point, and of a frozen network's evidence.
 
     Args:
         task: the trained detector.
         tensors: of all images of the dataset, as batches have them.
-        masks: of the test images.
+        masks: of the dataset.
+        test: rows of the test images; those without a mask are left out.
 
     Returns:
-        as `localised`, for the kinds `map`, `attention` and `evidence` that there are.
+        as `localised`, for the kinds `map`, `attention` and `evidence` that there are; None without masks.
     """
+    rows = masks.known(test)
+    if not len(rows):
+        return None
     maps: dict[str, list[Tensor]] = {}
-    seen = {name: SelectedRows(tensors[name], torch.from_numpy(masks.rows)) for name in _SEEN if name in tensors}
+    seen = {name: SelectedRows(tensors[name], torch.from_numpy(rows)) for name in _SEEN if name in tensors}
     task.eval()
     for batch in batches(seen, 64):
         with torch.inference_mode():
@@ -42,7 +48,7 @@ def localisation(task: DetectorTask, tensors: Tensors, masks: Masks) -> dict[str
         for kind, each in found.items():
             if each is not None:
                 maps.setdefault(kind, []).append(each[:, 0].float())
-    return localised({kind: torch.cat(parts) for kind, parts in maps.items()}, masks.masks)
+    return localised({kind: torch.cat(parts) for kind, parts in maps.items()}, masks.of(rows)) or None
 
 
 def localised(maps: Mapping[str, Tensor], masks: NDArray[np.bool_]) -> dict[str, dict[str, float]]:

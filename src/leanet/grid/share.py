@@ -1,5 +1,6 @@
 """Divide threads and GPUs among parallel runs on one machine."""
 
+import math
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from leanet.errors import LeanetError
 from leanet.runs.at_once import AT_ONCE
 from leanet.storage.private_folder import private_folder
 
-_POLL_SECONDS, _PATIENCE_SECONDS = 0.2, 30
+_POLL_SECONDS, _TOLD_AFTER_SECONDS, _PATIENCE_SECONDS = 0.2, 5, 30
 AUTO = "auto"
 # Estimate of a run's memory on a GPU: CUDA itself, and a batch of 16 images of 256×256 pixels in training.
 _GB_OF_A_RUN, _GB_OF_A_BATCH, _PIXELS_OF_A_BATCH = 1, 5, 16 * 256**2
@@ -135,7 +136,11 @@ def _free_place(places: int) -> Iterator[int]:
     """A context with a number below `places` that no other run on this machine holds."""
     folder = private_folder("places")
     locks = [FileLock(folder / f"{place}.lock") for place in range(places)]
+    told = time.monotonic() + _TOLD_AFTER_SECONDS
     while True:
+        if time.monotonic() > told:
+            print("waiting for a place on a GPU: other runs on this machine have all", flush=True)
+            told = math.inf
         for place, lock in enumerate(locks):
             try:
                 lock.acquire(timeout=0)

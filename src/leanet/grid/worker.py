@@ -8,7 +8,10 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
+import time
 from contextlib import ExitStack, suppress
+from functools import cache
 from multiprocessing.util import Finalize
 from typing import Any
 
@@ -46,6 +49,7 @@ def do(config: DictConfig) -> None:
         DiedError: the process of the run died.
     """
     global _kept
+    _end_with_grid()
     container: Any = OmegaConf.to_container(config, resolve=True)
     multiprocessing.set_start_method(None, force=True)  # joblib's workers set one that the child does not know
     process, _kept = _process_for(share_of_a_run()), None
@@ -72,7 +76,6 @@ class RunProcess:
 
     def __init__(self, share: Share) -> None:
         self.share = share
-        self._parent = os.getppid()
         self._claim = ExitStack()
         environment = self._claim.enter_context(share.claimed())
         self._pipe, there = _PROCESSES.Pipe()
@@ -90,21 +93,12 @@ class RunProcess:
         """Do one run; FailedError or DiedError if it is not done."""
         try:
             self._pipe.send(config)
-            while not self._pipe.poll(_POLL_SECONDS):
-                if self._is_orphaned:
-                    self.stop()
-                    os._exit(1)
             reason = self._pipe.recv()
         except (EOFError, OSError):
             self._process.join()
             raise DiedError(_how_it_ended(self._process.exitcode)) from None
         if reason is not None:
             raise FailedError(reason)
-
-    @property
-    def _is_orphaned(self) -> bool:
-        """Whether this is a worker of joblib's whose grid was killed: joblib looks for that between runs only."""
-        return multiprocessing.parent_process() is not None and os.getppid() != self._parent
 
     def end(self) -> None:
         """Let the process end by itself: loggers may still be sending."""
@@ -125,6 +119,19 @@ class RunProcess:
 
 
 _kept: RunProcess | None = None  # waits for the next run of this worker
+
+
+@cache
+def _end_with_grid() -> None:
+    """In a worker of joblib's, watch the grid's process, and end if it is gone: joblib's workers may wait for ever."""
+    if multiprocessing.parent_process() is not None:
+        threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_POLL_SECONDS)
+    os._exit(1)  # the pipe to the run's process is closed with this one, and ends it
 
 
 def _process_for(share: Share) -> RunProcess:

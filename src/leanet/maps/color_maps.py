@@ -94,7 +94,7 @@ def train_colorizer(
     if len(trained) < 2:
         raise LeanetError(
             f"{plan.label}: a colorizer needs 2 normal images to train on, and has {len(trained)}; add normal images, "
-            "or lower validation, map.cross_fit or colorizer.held_out"
+            "use more folds, or lower validation, map.cross_fit or colorizer.held_out"
         )
     torch.manual_seed(derive(settings.seed, "colorizer"))
     colorizer = colorizer_of(settings, image_size)
