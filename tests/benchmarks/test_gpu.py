@@ -74,6 +74,7 @@ def test_names_what_it_had_no_time_for(python: Any) -> None:
     assert "left out, for want of time or because it failed: ResNet18, float32 eager\n" in printed
 
 
+@pytest.mark.slow
 def test_fits_side_by_side(python: Any) -> None:
     printed = run(python, "gpu_grid.py", 32, 4)
     assert printed.startswith("CPU, ResNet18 + MobileNet CAAN, 32×32, 4 images;")
@@ -88,6 +89,7 @@ def test_fits_side_by_side(python: Any) -> None:
     assert hours == pytest.approx((27_712_000 / best + 2_664_000 / unet) / 3600, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_fit_that_dies_is_a_dash(benchmark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     grid = benchmark("gpu_grid")
     started: list[int] = []

@@ -126,6 +126,7 @@ def test_a_step_that_cannot_be_recorded_is_done_as_usual(
     )
 
 
+@pytest.mark.slow
 def test_a_compiled_step_of_lea_net_is_recorded_too(
     configure: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
