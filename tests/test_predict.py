@@ -301,6 +301,7 @@ def run_command(*words: str, cwd: Path, **env: str) -> subprocess.CompletedProce
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env={**os.environ, **env})
 
 
+@pytest.mark.slow
 def test_any_locale_and_any_name(runs: Path, tmp_path: Path) -> None:
     source = tmp_path / "phötos"
     source.mkdir()

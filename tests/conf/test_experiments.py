@@ -60,7 +60,12 @@ def run_of(cell: Settings, fold: int) -> Run:
     return Run(cell, fingerprint=cell.dataset_name, fold=fold)
 
 
-@pytest.mark.parametrize("experiment", GRIDS)
+QUICK = {"quick", "table3", "compare"}  # of the others, composing takes seconds each and is no different
+
+
+@pytest.mark.parametrize(
+    "experiment", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in GRIDS]
+)
 def test_put_together_as_hydra_composes(experiment: str) -> None:
     found = list(cells(experiment).items())
     with initialize_config_dir(str(CONF), version_base="1.3"):

@@ -56,6 +56,7 @@ SLOW = {
     "docs/index.md",
     "docs/method.md",
     "docs/networks.md",
+    "docs/python.md",
     "docs/wandb.md",
 }  # quick tests of the commands themselves do the same
 REAL_GRID = "hydra/sweeper=grid dataset=strawberry,hurricane caan=none,direct"  # all others are planned

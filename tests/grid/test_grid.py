@@ -169,7 +169,7 @@ def test_killed_and_interrupted_and_gone_on_with(home: Path, tiny: tuple[str, ..
     assert not [pid for pid in of_a_run if lives(pid)], "a run outlives its command"
 
     code, out, err = interrupted(arguments, len(results(tmp_path)) + 1, tmp_path)
-    assert code == 130
+    assert code == 130, out + err
     assert re.search(r"6 runs: \d done before, \d done now, 0 failed, \d not started", out)
     assert err == "leanet: stopped; the same command resumes from here\n"
 

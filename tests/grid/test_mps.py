@@ -71,6 +71,7 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_it_ends_with_a_grid_that_is_killed(daemon: Daemon, tiny: tuple[str, ...], tmp_path: Path) -> None:
     log = daemon()
     words = [*tiny, "hydra.sweeper.mps=true", "adn=cnn", "caan=none", "fold=1,2"]

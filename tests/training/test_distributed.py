@@ -74,6 +74,7 @@ def test_a_colorizer_and_a_mistake_in_two_processes(tiny: tuple[str, ...], tmp_p
     assert "the loss is not finite in epoch" in found.stderr and found.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_launcher_s_variables_change_nothing(tiny: tuple[str, ...], tmp_path: Path) -> None:
     env = {name: value for variables in LAUNCHERS.values() for name, value in variables.items()}
     found = train(tmp_path, tiny, "trainer.max_epochs=1", env=env)

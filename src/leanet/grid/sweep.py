@@ -9,6 +9,7 @@ from hydra.core.utils import JobStatus
 from tqdm import tqdm
 
 from leanet.errors import LeanetError
+from leanet.grid.ctrl_c import raise_if_pressed
 from leanet.grid.plan import (
     FAILURE,
     Job,
@@ -70,6 +71,7 @@ class Sweep:
         try:
             outcomes = self._launch([list(job.words) for job in batch], initial_job_idx=first)
         except Exception as error:  # of the launcher itself: its workers and their outcomes are lost
+            raise_if_pressed()
             return self._after_a_crash(batch, error)
         return [job for job, outcome in zip(batch, outcomes, strict=True) if self._note(job, outcome)]
 

@@ -15,6 +15,7 @@ from tabulate import tabulate
 from leanet.config.effective import settings_of
 from leanet.config.settings import Settings
 from leanet.errors import LeanetError, MissingDatasetError
+from leanet.grid import ctrl_c
 from leanet.grid.comparison import check_against, comparison
 from leanet.grid.durations import Durations
 from leanet.grid.fit_command import fit_command
@@ -113,7 +114,7 @@ class Grid:
         """Do what is open, and print what there is then."""
         launch = launch_of(self.hydra_context, self.config, do)
         try:
-            with ending_workers(self.config):
+            with ctrl_c.remembered(), ending_workers(self.config):
                 Sweep(self.jobs, launch, self._order).work()
         finally:  # after Ctrl-C too
             for job in self.jobs:

@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from leanet.errors import LeanetError
 from leanet.grid.child import is_submitted, serve
+from leanet.grid.ctrl_c import raise_if_pressed
 from leanet.grid.share import Share, is_of_this_machine, share_of_a_run
 
 if sys.platform == "darwin":  # its system libraries do not support fork
@@ -49,6 +50,7 @@ def do(config: DictConfig) -> None:
         DiedError: the process of the run died.
     """
     global _kept
+    raise_if_pressed()
     _end_with_grid()
     container: Any = OmegaConf.to_container(config, resolve=True)
     multiprocessing.set_start_method(None, force=True)  # joblib's workers set one that the child does not know

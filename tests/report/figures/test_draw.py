@@ -125,6 +125,7 @@ def test_charts_need_no_images_and_pictures_say_that_they_do(home: Path, leaves:
         elsewhere.rename(leaves)
 
 
+@pytest.mark.slow
 def test_two_datasets_whose_names_are_one_file_s_name_and_one_that_is_gone(
     home: Path, leaves: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
