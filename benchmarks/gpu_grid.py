@@ -13,13 +13,10 @@ the U-Net alone, as if no colorizer ended early. Without a GPU there are one and
 
 import argparse
 import math
-import os
-import shutil
-import subprocess
-import tempfile
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -35,13 +32,15 @@ from tabulate import tabulate
 from leanet.config.command_line import CONF
 from leanet.config.effective import settings_of
 from leanet.config.settings import Settings
+from leanet.errors import LeanetError
+from leanet.grid.mps import shared_gpus
 from leanet.grid.products import Configurations, expand
 from leanet.runs.run import Run
 
 COUNTS, FEW = (1, 4, 8, 12, 16), (1, 2)
 SECONDS, FEW_SECONDS = 15, 2  # that each number of fits is timed
 READY_SECONDS = 120
-MPS = "nvidia-cuda-mps-control"
+THIS_MACHINE = {"_target_": "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"}
 
 
 def main() -> None:
@@ -50,8 +49,7 @@ def main() -> None:
     size, images = given.size or (256 if names else 32), given.images or (486 if names else 8)
     counts, seconds = (COUNTS, SECONDS) if names else (FEW, FEW_SECONDS)
     alone = side_by_side(counts, size, images, seconds)
-    with mps() as there:
-        shared = side_by_side(counts, size, images, seconds) if names and there else [math.nan] * len(counts)
+    shared = with_mps(counts, size, images, seconds) if names else [math.nan] * len(counts)
     print(f"{(names or ['CPU'])[0]}, {ATTENTION}, {size}×{size}, {images} images; images/s in all\n")
     rows = [[str(count), shown(one), shown(other)] for count, one, other in zip(counts, alone, shared, strict=True)]
     print(tabulate(rows, headers=["fits", "without MPS", "with MPS"], tablefmt="github", disable_numparse=True))
@@ -158,22 +156,14 @@ def pace(ends: Sequence[float], begin: float, end: float) -> float:
     return (len(inside) - 1) / (inside[-1] - inside[0]) if len(inside) > 1 else math.nan
 
 
-@contextmanager
-def mps() -> Iterator[bool]:
-    """A context with an MPS daemon of its own, and whether there is one."""
-    if not shutil.which(MPS):
-        yield False
-        return
-    # /tmp, since paths of sockets must be short.
-    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
-        os.environ |= {"CUDA_MPS_PIPE_DIRECTORY": folder, "CUDA_MPS_LOG_DIRECTORY": folder}
-        quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        try:
-            yield subprocess.run([MPS, "-d"], stdin=subprocess.DEVNULL, **quiet).returncode == 0
-        finally:
-            with suppress(subprocess.TimeoutExpired):
-                subprocess.run([MPS], input="quit\n", text=True, timeout=30, **quiet)
-            del os.environ["CUDA_MPS_PIPE_DIRECTORY"], os.environ["CUDA_MPS_LOG_DIRECTORY"]
+def with_mps(counts: Sequence[int], size: int, images: int, seconds: float) -> list[float]:
+    """`side_by_side` with an MPS daemon; NaN, and the reason on stderr, where there is none."""
+    try:
+        with shared_gpus(THIS_MACHINE):
+            return side_by_side(counts, size, images, seconds)
+    except LeanetError as error:
+        print(error, file=sys.stderr)
+        return [math.nan] * len(counts)
 
 
 def colorizer_speed(size: int, images: int) -> Iterator[float]:
