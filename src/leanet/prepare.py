@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from tabulate import tabulate
-from tqdm import tqdm
 
 from leanet.config.checked import read_settings
 from leanet.config.command_line import CONF, run_command
@@ -17,6 +16,7 @@ from leanet.config.path_options import expanded
 from leanet.config.rules import PATH, POSITIVE, Rule, whole
 from leanet.config.settings import Node
 from leanet.errors import LeanetError
+from leanet.progress import progress
 from leanet.published.archive_files import Budget
 from leanet.published.archives import Reader, WantedFile
 from leanet.published.download import Download
@@ -174,7 +174,7 @@ def _find(plan: Plan, source: Path, spool: Path) -> list[WantedFile]:
     """The source's images of both classes."""
     settings = plan.settings
     choice = choice_of(plan.origin, settings.labels)
-    with tqdm(None, f"read {source.name}", leave=False, disable=None, unit="image", delay=0.5) as bar:
+    with progress(label=f"read {source.name}", total=None, unit="image", leave=False, delay=0.5) as bar:
         reader = Reader(choice, spool, Budget(settings.max_gb, settings.max_members), bar.update)
         found = reader.read(source)
     if reader.empty:

@@ -1,5 +1,6 @@
 """What a sweep makes of a launcher that fails in every way, with the launcher played."""
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
+from leanet import progress
 from leanet.config.effective import settings_of
 from leanet.errors import LeanetError
-from leanet.grid.plan import Job, State, as_listed, failure_of, state_of
-from leanet.grid.sweep import Sweep
+from leanet.grid.plan import LOG, Job, State, as_listed, failure_of, state_of
+from leanet.grid.sweep import _POLL_SECONDS, Sweep
 from leanet.grid.worker import DiedError, FailedError
 from leanet.runs.run import Run
 from leanet.storage.files import write_json
@@ -131,3 +133,19 @@ def test_ctrl_c_stops(jobs: list[Job]) -> None:
     with pytest.raises(KeyboardInterrupt):
         swept(jobs, {3: [KeyboardInterrupt()]})
     assert states(jobs) == [State.DONE, State.DONE, State.OPEN, State.OPEN]
+
+
+def test_while_runs_last_the_newest_line_of_their_logs_is_said(
+    jobs: list[Job], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+
+    def launch(job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+        jobs[2].run.folder.mkdir(parents=True, exist_ok=True)
+        (jobs[2].run.folder / LOG).write_text("a warning\nfold 3/4: epoch 2.0 of 9, 00:05 left, loss 0.3\n")
+        time.sleep(3 * _POLL_SECONDS)
+        return Launcher(jobs)(job_overrides, initial_job_idx)
+
+    Sweep(jobs, launch, as_listed).work()
+    said = capsys.readouterr().err.splitlines()
+    assert "grid: run 0 of 4, ? left, fold 3/4: epoch 2.0 of 9, 00:05 left, loss 0.3" in said

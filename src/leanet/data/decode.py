@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 from PIL.BmpImagePlugin import BmpImageFile
-from tqdm import tqdm
 
 from leanet.data import tiff
 from leanet.data.images import Decoded
 from leanet.data.readers import MAX_TEXT, open_file, open_image
 from leanet.data.room import Room
 from leanet.errors import LeanetError
+from leanet.progress import progress
 
 _ROOM = Room((os.cpu_count() or 1) << 25)  # 34 megapixels for each thread
 # For each of Pillow's modes, the mode to convert to before the ICC profile is applied.
@@ -144,7 +144,7 @@ def each(job: Callable[[int, Path], T], paths: Sequence[Path], label: str, kind:
     threads = ThreadPoolExecutor(os.cpu_count())
     try:
         done = threads.map(attempt, range(len(paths)))
-        outcomes = list(tqdm(done, label, len(paths), leave=False, disable=None, unit="image", delay=0.5))
+        outcomes = list(progress(done, label=label, total=len(paths), unit="image", leave=False, delay=0.5))
     finally:
         threads.shutdown(cancel_futures=True)
     failures = [

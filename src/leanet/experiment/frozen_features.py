@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from leanet.detector.frozen import Frozen, map_statistics
 from leanet.detector.lea_net import LeaNet
 from leanet.detector.task import images_and_maps, scaled_maps
+from leanet.progress import progress
 from leanet.runs.run import Run
 from leanet.storage.kept_array import kept_array
 from leanet.training.batches import Tensors, batches
@@ -43,7 +43,7 @@ def features_of(
     def make() -> Iterator[Tensor]:
         device, count = device_of(run.settings.trainer.accelerator), len(parts["images"])
         network.to(device).eval()
-        with torch.inference_mode(), tqdm(total=count, desc=adn.model, unit="image", disable=None) as bar:
+        with torch.inference_mode(), progress(label=label, total=count, unit="image") as bar:
             for batch in batches(parts, BATCH):
                 there = {key: value.to(device) for key, value in batch.items()}
                 yield network.attended(adn.pooled, *images_and_maps(there)).cpu()

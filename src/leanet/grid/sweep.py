@@ -1,5 +1,6 @@
 """Run a grid: give batches to the launcher, record failures, and print a line for each finished run."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from leanet.errors import LeanetError
 from leanet.grid.ctrl_c import raise_if_pressed
 from leanet.grid.plan import (
     FAILURE,
+    LOG,
     Job,
     State,
     failure_of,
@@ -20,8 +22,10 @@ from leanet.grid.plan import (
     state_of,
 )
 from leanet.grid.worker import DiedError, FailedError
+from leanet.progress import is_due, progress
 
 _POLL_SECONDS = 0.5
+_TAIL = 1_000  # bytes of a log in which its last line is
 
 Order = Callable[[Sequence[Job]], list[list[Job]]]
 
@@ -102,7 +106,7 @@ class Sweep:
 def _progress(jobs: Sequence[Job]) -> Iterator[None]:
     """A context that prints a line for each run that finishes or fails, on any machine, above a progress bar."""
     over = threading.Event()
-    with tqdm(total=len(jobs), unit="run", disable=None, dynamic_ncols=True) as bar:
+    with progress(label="grid", total=len(jobs), unit="run", dynamic_ncols=True) as bar:
         watcher = threading.Thread(target=_watch, args=(list(jobs), bar, over), daemon=True)
         watcher.start()
         try:
@@ -130,6 +134,23 @@ def _watch(jobs: list[Job], bar: "tqdm[Any]", over: threading.Event) -> None:
         waiting = still
         if last:
             return
+        if is_due(bar):
+            bar.set_postfix_str(_newest_line([job for job, _ in waiting]), refresh=False)
+            bar.update(0)
+
+
+def _newest_line(jobs: Sequence[Job]) -> str:
+    """The last line that any of the runs wrote to its log: how far its training is."""
+    times = {}
+    for job in jobs:
+        with suppress(FileNotFoundError):
+            times[job.run.folder / LOG] = (job.run.folder / LOG).stat().st_mtime
+    if not times:
+        return ""
+    with max(times, key=lambda log: times[log]).open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL))
+        lines = log.read().decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _stamp(job: Job) -> int | None:

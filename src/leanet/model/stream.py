@@ -16,11 +16,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from leanet.data.decode import UnreadableError, decoded, resized
 from leanet.data.files import READS, Files, Kind, image_suffixes, kind_of, why_not_read
 from leanet.errors import LeanetError
+from leanet.progress import progress
 from leanet.storage.files import write_atomically
 
 BATCH = 32
@@ -165,7 +165,7 @@ def predict_source(source: Source, image_size: int, journal: Journal, predict: P
         predict: function of images (B, 3, S, S) and their B names that returns probabilities of F folds, (B, F).
     """
     names = source.names[journal.done :]
-    bar = tqdm(total=len(source.names), initial=journal.done, desc="predict", unit="image", disable=None)
+    bar = progress(label="predict", total=len(source.names), unit="image", initial=journal.done)
     with bar:
         for batch, pixels in _decoded(source.root, names, image_size):
             journal.add(_records(batch, pixels, predict))

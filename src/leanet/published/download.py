@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from leanet.errors import LeanetError
+from leanet.progress import progress
 from leanet.storage.files import read_json, write_json
 from leanet.storage.locks import ensure_held, lock
 
@@ -146,7 +145,7 @@ class Download:
         name = part.path.name.removesuffix(".part")
         with (
             part.path.open("ab") as file,
-            tqdm(None, name, self.bytes, False, initial=part.size, unit="B", unit_scale=True, disable=None) as bar,
+            progress(label=name, total=self.bytes, unit="B", initial=part.size, unit_scale=True) as bar,
         ):
             # Not decoded, since some servers declare an archive's own compression as a transfer encoding.
             for block in response.raw.stream(_BLOCK, decode_content=False):

@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from leanet.errors import LeanetError
+from leanet.progress import is_due, progress
 from leanet.storage.files import write_text
 from leanet.training.seeds import derive
 
@@ -93,7 +94,7 @@ class Curves(Callback):
 
 
 class EpochBar(Callback):
-    """A progress bar for the whole fit, with epochs, losses and remaining time.
+    """Shows how far the whole fit is: epochs with one decimal, losses, and the remaining time.
 
     Args:
         label: of the fit.
@@ -106,13 +107,22 @@ class EpochBar(Callback):
     def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         if trainer.is_global_zero:
             whole, done = trainer.max_epochs, trainer.current_epoch
-            self.bar = tqdm(desc=self.label, total=whole, initial=done, unit="epoch", disable=None)
+            self.bar = progress(label=self.label, total=whole, unit="epoch", initial=done)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, task: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self.bar is None:
+            return
+        if is_due(self.bar) and not trainer.current_epoch:  # later epochs show the means of the one before
+            self.bar.set_postfix_str(f"loss {float(outputs['loss']):.4g}", refresh=False)
+        self.bar.n = round(trainer.current_epoch + (batch_idx + 1) / trainer.num_training_batches, 1)
+        self.bar.update(0)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         figures = _figures(trainer.callback_metrics)  # in all processes, since it synchronises them
         if self.bar is not None:
             self.bar.set_postfix_str(figures, refresh=False)
-            self.bar.update()
 
     def teardown(self, trainer: lightning.Trainer, task: lightning.LightningModule, stage: str) -> None:
         if self.bar is not None:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import wandb
-from tqdm import tqdm
 
 from leanet.config.allowed_targets import read_config
+from leanet.progress import progress
 from leanet.report.cells import cells_of, tables_of
 from leanet.report.wandb import session
 from leanet.report.wandb.cell import cell_name, log_cells
@@ -57,7 +57,7 @@ def push(home: Path, folds: DataFrame, to: Destination) -> None:
 
 
 def _push_runs(folds: DataFrame, to: Destination) -> None:
-    for found in tqdm(list(folds.itertuples()), desc="W&B", unit="run", disable=None):
+    for found in progress(list(folds.itertuples()), label="W&B", total=len(folds), unit="run"):
         folder = Path(found.folder)
         config = {**read_config(folder), "fingerprint": found.fingerprint}
         given = {"group": cell_name(found), "job_type": FOLD, "name": _name_of(folder), "config": config}
