@@ -11,7 +11,7 @@ from leanet.config.rules import BOOLEAN
 from leanet.config.settings import Settings
 from leanet.errors import LeanetError
 from leanet.experiment.cross_validation import cross_validate
-from leanet.model.fit_model import check_usable, fit_model
+from leanet.model.fit_model import check_usable, fit_model, model_of
 from leanet.report.tables import print_cell
 from leanet.runs.cell import Cells
 
@@ -36,7 +36,7 @@ def fit(config: dict[str, Any]) -> None:
     check_usable(settings)
     cell = Cells().of(settings)
     if first.crossvalidate:
-        cross_validate(cell)
+        cross_validate(cell, followed_by=[model_of(cell)])
         print_cell(cell.runs)
     model = fit_model(cell)
     print(f"\nmodel: {model.folder}\ncard:  {model.folder / 'card.md'}")

@@ -8,6 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 LINE_SECONDS = 30.0  # between lines, and before the first one
+LONG = 600.0  # seconds of work from which ways to make it shorter are said
 _LINE = "{desc}: {unit} {n_fmt} of {total_fmt}, {remaining} left{postfix}"
 
 
@@ -39,6 +40,12 @@ def is_due(bar: "tqdm[Any]") -> bool:
     """Whether the next update is shown, so that what is costly to say is asked for only then."""
     now = time.time()
     return not bar.disable and now - bar.last_print_t >= bar.mininterval and now >= bar.start_t + (bar.delay or 0)
+
+
+def in_words(seconds: float) -> str:
+    """A length of time to the minute, such as `2 h 5 min`."""
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else "under a minute"
 
 
 class _Lines:

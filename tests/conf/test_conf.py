@@ -138,3 +138,9 @@ def test_loggers(name: str, tmp_path: Path) -> None:
     assert isinstance(logger, Logger)
     assert logger.save_dir == str(run.folder)
     assert colorizer_logger_of(run, run.maps_folder).save_dir == str(run.maps_folder)
+
+
+def test_the_papers_effort_is_the_default_on_its_datasets() -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        plain, chosen = (compose("train", overrides=["dataset=potato", *more]) for more in ([], ["effort=paper"]))
+    assert plain == chosen

@@ -5,6 +5,7 @@ import pytest
 
 from leanet.grid.durations import Durations
 from leanet.grid.plan import Job
+from leanet.runs.work import Rates, colorizer_work, fit_work
 from leanet.storage.files import write_json
 from leanet.storage.run_files import COLORIZER_FACTS, RESULT
 
@@ -83,3 +84,12 @@ def test_what_is_done_of_a_grid_is_read(job: MakeJob) -> None:
 def test_of_three_colorizers_each_trains_on_two_thirds(job: MakeJob) -> None:
     facts = {"images": 12, "image_size": 32, "max_epochs": 3, "seconds": 5.0}
     assert Durations([], [facts]).maps(job("point=1", "map.cross_fit=3")) == pytest.approx(3 * 5 * 2 / 3)
+
+
+def test_what_was_never_run_takes_what_its_steps_took(job: MakeJob) -> None:
+    plain, attended = job("caan=none"), job("caan=mobilenet")
+    steps = [(of.run.settings, Rates(colorizer=1e-6, detector=2e-6)) for of in (plain, attended)]
+    durations = Durations([(plain.run.settings, result(10))], measured=steps)
+    assert durations.fit(plain) == pytest.approx(10)
+    assert durations.fit(attended) == pytest.approx(2e-6 * fit_work(attended.run.settings, attended.images))
+    assert durations.maps(attended) == pytest.approx(1e-6 * colorizer_work(attended.run.settings, attended.normals))

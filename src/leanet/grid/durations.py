@@ -8,6 +8,7 @@ from typing import Any
 from leanet.config.settings import Settings
 from leanet.grid.plan import Job, by_maps
 from leanet.runs.model_name import variant_name
+from leanet.runs.work import Rates, colorizer_work, fit_work
 from leanet.storage.files import read_json
 from leanet.storage.run_files import COLORIZER_FACTS
 
@@ -24,8 +25,12 @@ class Durations:
         fits: Iterable[tuple[Settings, dict[str, Any]]],
         colorizers: Iterable[dict[str, Any]] = (),
         at_once: int = 1,
+        measured: Iterable[tuple[Settings, Rates]] = (),
     ) -> None:
-        """`fits`: settings, and what is in result.json; `colorizers`: what is in colorizer.json."""
+        """`fits`: settings, and what is in result.json; `colorizers`: what is in colorizer.json.
+
+        `measured`: settings, and how long a few steps took, for what was never run.
+        """
         rates: defaultdict[str, list[float]] = defaultdict(list)
         alike: defaultdict[str, list[float]] = defaultdict(list)
         for settings, fit in fits:
@@ -33,39 +38,41 @@ class Durations:
                 continue
             images = sum(fit["images"]["train"].values())
             work = images * fit["epochs"] * fit["image_size"] ** 2
-            rates[_network(settings)].append(fit["seconds"] / work)
+            rates[network_of(settings)].append(fit["seconds"] / work)
             if fit.get("at_once") == at_once:  # unknown of older results
-                alike[_network(settings)].append(fit["seconds"] / work)
-        self._fits = {network: fmean(found) for network, found in (rates | alike).items()}
+                alike[network_of(settings)].append(fit["seconds"] / work)
+        steps = {network_of(settings): rate for settings, rate in measured}
+        self._fits = {network: rate.detector for network, rate in steps.items() if rate.detector}
+        self._fits |= {network: fmean(found) for network, found in (rates | alike).items()}
         self._any_fit = fmean(self._fits.values()) if self._fits else None
         made = [
             facts["seconds"] / (facts["images"] * facts["max_epochs"] * facts["image_size"] ** 2)
             for facts in colorizers
         ]
+        made = made or [rate.colorizer for rate in steps.values() if rate.colorizer]
         self._colorizer = fmean(made) if made else None
         self._at_once = at_once
 
     @classmethod
-    def of(cls, jobs: Sequence[Job], at_once: int = 1) -> "Durations":
+    def of(cls, jobs: Sequence[Job], at_once: int = 1, measured: Iterable[tuple[Settings, Rates]] = ()) -> "Durations":
         """Those of what is done of the jobs, for runs of which `at_once` share the machine."""
         folders = [folder for group in by_maps(jobs).values() for folder in group[0].run.maker_folders]
         colorizers = [facts for folder in folders if (facts := read_json(folder / COLORIZER_FACTS))]
         fits = ((job.run.settings, result) for job in jobs if (result := job.run.result))
-        return cls(fits, colorizers, at_once)
+        return cls(fits, colorizers, at_once, measured)
 
     def fit(self, job: Job) -> float | None:
         """Expected seconds for the job's fit; None if nothing like it was ever run, next to nothing without epochs."""
         if not job.run.settings.has_epochs:
             return 0.0
-        rate = self._fits.get(_network(job.run.settings), self._any_fit)
-        return _expected(rate, job, job.images, job.run.settings.trainer.max_epochs)
+        rate = self._fits.get(network_of(job.run.settings), self._any_fit)
+        return _expected(rate, job, fit_work(job.run.settings, job.images))
 
     def maps(self, job: Job) -> float | None:
         """Expected seconds for the colorizers of the job's maps; None if none was ever made. Maps by features: 0."""
         if not job.run.settings.has_colorizer:
             return 0.0
-        times = job.run.settings.cross_fit - 1 if job.run.settings.cross_fit else 1  # K that each leave out a K-th
-        return _expected(self._colorizer, job, times * job.normals, job.run.settings.colorizer.max_epochs)
+        return _expected(self._colorizer, job, colorizer_work(job.run.settings, job.normals))
 
     def altogether(self, jobs: Sequence[Job], todo: Sequence[Job]) -> float | None:
         """Expected seconds until all of `todo` is done, and the maps of `jobs`; None if unknown."""
@@ -81,13 +88,10 @@ class Durations:
         return max([sum(known) / self._at_once, *known, *lines])  # a fit and its maps are never side by side
 
 
-def _expected(rate: float | None, job: Job, images: int, epochs: int) -> float | None:
-    if rate is None or not job.images:  # a dataset that is not there yet
-        return None
-    folds = job.run.settings.folds
-    return rate * images * (folds - 1) / folds * epochs * job.run.settings.image_size**2
+def _expected(rate: float | None, job: Job, work: float) -> float | None:
+    return None if rate is None or not job.images else rate * work  # without images if the dataset is not there yet
 
 
-def _network(settings: Settings) -> str:
+def network_of(settings: Settings) -> str:
     """The networks that are trained, whatever the point and the share of positives: resnet18+mobilenet."""
     return settings.adn.name + variant_name(settings)

@@ -18,6 +18,7 @@ from leanet.errors import LeanetError, MissingDatasetError
 from leanet.grid import ctrl_c
 from leanet.grid.comparison import check_against, comparison
 from leanet.grid.durations import Durations
+from leanet.grid.first_estimate import first_estimate
 from leanet.grid.fit_command import fit_command
 from leanet.grid.launchers import ending_workers, fill_in, launch_of
 from leanet.grid.mps import shared_gpus
@@ -38,6 +39,7 @@ from leanet.grid.products import Configurations, Words, expand
 from leanet.grid.share import checked_jobs_per_gpu, jobs_that_fit, workers_of
 from leanet.grid.sweep import Order, Sweep
 from leanet.grid.worker import do
+from leanet.progress import in_words
 from leanet.report.tables import cell_table
 from leanet.runs.cell import Cell, Cells
 from leanet.runs.run import Run
@@ -104,11 +106,19 @@ class Grid:
         if retry:
             for job in self.jobs:
                 forget_failure(job.run)
+        self._say_time()
         with shared_gpus(self.config.hydra.launcher) if mps else nullcontext():
             self._work(before)
         left = [job for job in self.jobs if not job.run.is_done]
         if left:
             raise LeanetError(f"{len(left)} of {len(self.jobs)} runs are not done; the same command resumes them")
+
+    def _say_time(self) -> None:
+        """Say how long it will take, if the plan could not."""
+        todo = [job for job in self.jobs if not job.run.is_done]
+        unknown = self._durations.altogether(self.jobs, todo) is None
+        if unknown and (told := first_estimate(self.jobs, todo, self.config.hydra.launcher)):
+            print(told)
 
     def _work(self, before: set[str]) -> None:
         """Do what is open, and print what there is then."""
@@ -142,7 +152,7 @@ class Grid:
         makers = [sharing[0] for sharing in by_maps(self.jobs).values()]
         seconds = self._durations.altogether(self.jobs, todo)
         before = "the datasets are there" if self.missing else "a first run is done"
-        time = f"unknown before {before}" if seconds is None else _time(seconds)
+        time = f"unknown before {before}" if seconds is None else in_words(seconds)
         at_once = workers_of(self.config.hydra.launcher)
         how = "one after the other" if at_once == 1 else f"{at_once} side by side"
         return "\n".join(
@@ -247,8 +257,3 @@ def _cell_tables(jobs: Sequence[Job]) -> str:
             label = labels[cells[cell][0].fingerprint]
             datasets.setdefault(f"{label}, {settings.image_size} px", {})[name] = results
     return "\n\n".join(f"{name}\n\n{cell_table(found)}" for name, found in datasets.items())
-
-
-def _time(seconds: float) -> str:
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else "under a minute"

@@ -24,10 +24,10 @@ from leanet.grid.ctrl_c import raise_if_pressed
 from leanet.grid.share import Share, is_of_this_machine, share_of_a_run
 
 if sys.platform == "darwin":  # its system libraries do not support fork
-    _PROCESSES = multiprocessing.get_context("spawn")
+    PROCESSES = multiprocessing.get_context("spawn")
 else:  # a server imports everything once, and forks each process in milliseconds
-    _PROCESSES = multiprocessing.get_context("forkserver")
-    _PROCESSES.set_forkserver_preload(["leanet.experiment.fold", "sklearn.linear_model"])  # the latter for baselines
+    PROCESSES = multiprocessing.get_context("forkserver")
+    PROCESSES.set_forkserver_preload(["leanet.experiment.fold", "sklearn.linear_model"])  # the latter for baselines
 _GRACE_SECONDS, _POLL_SECONDS = 60, 1
 
 
@@ -80,8 +80,8 @@ class RunProcess:
         self.share = share
         self._claim = ExitStack()
         environment = self._claim.enter_context(share.claimed())
-        self._pipe, there = _PROCESSES.Pipe()
-        self._process = _PROCESSES.Process(target=serve, args=(environment, there))
+        self._pipe, there = PROCESSES.Pipe()
+        self._process = PROCESSES.Process(target=serve, args=(environment, there))
         self._process.start()
         there.close()
         # When the worker ends, before multiprocessing waits for its children.

@@ -17,6 +17,11 @@ def check_usable(settings: Settings) -> None:
         raise LeanetError("map=folder: a model must make the maps of new images itself; choose another map")
 
 
+def model_of(cell: Cell) -> Run:
+    """The run that trains the cell's detector on all images."""
+    return Run(cell.settings, cell.runs[0].fingerprint, ALL)
+
+
 def fit_model(cell: Cell) -> Run:
     """Train a detector on all images of a cell's dataset, and write its card with the cell's scores.
 
@@ -33,7 +38,7 @@ def fit_model(cell: Cell) -> Run:
             are gone.
     """
     check_usable(cell.settings)
-    model = Run(cell.settings, cell.runs[0].fingerprint, ALL)
+    model = model_of(cell)
     _train(model, cell)
     with lock(model.folder, lambda: print(f"{model.folder}: waiting for the process that is making this model")):
         _keep_map_makers(model)
@@ -46,8 +51,10 @@ def _train(model: Run, cell: Cell) -> None:
         return print(f"{model.model} on all images of {cell.settings.dataset_name}: done before, nothing to train")
     images, fold_of = load(cell)
 
-    from leanet.experiment.fold import run_fold  # imports torch, after mistakes in the images are reported
+    from leanet.experiment.estimate import say_estimate  # imports torch, after mistakes in the images are reported
+    from leanet.experiment.fold import run_fold
 
+    say_estimate(cell, [model])
     run_fold(model, images, fold_of)
 
 
