@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import leanet
@@ -61,7 +62,9 @@ def test_one_image_need_not_be_in_a_list(made: Any) -> None:
     file = min(made.photos.glob("*/*.png"))
     model = leanet.load(made.model)
     (expected,) = model.predict([file]).probabilities
-    for image in (file, str(file), np.asarray(Image.open(file))):
+    pixels = np.asarray(Image.open(file))
+    tensor = torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+    for image in (file, str(file), pixels, tensor, tensor / 255, pixels[None], tensor[None]):
         assert model.predict(image).probabilities.tolist() == [expected]
 
 
@@ -97,6 +100,8 @@ def test_calibration_and_a_chosen_threshold(made: Any) -> None:
         (lambda photos: [], ValueError, "no images"),
         (lambda photos: "x.png", LeanetError, "x.png cannot be read: No such file"),
         (lambda photos: np.zeros((8, 8), np.uint8), ValueError, "images are"),
+        (lambda photos: torch.zeros(8, 8, 3), ValueError, r"is \(3, H, W\), not \(8, 8, 3\)"),
+        (lambda photos: torch.full((3, 8, 8), 255.0), ValueError, r"in 0…1"),
     ],
 )
 def test_what_is_no_image(made: Any, given: Any, error: type[Exception], told: str) -> None:

@@ -41,8 +41,10 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
         raise LeanetError(
             f"trainer.select={settings.trainer.select} needs validation images: give validation=0.2, for example"
         )
-    if settings.map.name == "folder" and settings.map.root is None:
-        raise LeanetError("map=folder needs map.root=DIR, the folder that holds a map for each image")
+    if settings.map.name == "folder":
+        if settings.map.root is None:
+            raise LeanetError("map=folder needs map.root=DIR, the folder that holds a map for each image")
+        settings = replace(settings, map=replace(settings.map, cross_fit=None))  # nothing is fitted
     for key in FEATURE_MAPS.get(settings.map.name, {}):
         if getattr(settings.map, key) is None:
             raise LeanetError(f"map.{key} is missing; map={settings.map.name} sets it")

@@ -1,4 +1,4 @@
-"""A dataset from a Python program: images as arrays, PIL images or files, each with a label."""
+"""A dataset from a Python program: images as arrays, tensors, PIL images or files, each with a label."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
+from torch import Tensor
 
 from leanet.data.decode import decode, digest, hashes_of, read_images, resized, to_rgb
 from leanet.data.images import Decoded, ImageSet, Index, load_cached
 from leanet.errors import LeanetError
 
-Picture = str | PathLike[str] | NDArray[np.uint8] | Image.Image
+Picture = str | PathLike[str] | NDArray[np.uint8] | Tensor | Image.Image
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class ImageArrays:
     Args:
         name: of the dataset.
         image_size: S, to which images are resized.
-        images: N images, each a file, a PIL image or an sRGB array (H, W, 3) uint8.
+        images: N images, each as for `as_image`.
         labels: (N,), 0 normal and 1 anomalous.
     """
 
@@ -82,20 +83,35 @@ def as_image(picture: Picture) -> Image.Image:
     """Convert an image to RGB.
 
     Args:
-        picture: an image file; a PIL image, converted like a file; or an sRGB array (H, W, 3) uint8.
+        picture: an image file; a PIL image, converted like a file; an sRGB array (H, W, 3) uint8; or an sRGB tensor
+            (3, H, W), uint8 or floating point in 0…1.
 
     Raises:
-        ValueError: an array that is not (H, W, 3) uint8, or no image at all.
+        ValueError: an array or a tensor of another shape, dtype or range, or no image at all.
         UnreadableError: a file that is not a readable image; a LeanetError.
     """
     if isinstance(picture, str | PathLike):
         return decode(Path(picture))
     if isinstance(picture, Image.Image):
         return to_rgb(picture.copy())
+    if isinstance(picture, Tensor):
+        picture = _as_array(picture)
     if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8 or picture.shape[2:] != (3,):
         kind = f"{picture.shape} {picture.dtype}" if isinstance(picture, np.ndarray) else type(picture).__name__
-        raise ValueError(f"images are files, PIL images or arrays (H, W, 3) uint8, not {kind}")
+        raise ValueError(f"images are files, PIL images, tensors (3, H, W) or arrays (H, W, 3) uint8, not {kind}")
     return Image.fromarray(picture)
+
+
+def _as_array(tensor: Tensor) -> NDArray[np.uint8]:
+    """(3, H, W), uint8 or in 0…1 → (H, W, 3) uint8."""
+    if tensor.ndim != 3 or len(tensor) != 3:
+        raise ValueError(f"an image as a tensor is (3, H, W), not {tuple(tensor.shape)}")
+    if tensor.is_floating_point():
+        if not ((tensor >= 0) & (tensor <= 1)).all():  # not a number is neither
+            raise ValueError("an image as a floating point tensor is in 0…1")
+        tensor = (tensor * 255).round().byte()
+    array: NDArray[np.uint8] = tensor.permute(1, 2, 0).cpu().numpy()
+    return array
 
 
 def _files(images: Sequence[Picture]) -> list[Path]:

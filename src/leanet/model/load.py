@@ -129,14 +129,17 @@ class Model:
         """Predict one image or several.
 
         Args:
-            images: a file, a PIL image or an sRGB array (H, W, 3) uint8, of any size; or a sequence of them.
+            images: a file, a PIL image, an sRGB array (H, W, 3) uint8, or an sRGB tensor (3, H, W), uint8 or in 0…1;
+                of any size; or a sequence of them, also as one array (N, H, W, 3) or tensor (N, 3, H, W).
             details: whether to return maps, attention and evidence too.
 
         Raises:
             UnreadableError: a file that cannot be read as an image; a LeanetError.
-            ValueError: no images, or an array of another shape or dtype.
+            ValueError: no images, or an array or a tensor of another shape, dtype or range.
         """
-        if isinstance(images, str | PathLike | Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4):
+        if isinstance(images, str | PathLike | Image.Image) or (
+            isinstance(images, np.ndarray | Tensor) and images.ndim < 4
+        ):
             images = [images]
         if len(images) == 0:
             raise ValueError("there are no images to predict")

@@ -56,8 +56,8 @@ def crossvalidate(
     [('lab_statistics', 1), ('lab_statistics', 2)]
 
     Args:
-        images: N images, each a file, a PIL image or an sRGB array (H, W, 3) uint8; or the folder that holds
-            `Negative` and `Positive`, or MVTec AD's layout.
+        images: N images, each a file, a PIL image, an sRGB array (H, W, 3) uint8, or a tensor (3, H, W), uint8 or in
+            0…1; or the folder that holds `Negative` and `Positive`, or MVTec AD's layout.
         labels: (N,), 0 normal and 1 anomalous; None for a folder.
         name: of the dataset, in names of runs and in reports; None: that of the folder, or `images`.
         image_size: S, to which images are resized.
