@@ -89,7 +89,7 @@ def test_commands(command: str, give: Give, home: Path) -> None:
 def test_files_that_the_page_names(home: Path) -> None:
     (model,) = home.glob("runs/models/photos-resnet18*")
     (first, _) = PAGE.split("## Choosing the model")
-    for name in re.findall(r"`(\w+\.(?:md|json|yaml|ckpt|pt|csv))`", first):
+    for name in re.findall(r"`([\w/]+\.(?:md|json|yaml|ckpt|pt|csv))`", first):
         assert (model / name).exists(), name
 
 
