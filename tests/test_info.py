@@ -36,7 +36,10 @@ WITHIN: dict[str, list[str]] = {  # the same without a process, which takes seco
         "none of S/2",
         "## Colorizer autoencoder",
     ],
-    "adn=cnn input=attentioned dataset=folder dataset.image_size=96": ["cnn-attentioned-cross2, 96 × 96 pixels", "block5"],
+    "adn=cnn input=attentioned dataset=folder dataset.image_size=96": [
+        "cnn-attentioned-cross2, 96 × 96 pixels",
+        "block5",
+    ],
     "adn=timm adn.model=swin_tiny_patch4_window7_224 caan=timm input=rgb_map adn.pretrained=true": [
         "swin_tiny_patch4_window7_224-rgb_map+mobilenetv3_small_100@4",
         "SwinTransformerStage",
