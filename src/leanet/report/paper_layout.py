@@ -24,6 +24,11 @@ MARKS: dict[str, Mark] = {  # for the best and second best; none in CSV
     "tex": lambda text, rank: f"\\textbf{{{text}}}" if rank == 1 else f"\\underline{{{text}}}",
     "csv": lambda text, rank: text,
 }
+ENDINGS = ("md", "csv", "tex")
+MEANINGS = {  # of the marks
+    "md": "**Bold**: the best F1 of a dataset; *italic*: the second best.",
+    "tex": "Bold: the best F1 of a dataset; underlined: the second best.",
+}
 
 
 def belonging(folds: DataFrame, paper: PaperTable) -> DataFrame:
@@ -56,6 +61,10 @@ class PaperLayout:
         best = best_points(cells, *PLACE)
         self._best = dict(zip(best[PLACE].itertuples(index=False, name=None), best.itertuples(), strict=True))
         self._points = {place: list(members.itertuples()) for place, members in cells.groupby(PLACE)}
+
+    def has_marks(self, figures: Sequence[str]) -> bool:
+        """Whether a table with these scores has marks."""
+        return "f1" in figures and any(map(self._ranks, self._datasets))
 
     def table(self, figures: Sequence[str], mark: Mark, only_filled: bool = False) -> Table:
         """Header and rows of texts: for each dataset the scores and the paper's F1.

@@ -1,10 +1,9 @@
-"""Tables as text: the table of a few cells, and any table in Markdown, CSV and LaTeX."""
+"""Tables as text: the table of a few cells, and any table in Markdown and CSV."""
 
 import csv
 import io
-import re
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tabulate import tabulate
@@ -83,22 +82,6 @@ def comma_separated(table: Table) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([table[0], *table[1]])
     return out.getvalue()
-
-
-def latex(table: Table) -> str:
-    """A table in LaTeX, with booktabs."""
-    header, rows = table
-    columns = "l" + "r" * (len(header) - 1)
-    top = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _line(header), r"\midrule"]
-    return "\n".join([*top, *map(_line, rows), r"\bottomrule", r"\end{tabular}", ""])
-
-
-def _line(texts: Sequence[str]) -> str:
-    escaped = (re.sub(r"([_%&#])", r"\\\1", text).replace("±", r"$\pm$").replace("–", "--") for text in texts)
-    return " & ".join(text.replace("−", "$-$") for text in escaped) + r" \\"
-
-
-FORMATS: Mapping[str, Callable[[Table], str]] = {"md": markdown, "csv": comma_separated, "tex": latex}  # by suffix
 
 
 def _row(name: str, results: Sequence[Result], folds: int) -> list[str]:

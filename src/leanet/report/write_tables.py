@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leanet.errors import LeanetError
 from leanet.report.cells import cells_of, in_words, shared_of, tables_named
 from leanet.report.figure_texts import OF_SEVERAL_POINTS, FigureTexts, notes
+from leanet.report.latex import latex
 from leanet.report.lifts import PLAIN, Versus
 from leanet.report.paper import paper_table
-from leanet.report.paper_layout import MARKS, PaperLayout, belonging, counted
+from leanet.report.paper_layout import ENDINGS, MARKS, MEANINGS, PaperLayout, belonging, counted
 from leanet.report.selection import Selection
-from leanet.report.tables import FORMATS
+from leanet.report.tables import Table, comma_separated, markdown
 from leanet.storage.files import write_text
 
 if TYPE_CHECKING:
@@ -22,13 +24,14 @@ if TYPE_CHECKING:
 _OF_CELLS = ("f1", "auroc", "ap", "floor", "collapsed", "seconds", "lift")  # the default columns of table=cells
 
 
-def write_tables(selection: Selection, table: int | str, columns: Sequence[str] | None) -> bool:
+def write_tables(selection: Selection, table: int | str, columns: Sequence[str] | None, siunitx: bool = False) -> bool:
     """Print a table and write it to paths.runs/report. Runs with different shared settings are in different tables.
 
     Args:
         selection: the finished folds.
         table: the number of one of the paper's tables, or `cells`.
         columns: the scores; None: the usual ones.
+        siunitx: whether numbers in LaTeX are those of the package siunitx.
 
     Returns:
         whether any of its runs is finished.
@@ -40,32 +43,50 @@ def write_tables(selection: Selection, table: int | str, columns: Sequence[str] 
         heading = f"{title}: {in_words(shared_of(cells_of(members))[0])}"
         if isinstance(table, int):
             layout = PaperLayout(paper_table(table), members, selection.versus, selection.datasets)
-            texts = _of_the_paper(layout, columns or ["f1"], members, selection.versus)
+            told = _of_the_paper(layout, columns or ["f1"], members, selection.versus)
         else:
-            texts = of_cells(members, columns, selection.versus)
-        print(f"{heading}\n\n{texts['md']}\n")
+            told = of_cells(members, columns, selection.versus)
+        texts = told.texts(heading, f"tab:{file}", siunitx)
+        print(f"{texts['md'].removeprefix('# ')}\n")
         place = selection.home / "report" / file
         for ending, text in texts.items():
-            write_text(Path(f"{place}.{ending}"), text if ending != "md" else f"# {heading}\n\n{text}\n")
+            write_text(Path(f"{place}.{ending}"), text)
         print(f"written: {place}.{{{','.join(texts)}}}\n")
     return not folds.empty
 
 
-def _of_the_paper(layout: PaperLayout, figures: Sequence[str], folds: DataFrame, versus: Versus) -> dict[str, str]:
-    texts = {ending: to_text(layout.table(figures, MARKS[ending])) for ending, to_text in FORMATS.items()}
-    return _with_notes(texts, notes(figures, folds, versus))
+@dataclass(frozen=True)
+class Told:
+    """A table in each format, by file suffix, and what to know about it."""
+
+    tables: Mapping[str, Table]
+    notes: list[str]
+    marks: Mapping[str, str] = field(default_factory=dict)  # what marks mean, by file suffix
+
+    def texts(self, heading: str, label: str, siunitx: bool = False) -> dict[str, str]:
+        """The content of the files md, csv and tex."""
+        notes = {ending: [*filter(None, [self.marks.get(ending)]), *self.notes] for ending in self.tables}
+        below = "".join(f"\n\n{note}" for note in notes["md"])
+        return {
+            "md": f"# {heading}\n\n{markdown(self.tables['md'])}{below}\n",
+            "csv": comma_separated(self.tables["csv"]),
+            "tex": latex(self.tables["tex"], heading, label, notes["tex"], siunitx),
+        }
 
 
-def of_cells(folds: DataFrame, columns: Sequence[str] | None = None, versus: Versus = PLAIN) -> dict[str, str]:
+def _of_the_paper(layout: PaperLayout, figures: Sequence[str], folds: DataFrame, versus: Versus) -> Told:
+    """In LaTeX without the rows of which nothing is done, for which a paper has no place."""
+    tables = {ending: layout.table(figures, MARKS[ending], only_filled=ending == "tex") for ending in ENDINGS}
+    return Told(tables, notes(figures, folds, versus), MEANINGS if layout.has_marks(figures) else {})
+
+
+def of_cells(folds: DataFrame, columns: Sequence[str] | None = None, versus: Versus = PLAIN) -> Told:
     """A table with a row for each cell.
 
     Args:
         folds: of one table.
         columns: the scores; None: the usual ones.
         versus: what lifts compare.
-
-    Returns:
-        the text by file suffix: md, csv and tex.
 
     Raises:
         LeanetError: scores that choose among points.
@@ -83,9 +104,4 @@ def of_cells(folds: DataFrame, columns: Sequence[str] | None = None, versus: Ver
     table = ["dataset", "model", "parameters (M)", "folds", *figures], rows
     told = [figure for figure in figures if figure in (columns or ["lift", "thresholded"])]
     told = [figure for figure in told if figure not in ("f1", "lift") or texts.lifts]
-    return _with_notes({ending: to_text(table) for ending, to_text in FORMATS.items()}, notes(told, folds, versus))
-
-
-def _with_notes(texts: dict[str, str], found: Sequence[str]) -> dict[str, str]:
-    md = texts["md"] + "".join(f"\n\n{note}" for note in found)
-    return {**texts, "md": md, "tex": texts["tex"] + "".join(f"% {note}\n" for note in found)}
+    return Told(dict.fromkeys(ENDINGS, table), notes(told, folds, versus))
