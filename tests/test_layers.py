@@ -21,7 +21,7 @@ LAYERS = (  # from the top down; rooms of one layer do not know each other
     {"data"},
     {"storage"},
     {"config"},
-    {"color", "errors", "version"},
+    {"color", "errors", "progress", "version"},
 )
 
 

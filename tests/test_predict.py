@@ -1,6 +1,7 @@
 """The command as a user gives it, and real processes that are killed in the middle of it."""
 
 import csv
+import hashlib
 import json
 import multiprocessing
 import os
@@ -361,3 +362,33 @@ def test_rules_that_need_validation_images_say_so(configure: Any, photos: Path, 
     for words in ({"threshold": "f1"}, {"threshold": "cost"}, {"calibration": "temperature"}):
         with pytest.raises(LeanetError, match=r"=.* needs images that were held out.*train it with validation=0\.2"):
             predict({**configured(tmp_path), "run": "synthetic-cnn", "source": str(photos), **words})
+
+
+def test_images_that_the_model_was_trained_on_are_said(
+    made: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    validated = {row["sha256"] for row in rows_of(made.model / "validation.csv")}
+    predict(asked(made.runs, made.photos, out=str(tmp_path / "out")))
+    known = {row["file"] for row in rows_of(tmp_path / "out" / "predictions.csv") if row["trained_on"] == "yes"}
+    there = sorted(made.photos.glob("*/*.png"))
+    seen = {file for file in there if hashlib.sha256(file.read_bytes()).hexdigest() not in validated}
+    assert known == {file.relative_to(made.photos).as_posix() for file in seen} and 0 < len(known) < len(there)
+    assert f"{len(known)} of these images were used to train the model" in capsys.readouterr().out
+
+
+def test_a_single_image_s_probability_is_printed(
+    runs: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = next(photos.glob("day 0/*.png"))
+    predict(asked(runs, file, out=str(tmp_path / "out")))
+    [row] = rows_of(tmp_path / "out" / "predictions.csv")
+    said = capsys.readouterr().out
+    assert f"{file.name}: P(anomalous) {float(row['probability']):.3f}\n" in said and "used to train" not in said
+
+
+@pytest.mark.parametrize(("threshold", "kind"), [(0.999999, "normal"), (0.000001, "anomalous")])
+def test_a_threshold_that_calls_all_images_the_same_is_said(
+    threshold: float, kind: str, runs: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predict(asked(runs, photos / "day 0", out=str(tmp_path / "out"), threshold=threshold))
+    assert f"all images are called {kind}; if that is wrong" in capsys.readouterr().out

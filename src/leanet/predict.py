@@ -13,6 +13,9 @@ from leanet.model.decision import THRESHOLD, DecisionRule, decide
 from leanet.model.find import find
 from leanet.model.prediction import PREDICTIONS, UNREADABLE, Prediction, run_prediction
 from leanet.model.stream import Source
+from leanet.report.csv_files import csv_rows
+
+_MANY = 10  # images of which not all should be called the same
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,11 @@ def _report(prediction: Prediction, done: dict[str, Any]) -> None:
     threshold, counts = done["threshold"], done["images"]
     print(f"\n{prediction.found.name}: {counts['anomalous']} anomalous, {counts['normal']} normal")
     print(f"threshold {threshold['value']:.4g} ({_how(threshold)})")
+    for line in _warnings(counts):
+        print(line)
+    if counts["anomalous"] + counts["normal"] == 1:
+        [row] = csv_rows(prediction.folder / PREDICTIONS)
+        print(f"{row['file']}: P(anomalous) {float(row['probability']):.3f}")
     if done["calibration"]:
         print(_calibrated(done["calibration"]))
     print(f"written: {prediction.folder / PREDICTIONS}")
@@ -80,6 +88,22 @@ def _report(prediction: Prediction, done: dict[str, Any]) -> None:
         print(prediction.source.left_out)
     if counts["unreadable"]:
         print(f"{counts['unreadable']} files cannot be read; which, and why: {prediction.folder / UNREADABLE}")
+
+
+def _warnings(counts: dict[str, int]) -> list[str]:
+    """What is suspicious about a prediction."""
+    found, images = [], counts["anomalous"] + counts["normal"]
+    if known := counts.get("trained_on"):  # not in predictions of older versions
+        found.append(
+            f"{known} of these images were used to train the model: how it does on them says nothing of new images"
+        )
+    if images >= _MANY and images in (counts["anomalous"], counts["normal"]):
+        kind = "anomalous" if counts["anomalous"] else "normal"
+        found.append(
+            f"all images are called {kind}; if that is wrong, choose another threshold: threshold=0.3, or f1, recall "
+            "or cost for models that were fitted with validation=0.2"
+        )
+    return found
 
 
 def _how(threshold: dict[str, Any]) -> str:

@@ -35,7 +35,7 @@ from leanet.runs.loggers import LogSettings, close, log_cell, logger_of
 from leanet.runs.run import ALL, Run
 from leanet.storage.files import as_cell, write_atomically, write_json, write_text
 from leanet.storage.locks import ensure_held, lock
-from leanet.storage.run_files import RESULT
+from leanet.storage.run_files import RESULT, TRAINED_ON
 from leanet.training.batches import DeviceData, Parts, Tensors, choose
 from leanet.training.distributed import lead
 from leanet.training.fit import CHECKPOINT, FitPlan, fit, load_weights, save_tensors
@@ -176,7 +176,8 @@ def _fit_at_once(
 
 
 def _write_found(run: Run, images: ImageSet, rows: Split, last_epochs: LastEpochs) -> None:
-    """Write predictions.csv, validation.csv, and the test images' attention maps, attention.npy."""
+    """Write predictions.csv, validation.csv, the test images' attention maps, and the hashes of training images."""
+    write_text(run.folder / TRAINED_ON, "".join(f"{images.index.sha256[row]}\n" for row in rows.all_train))
     if len(rows.test):
         _write_predictions(run.folder / "predictions.csv", images, rows.test, last_epochs.tested)
     if len(rows.validation):

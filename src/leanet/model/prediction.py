@@ -16,6 +16,7 @@ from leanet.errors import LeanetError
 from leanet.model.decision import Decision
 from leanet.model.find import FoundModel
 from leanet.model.stream import Journal, Pixels, PredictBatch, Source, predict_source, write_rows
+from leanet.model.trained_on import is_among, trained_on
 from leanet.storage.files import JOURNAL, as_cell, damaged, identity, read_json, write_json
 from leanet.storage.files import PREDICTION as DONE
 from leanet.storage.locks import lock
@@ -157,9 +158,13 @@ def _predict_batch(prediction: Prediction, model: "Model") -> PredictBatch:
 
 
 def _write(prediction: Prediction, journal: Journal) -> dict[str, int]:
-    """Write predictions.csv and, if needed, unreadable.csv; returns the number of images of each kind."""
+    """Write predictions.csv and, if needed, unreadable.csv; returns the number of images of each kind.
+
+    `trained_on` counts images that the model was trained on, which are among the others.
+    """
     threshold, folds = prediction.decision.threshold, prediction.facts["folds"]
-    counts = {"anomalous": 0, "normal": 0, "unreadable": 0}
+    counts = {"anomalous": 0, "normal": 0, "unreadable": 0, "trained_on": 0}
+    known = trained_on(prediction.found)
 
     def rows() -> Iterator[list[str]]:
         for record in journal.records():
@@ -170,17 +175,20 @@ def _write(prediction: Prediction, journal: Journal) -> dict[str, int]:
             decision = "anomalous" if probability > threshold.value else "normal"
             counts[decision] += 1
             members = [f"{value:.9g}" for value in each] if len(folds) > 1 else []
+            is_known = is_among(prediction.source.root / record["file"], known)
+            counts["trained_on"] += is_known
             yield [
                 as_cell(record["file"]),
                 f"{probability:.9g}",
                 decision,
                 f"{threshold.value:.9g}",
                 threshold.by,
+                "yes" if is_known else "",
                 *members,
             ]
 
     members = [f"fold{fold}" for fold in folds] if len(folds) > 1 else []
-    columns = ["file", "probability", "decision", "threshold", "threshold_by", *members]
+    columns = ["file", "probability", "decision", "threshold", "threshold_by", "trained_on", *members]
     write_rows(prediction.folder / PREDICTIONS, columns, rows())
     if next(_unreadable(prediction, journal), None):
         unreadable = _unreadable(prediction, journal)

@@ -10,7 +10,7 @@ from leanet.storage.run_files import CURVES
 def csv_rows(file: Path) -> list[dict[str, str]]:
     """The rows of a CSV file by the names of its header; empty if there is no file."""
     try:
-        with file.open(encoding="utf-8", newline="") as lines:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
             return list(csv.DictReader(lines))
     except FileNotFoundError:
         return []
