@@ -1,5 +1,6 @@
 """Every example runs, the longest one with fewer images, leaves nothing behind, and is short."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,15 @@ def test_runs_and_says_something(file: str, python: Any, tmp_path: Path) -> None
     figures = [float(figure) for figure in re.findall(r"\d+\.\d+", found.stdout)]
     assert figures and figures[-1] > 0  # of so few images F1 may be 0
     assert not list(tmp_path.iterdir())
+
+
+def test_the_notebook_runs_from_top_to_bottom(python: Any, tmp_path: Path) -> None:
+    cells = json.loads((EXAMPLES / "photographs.ipynb").read_text())["cells"]
+    assert all(not cell["outputs"] for cell in cells if cell["cell_type"] == "code")
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    found = python("-c", f"{code}\nfigure.savefig('evidence.png')\nprint(found.evidence.shape)", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.splitlines()[-1].startswith("(56, ") and (tmp_path / "evidence.png").stat().st_size > 10_000
 
 
 def test_are_short() -> None:

@@ -122,3 +122,9 @@ def test_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LEANET_RUNS", raising=False)
     found = doctest.testmod(python_api)
     assert found.attempted > 8 and found.failed == 0
+
+
+def test_sizes_are_those_of_the_effort_unless_one_is_given(photos: list[Path]) -> None:
+    for given, size in (({}, 256), ({"effort": "quick"}, 64), ({"effort": "quick", "image_size": 96}, 96)):
+        cell = python_api._cell(photos[0].parents[1], None, None, given.pop("image_size", None), None, given)
+        assert cell.settings.image_size == size

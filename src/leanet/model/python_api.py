@@ -38,7 +38,7 @@ def crossvalidate(
     labels: ArrayLike | None = None,
     *,
     name: str | None = None,
-    image_size: int = 256,
+    image_size: int | None = None,
     runs: Folder | None = None,
     adn: str = "frozen",
     **overrides: Any,
@@ -60,11 +60,11 @@ def crossvalidate(
             0…1; or the folder that holds `Negative` and `Positive`, or MVTec AD's layout.
         labels: (N,), 0 normal and 1 anomalous; None for a folder.
         name: of the dataset, in names of runs and in reports; None: that of the folder, or `images`.
-        image_size: S, to which images are resized.
+        image_size: S, to which images are resized; None: 256, or that of `effort`.
         runs: the folder for all output; None: `LEANET_RUNS`, or `runs` where that is not set.
         adn: the classifier, such as `frozen`, `resnet18` or `vgg16`.
-        overrides: any other setting of leanet.train, as `caan="mobilenet"` or `point=4`. Two underscores stand for a
-            dot: `trainer__max_epochs=20`.
+        overrides: any other setting of leanet.train, as `caan="mobilenet"`, `point=4` or `effort="quick"`. Two
+            underscores stand for a dot: `trainer__max_epochs=20`.
 
     Returns:
         a table with a row for each fold, as `leanet.results` has it: f1, auroc, ap, floor, seconds and the settings.
@@ -83,7 +83,7 @@ def fit(
     labels: ArrayLike | None = None,
     *,
     name: str | None = None,
-    image_size: int = 256,
+    image_size: int | None = None,
     runs: Folder | None = None,
     adn: str = "frozen",
     **overrides: Any,
@@ -137,14 +137,15 @@ def _cell(
     images: Folder | Sequence[Picture],
     labels: ArrayLike | None,
     name: str | None,
-    image_size: int,
+    image_size: int | None,
     runs: Folder | None,
     overrides: dict[str, Any],
 ) -> Cell:
     dotted = {key.replace("__", "."): value for key, value in overrides.items()}
     for key in _NAMED.keys() & dotted.keys():
         raise LeanetError(f"{key.replace('.', '__')}: use the argument {_NAMED[key]}")
-    given: dict[str, Any] = {"dataset": "folder", "dataset.image_size": image_size, **dotted}
+    given: dict[str, Any] = {"dataset": "folder", **dotted}
+    given |= {"dataset.image_size": image_size} if image_size is not None else {}
     given |= {"dataset.name": name} if name is not None else {}
     given |= {"paths.runs": Path(runs)} if runs is not None else {}
     if isinstance(images, str | PathLike):
@@ -153,9 +154,10 @@ def _cell(
         return Cells().of(settings_of(_composed(given | {"dataset.root": Path(images)})))
     if labels is None:
         raise LeanetError("give images with their labels, or a folder of images without labels")
-    dataset = ImageArrays(name or "images", image_size, list(images), labels)
-    node = {"_target_": f"{ImageArrays.__module__}.ImageArrays", "name": dataset.name, "image_size": image_size}
-    return Cells().of(settings_of(_composed(given) | {"dataset": node}), dataset)
+    config = _composed(given)
+    dataset = ImageArrays(name or "images", config["dataset"]["image_size"], list(images), labels)
+    node = {"_target_": f"{ImageArrays.__module__}.ImageArrays", "name": dataset.name, "image_size": dataset.image_size}
+    return Cells().of(settings_of(config | {"dataset": node}), dataset)
 
 
 def _composed(given: dict[str, Any]) -> dict[str, Any]:
