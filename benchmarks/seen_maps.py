@@ -20,6 +20,7 @@ import pandas as pd
 from tabulate import tabulate
 
 import leanet
+from leanet.config.settings import FEATURE_MAPS
 from leanet.report.csv_files import csv_rows
 from leanet.report.statistics import Comparison, holm, lift
 from leanet.storage.files import read_json
@@ -44,12 +45,12 @@ class Row(NamedTuple):
 
 def main() -> None:
     home, figure = (*sys.argv[1:], *("runs", "seen-maps.png")[len(sys.argv) - 1 :])
-    folds = with_more(leanet.results(home))
-    longest = folds["colorizer.max_epochs"].max()
-    compared = folds[folds["colorizer.max_epochs"].isin([longest, None])]
-    for dataset, of_dataset in compared.groupby("dataset"):
-        print(f"\n{dataset}, colorizers of at most {longest:.0f} epochs\n")
-        print(table(list(rows(of_dataset))))
+    folds = leanet.results(home)
+    folds = with_more(folds[~folds["map.name"].isin(FEATURE_MAPS) & (folds["colorizer.upsampling"] == "transposed")])
+    for (dataset, size), of_dataset in folds.groupby(["dataset", "dataset.image_size"]):
+        longest = of_dataset["colorizer.max_epochs"].max()
+        print(f"\n{dataset}, {size} px, colorizers of at most {longest:.0f} epochs\n")
+        print(table(list(rows(of_dataset[of_dataset["colorizer.max_epochs"] == longest]))))
     draw(folds[folds["adn"] == "map_score"], Path(figure))
 
 
