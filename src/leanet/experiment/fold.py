@@ -230,4 +230,5 @@ def _write_sheet(
         )
         for place, row in enumerate(chosen)
     ]
-    draw_sheet(panels, f"{run.settings.dataset_name} · {run.model} · fold {run.fold}", run.folder / "sheet.png")
+    title = f"{run.settings.dataset_name} · {run.model} · fold {run.fold}"
+    draw_sheet(panels, title, run.folder / "sheet.png", images.labels[test])

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 INK, FAINT = "#222222", "#6b6b6b"
 ADDED = "added to 1"  # the unit of attention maps
+NARROWEST = 0.2  # width of the scale of attention maps, so that a range of 0.01, which is noise, looks flat
 FONT = "DejaVu Sans"  # is part of matplotlib, so that pages are the same on every machine
 
 
@@ -46,7 +47,7 @@ def difference_scale(maps: Iterable[NDArray[np.floating]], unit: str = "ΔE00") 
 
 
 def attention_scale(maps: Iterable[NDArray[np.floating]]) -> Scale:
-    """The scale of attention maps (h, w), the A of 1 + A: from the smallest to the largest value.
+    """The scale of attention maps (h, w), the A of 1 + A: from the smallest to the largest value, at least 0.2 wide.
 
     With negative values, the colormap is diverging around 0.
     """
@@ -54,9 +55,9 @@ def attention_scale(maps: Iterable[NDArray[np.floating]]) -> Scale:
     least = min((float(values.min()) for values in every), default=0.0)
     most = max((float(values.max()) for values in every), default=0.0)
     if least < 0:
-        reach = max(-least, most, 0.01)
+        reach = max(-least, most, NARROWEST / 2)
         return Scale("PuOr_r", Normalize(-reach, reach), unit=ADDED)
-    return Scale("viridis", Normalize(least, least + max(most - least, 0.02)), unit=ADDED)
+    return Scale("viridis", Normalize(least, least + max(most - least, NARROWEST)), unit=ADDED)
 
 
 def evidence_scale(maps: Iterable[NDArray[np.floating]]) -> Scale:

@@ -26,7 +26,7 @@ _TRACK = "#e9e9e9"
 _RIGHT, _WRONG = "#0072b2", "#d55e00"  # of Okabe & Ito's palette, which colour-blind people can distinguish
 _DPI = 100
 # Inches; the side of an image is 192 pixels, three times 64 and three quarters of 256.
-_SIDE, _GAP, _MARGIN, _VERDICT, _TOP, _HEAD, _GROUP = 1.92, 0.14, 0.36, 4.9, 1.0, 0.78, 0.44
+_SIDE, _GAP, _MARGIN, _VERDICT, _TOP, _HEAD, _GROUP = 1.92, 0.14, 0.36, 4.9, 1.2, 0.78, 0.44
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _spread(ranking: NDArray[np.intp], count: int) -> list[int]:
     return [int(ranking[place]) for place in np.rint(np.linspace(0, len(ranking) - 1, count)).astype(int)]
 
 
-def draw_sheet(panels: Sequence[Panel], title: str, file: Path) -> None:
+def draw_sheet(panels: Sequence[Panel], title: str, file: Path, labels: ArrayLike) -> None:
     """Write a sheet to a PNG file: a row for each panel, anomalous images first.
 
     Columns without any picture are left out; all rows share the colour scales. It can be called from any thread, since
@@ -105,22 +105,24 @@ def draw_sheet(panels: Sequence[Panel], title: str, file: Path) -> None:
         panels: the test images.
         title: of the sheet.
         file: of the sheet.
+        labels: (N,) of all test images, 0 normal and 1 anomalous. The sheet says how many of them it shows.
 
     Raises:
         ValueError: no panels.
     """
     if not panels:
         raise ValueError("a sheet needs at least one panel")
-    columns = _columns(panels)
+    columns, truth = _columns(panels), np.asarray(labels)
     groups = [(heading, [p for p in panels if p.label == label]) for label, heading in _GROUPS]
     groups = [(heading, members) for heading, members in groups if members]
     width = 2 * _MARGIN + len(columns) * (_SIDE + _GAP) + _VERDICT
     height = _TOP + _HEAD + len(groups) * _GROUP + len(panels) * (_SIDE + _GAP) + _MARGIN
     page = Page(width, height, _DPI)
-    _draw_head(page, columns, title)
+    _draw_head(page, columns, title, f"{len(panels)} of {len(truth)}")
     top = _TOP + _HEAD
     for heading, members in groups:
-        page.text(_MARGIN, top + 0.3, f"{heading} ({len(members)})", size=13, weight="bold", va="baseline")
+        shown = f"{heading} ({len(members)} of {(truth == members[0].label).sum()})"
+        page.text(_MARGIN, top + 0.3, shown, size=13, weight="bold", va="baseline")
         top += _GROUP
         for panel in members:
             _draw_row(page, columns, panel, top)
@@ -153,10 +155,12 @@ def _left(column: int) -> float:
     return _MARGIN + column * (_SIDE + _GAP)
 
 
-def _draw_head(page: Page, columns: Sequence[_Column], title: str) -> None:
+def _draw_head(page: Page, columns: Sequence[_Column], title: str, shown: str) -> None:
     page.text(_MARGIN, 0.5, printable(title, int(page.width * 7)), size=16, weight="bold", va="baseline")
     rule = f"✓ right   ✗ wrong   An image is called anomalous above probability {THRESHOLD}."
     page.text(_MARGIN, 0.78, rule, size=10, color=FAINT, va="baseline")
+    kept = f"{shown} test images: of each class from the worst to the best prediction, evenly spaced."
+    page.text(_MARGIN, 0.98, kept, size=10, color=FAINT, va="baseline")
     for number, column in enumerate(columns):
         page.text(_left(number), _TOP + 0.2, column.title, size=12, va="baseline")
         if column.scale is None:

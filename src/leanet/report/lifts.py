@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FIGURES = ("f1", "thresholded", "at_prior", "auroc", "ap")
+FEWEST = 3  # folds for an interval: with two, Student's t is 12.7, and it is wider than scores can differ
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,21 @@ class Lift:
     p: float | None
     tests: int
 
-    def __str__(self) -> str:
-        """Mean, interval and p as +0.012 [−0.030, +0.054] p=0.43; for a single fold, only the mean."""
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval; None for fewer than three folds."""
         found = self.comparison
-        if found.low is None or found.high is None or self.p is None:
-            return _signed(found.mean)
-        return f"{_signed(found.mean)} [{_signed(found.low)}, {_signed(found.high)}] p={self.p:.2g}"
+        if found.n < FEWEST or found.low is None or found.high is None:
+            return None
+        return found.low, found.high
+
+    def __str__(self) -> str:
+        """Mean, interval and p as +0.012 [−0.030, +0.054] p=0.43; for fewer than three folds, only the mean."""
+        mean = _signed(self.comparison.mean)
+        if self.interval is None or self.p is None:
+            return mean
+        low, high = self.interval
+        return f"{mean} [{_signed(low)}, {_signed(high)}] p={self.p:.2g}"
 
 
 def lifts(folds: DataFrame, versus: Versus = PLAIN) -> dict[Key, Lift]:

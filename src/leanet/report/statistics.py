@@ -87,6 +87,7 @@ class Comparison:
         n: number of differences.
         detectable: the true difference that this test finds with power 0.8, at a significance of 1 − level, if the SD
             of differences is as observed.
+        differences: the n differences.
     """
 
     mean: float
@@ -97,6 +98,7 @@ class Comparison:
     high: float | None
     n: int
     detectable: float | None = None
+    differences: tuple[float, ...] = ()
 
 
 def corrected_resampled_t(
@@ -123,17 +125,17 @@ def corrected_resampled_t(
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not {level}")
     mean, sd = mean_sd(differences)
-    n, error = len(differences), standard_error(differences, test_share)
+    n, error, kept = len(differences), standard_error(differences, test_share), tuple(differences)
     if error is None:
-        return Comparison(mean, None, None, None, None, None, n)
+        return Comparison(mean, None, None, None, None, None, n, None, kept)
     if error == 0:
         t = math.copysign(math.inf, mean) if mean else 0.0
-        return Comparison(mean, sd, t, 0.0 if mean else 1.0, mean, mean, n, detectable=0.0)
+        return Comparison(mean, sd, t, 0.0 if mean else 1.0, mean, mean, n, 0.0, kept)
     t, critical = mean / error, float(stdtrit(n - 1, (1 + level) / 2))
     p, margin = 2 * float(stdtr(n - 1, -abs(t))), error * critical
     # With this noncentrality, t exceeds the critical value with probability POWER; the other tail is negligible.
     detectable = error * float(nctdtrinc(n - 1, 1 - POWER, critical))
-    return Comparison(mean, sd, t, p, mean - margin, mean + margin, n, detectable)
+    return Comparison(mean, sd, t, p, mean - margin, mean + margin, n, detectable, kept)
 
 
 def standard_error(values: Sequence[float], test_share: float | Sequence[float]) -> float | None:

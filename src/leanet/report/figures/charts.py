@@ -16,7 +16,7 @@ from matplotlib.transforms import ScaledTranslation
 from leanet.pictures.picture_page import FAINT, INK, printable
 from leanet.report.figures.series import Line, Losses, Numbers, Scores
 from leanet.report.figures.style import Style, in_our_style, new_figure
-from leanet.report.lifts import Lift, Versus
+from leanet.report.lifts import FEWEST, Lift, Versus
 from leanet.report.statistics import mean_sd
 
 _ACROSS = 3  # panels side by side
@@ -25,6 +25,8 @@ _APART = 2.0  # distance between error bars of two methods in points (1/72 inch)
 _LEGEND_ROW, _LEGEND_CHARACTERS = 0.2, 42
 _ROW, _NAME = 0.2, 52  # of lifts: inches of a row, characters of a name
 _LOSSES = {"adn_loss": "ADN", "caan_loss": "CAAN", "colorizer": "colorizer"}
+_FOLD: Mapping[str, Any] = {"marker": ".", "markersize": 4, "linestyle": "none", "alpha": 0.7}  # where they are too few
+_FOLDS = "one fold, where there are fewer than three"
 
 
 def draw_by_share(panels: Sequence[Scores]) -> Figure:
@@ -39,11 +41,15 @@ def draw_by_share(panels: Sequence[Scores]) -> Figure:
     return _draw(panels, finish, "with attention: at the best of the points, by the test folds" if chosen else "")
 
 
-def draw_by_point(panels: Sequence[Scores]) -> Figure:
+def draw_by_point(panels: Sequence[Scores], note: str = "") -> Figure:
     """Draw F1 over the five points, mean ± SD over folds, with a panel for each dataset.
 
     The plain ADN is a line with a band of ± SD, and the floor a dotted line. The paper has no such figure: its tables
     show only the best point.
+
+    Args:
+        panels: the datasets.
+        note: the title of the legend.
     """
 
     def finish(axes: Axes) -> None:
@@ -51,7 +57,7 @@ def draw_by_point(panels: Sequence[Scores]) -> Figure:
         axes.set_xticks(range(1, 6))
         axes.set_xlim(0.6, 5.4)
 
-    return _draw(panels, finish)
+    return _draw(panels, finish, note)
 
 
 def draw_losses(title: str, color: str, losses: Losses) -> Figure:
@@ -69,6 +75,10 @@ def draw_losses(title: str, color: str, losses: Losses) -> Figure:
         for axes, (name, curves) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
             _draw_curves(axes, color if name != "colorizer" else FAINT, curves)
             axes.set(title=_LOSSES[name], xlabel="epoch", ylabel="loss")
+            if name == "colorizer":
+                _enlarge_the_end(axes, curves)
+            else:
+                axes.set_ylim(0, 1.05 * max(map(max, curves)))
         handles = [Line2D([], [], color=INK, linewidth=width) for width in (0.7, 2)]
         figure.legend(handles, ["one fold", "mean over folds"], loc="outside lower center", ncols=2)
     return figure
@@ -77,18 +87,22 @@ def draw_losses(title: str, color: str, losses: Losses) -> Figure:
 def draw_lifts(panels: Mapping[str, Sequence[tuple[str, Style, Lift]]], versus: Versus) -> Figure:
     """Draw lifts with their 95 % intervals; an interval is thick if p after Holm's correction is below 0.05.
 
+    Lifts over fewer than three folds have no interval: the differences in the folds are small points.
+
     Args:
         panels: for each dataset, models with styles and lifts, in the order of rows.
         versus: what lifts compare.
     """
     rows = [len(lifts) for lifts in panels.values()]
     with in_our_style():
-        figure = new_figure(7.0, sum(rows) * _ROW + 0.5 * len(rows) + 0.45)
+        figure = new_figure(7.0, sum(rows) * _ROW + 0.5 * len(rows) + 0.6)
         places = figure.subplots(len(rows), 1, squeeze=False, sharex=True, height_ratios=[n + 1.5 for n in rows])[:, 0]
         for axes, (dataset, lifts) in zip(places, panels.items(), strict=True):
             axes.set_title(printable(dataset, 40), loc="left")
             _draw_lifts(axes, lifts)
-        places[-1].set_xlabel(f"{versus.figure_in_words} less {versus.other_in_words}’s, 95 % interval")
+        every = [lift for lifts in panels.values() for _, _, lift in lifts]
+        small = "" if all(lift.interval for lift in every) else f"\nsmall points: {_FOLDS}"
+        places[-1].set_xlabel(f"{versus.figure_in_words} less {versus.other_in_words}’s, 95 % interval{small}")
     return figure
 
 
@@ -96,9 +110,11 @@ def _draw_lifts(axes: Axes, lifts: Sequence[tuple[str, Style, Lift]]) -> None:
     axes.axvline(0, color=FAINT, linewidth=1)
     for row, (_, style, lift) in enumerate(lifts):
         found = lift.comparison
-        if found.low is not None and found.high is not None:
+        if lift.interval:
             is_clear = lift.p is not None and lift.p < 0.05
-            axes.plot([found.low, found.high], [row, row], color=style.color, linewidth=2.4 if is_clear else 1.1)
+            axes.plot(lift.interval, [row, row], color=style.color, linewidth=2.4 if is_clear else 1.1)
+        elif found.n > 1:
+            axes.plot(found.differences, [row] * found.n, color=style.color, **_FOLD)
         axes.plot([found.mean], [row], **style.of_line)
     axes.set_yticks(range(len(lifts)), [printable(model, _NAME) for model, _, _ in lifts])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
@@ -112,7 +128,24 @@ def _draw_curves(axes: Axes, color: str, curves: Sequence[Numbers]) -> None:
     means = [mean(values) for values in zip(*curves, strict=False)]
     axes.plot(range(1, len(means) + 1), means, color=color, linewidth=2)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylim(bottom=0)
+
+
+def _enlarge_the_end(axes: Axes, curves: Sequence[Numbers]) -> None:
+    """Leave the first tenth of the epochs out of the y-range.
+
+    The loss of a colorizer, a cross-entropy with soft targets, does not go to 0. Most of its fall is in the first
+    epochs, and a range from 0 would show a flat line.
+    """
+    first = max(map(len, curves)) // 10
+    rest = [value for curve in curves for value in curve[first:]]
+    margin = 0.05 * max(max(rest) - min(rest), 1e-6)
+    axes.set_ylim(min(rest) - margin, max(rest) + margin)
+    axes.ticklabel_format(axis="y", useOffset=False)
+    most = max(map(max, curves))
+    if most > max(rest) + margin:
+        note = f"begins at {most:.3g}, beyond the top"
+        axes.text(0.97, 0.95, note, transform=axes.transAxes, ha="right", va="top", fontsize=7, color=FAINT)
+
 
 
 def _draw(panels: Sequence[Scores], finish: Callable[[Axes], None], note: str = "") -> Figure:
@@ -133,7 +166,8 @@ def _draw(panels: Sequence[Scores], finish: Callable[[Axes], None], note: str = 
         for axes in places[: len(panels) : across]:
             axes.set_ylabel("F1")
         low, high = places[0].get_ylim()  # shared by all panels
-        places[0].set_ylim(max(low, -0.02), min(high, 1.02))  # F1 is in 0…1, although mean ± SD may leave it
+        places[0].set_yticks([tick for tick in places[0].get_yticks() if max(low, 0) <= tick <= min(high, 1)])
+        places[0].set_ylim(low, high)  # F1 is in 0…1, but mean ± SD may leave it, and is not cut off
         drawn = figure.legend(
             [*legend.values()], [*legend], loc="outside lower center", ncols=columns, handlelength=3.2
         )
@@ -147,32 +181,38 @@ def _draw_panel(axes: Axes, panel: Scores) -> None:
         axes.axhline(panel.floor, color=FAINT, linestyle=":", linewidth=1.2)
     for level in panel.plain:
         spread, style = mean_sd(level.folds), level.style
-        sd = spread.sd or 0.0
         axes.axhline(spread.mean, color=style.color, linestyle=style.line)
-        axes.axhspan(spread.mean - sd, spread.mean + sd, **_band(style))
+        if spread.sd is not None and len(level.folds) >= FEWEST:
+            axes.axhspan(spread.mean - spread.sd, spread.mean + spread.sd, **_band(style))
     for place, line in enumerate(panel.lines):
         _draw_line(axes, line, place - (len(panel.lines) - 1) / 2)
 
 
 def _draw_line(axes: Axes, line: Line, aside: float) -> None:
-    """Draw a line, moved sideways by `aside` steps on the page, without a change of its x values."""
-    spreads = [mean_sd(folds) for folds in line.folds]
-    ends = [(spread.mean - (spread.sd or 0), spread.mean + (spread.sd or 0)) for spread in spreads]
-    axes.update_datalim([(x, end) for x, pair in zip(line.x, ends, strict=True) for end in pair])
+    """Draw a line, moved sideways by `aside` steps on the page, without a change of its x values.
+
+    Where it has fewer than three folds, these are small points instead of a bar.
+    """
+    means = [mean(folds) for folds in line.folds]
+    sds = [(mean_sd(folds).sd or 0.0) if len(folds) >= FEWEST else 0.0 for folds in line.folds]
+    few = [(x, f1) for x, folds in zip(line.x, line.folds, strict=True) if 1 < len(folds) < FEWEST for f1 in folds]
+    ends = [(x, m + side * sd) for x, m, sd in zip(line.x, means, sds, strict=True) for side in (-1, 1)]
+    axes.update_datalim([*ends, *few])
     axes.autoscale_view()  # by hand, since matplotlib ignores artists with another transform
     figure = axes.get_figure(root=True)
     assert figure is not None
     moved = axes.transData + ScaledTranslation(aside * _APART / 72, 0, figure.dpi_scale_trans)
     axes.errorbar(
         line.x,
-        [spread.mean for spread in spreads],
-        yerr=[spread.sd or 0.0 for spread in spreads],
+        means,
+        yerr=sds,
         capsize=2,
         elinewidth=0.8,
         capthick=0.8,
         transform=moved,
         **line.style.of_line,
     )
+    axes.plot([x for x, _ in few], [f1 for _, f1 in few], color=line.style.color, transform=moved, **_FOLD)
 
 
 def _band(style: Style) -> dict[str, Any]:
@@ -185,11 +225,16 @@ def _legend(panels: Sequence[Scores]) -> Mapping[str, Any]:
     for panel in panels:
         for level in panel.plain:
             drawn = Line2D([], [], color=level.style.color, linestyle=level.style.line)
-            entries[_named(level.method, "plain ± SD")] = Patch(**_band(level.style)), drawn
+            if len(level.folds) >= FEWEST:
+                entries[_named(level.method, "plain ± SD")] = Patch(**_band(level.style)), drawn
+            else:
+                entries[_named(level.method, "plain")] = drawn
         for line in panel.lines:
             entries[_named(line.method)] = Line2D([], [], **line.style.of_line)
     if any(panel.floor is not None for panel in panels):
         entries["always “anomalous” (floor)"] = Line2D([], [], color=FAINT, linestyle=":")
+    if any(1 < len(folds) < FEWEST for panel in panels for line in panel.lines for folds in line.folds):
+        entries[_FOLDS] = Line2D([], [], color=FAINT, **_FOLD)
     return entries
 
 

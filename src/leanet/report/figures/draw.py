@@ -86,7 +86,8 @@ def _by_point(selection: Selection) -> Drawn:
         for rate, members in sorted(folds.groupby("positive_rate"), key=lambda pair: -pair[0]):
             panels = series.scores_by_point(members)
             if panels:
-                yield name if rate == 1 else f"{name}-pos{rate:g}", charts.draw_by_point(panels)
+                several = "" if rate == 1 else f"positive_rate {rate:g}"
+                yield name if rate == 1 else f"{name}-pos{rate:g}", charts.draw_by_point(panels, several)
 
 
 def _lifts(selection: Selection) -> Drawn:

@@ -23,7 +23,7 @@ from leanet.pictures.sheet import Panel
 
 _DPI = 300
 _SIDE, _SMALL, _GAP, _MARGIN = 1.1, 0.8, 0.06, 0.15  # inches; small pictures are for figures of many datasets
-_LABELS, _BAR = 0.95, 0.55  # widths of row labels and of vertical colour bars, in inches
+_LABELS, _BAR = 0.8, 0.55  # widths of row labels and of vertical colour bars, in inches
 _CLASSES = {POSITIVE: "positive", NEGATIVE: "negative"}
 
 Pick = Callable[[Panel], NDArray[Any] | None]
@@ -66,7 +66,7 @@ def draw_examples(blocks: Sequence[Examples], width: float = 8.6) -> Figure:
     lines = _in_lines(blocks, width - _MARGIN - _LABELS)
     height = 0.5 + len(names) * (_SMALL + _GAP) + 0.5
     widest = max(sum(_width(block) for block in line) for line in lines)
-    page = Page(_MARGIN + _LABELS + widest, len(lines) * height, _DPI)
+    page = Page(_MARGIN + _LABELS + widest - _MARGIN - _GAP, len(lines) * height - _MARGIN, _DPI)
     for number, line in enumerate(lines):
         _label_rows(page, names, number * height + 0.5, _SMALL)
         left = _MARGIN + _LABELS
@@ -100,7 +100,8 @@ def _has(block: Examples, name: str) -> bool:
 
 def _label_rows(page: Page, names: Sequence[str], top: float, side: float) -> None:
     for number, name in enumerate(names):
-        page.text(_MARGIN, top + number * (side + _GAP) + side / 2, name, size=8, va="center")
+        at = top + number * (side + _GAP) + side / 2
+        page.text(_MARGIN + _LABELS - _GAP, at, name, size=8, ha="right", va="center")
 
 
 def _draw_block(page: Page, block: Examples, names: Sequence[str], left: float, top: float) -> None:
