@@ -133,7 +133,7 @@ def own_of(cells: DataFrame) -> list[Facts]:
     ]
 
 
-def _binding(cell: Cell, shared: Facts) -> Facts:
+def binding(cell: Cell, shared: Facts) -> Facts:
     """The shared settings that change the cell's results.
 
     A model without epochs does not depend on settings of epochs and on the seed; on the precision only if its maps are
@@ -155,8 +155,8 @@ def pooled(folds: DataFrame) -> DataFrame:
         folds = folds.assign(**{"colorizer.seed": folds["colorizer.seed"].mask(follows, None)})
     cells, pools, pool_of = cells_of(folds), dict[str, tuple[int, str]](), dict[Key, tuple[int, str]]()
     for cell, shared, own in zip(cells.itertuples(), shared_of(cells), own_of(cells), strict=True):
-        binding = {name: value for name, value in _binding(cell, shared).items() if name not in SEEDS}
-        facts = [cell.dataset, cell.model, cell.positives_of_all, own, binding]
+        bound = {name: value for name, value in binding(cell, shared).items() if name not in SEEDS}
+        facts = [cell.dataset, cell.model, cell.positives_of_all, own, bound]
         key = json.dumps(facts, sort_keys=True, default=str)
         pool_of[cell.key] = pools.setdefault(key, (len(pools), cell.cell))
     found = [pool_of[key] for key in zip(folds["dataset"], folds["cell"], strict=True)]
@@ -176,7 +176,7 @@ def tables_of(folds: DataFrame) -> list[tuple[Facts, DataFrame]]:
     for cell, shared in sorted(
         zip(cells.itertuples(), shared_of(cells), strict=True), key=lambda pair: not pair[0].epochs
     ):
-        fitting = [keys for facts, keys in found if _binding(cell, shared).items() <= facts.items()]
+        fitting = [keys for facts, keys in found if binding(cell, shared).items() <= facts.items()]
         for keys in fitting:
             keys.append(cell.key)
         if not fitting:

@@ -147,7 +147,6 @@ def _enlarge_the_end(axes: Axes, curves: Sequence[Numbers]) -> None:
         axes.text(0.97, 0.95, note, transform=axes.transAxes, ha="right", va="top", fontsize=7, color=FAINT)
 
 
-
 def _draw(panels: Sequence[Scores], finish: Callable[[Axes], None], note: str = "") -> Figure:
     """Draw a panel of F1 for each dataset, and one legend with `note` as its title."""
     across = min(_ACROSS, len(panels))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from leanet.data.images import NEGATIVE, POSITIVE, THRESHOLD
@@ -16,6 +15,7 @@ from leanet.errors import LeanetError
 from leanet.pictures.sheet import Panel
 from leanet.report.cells import cells_named, cells_of, file_words, fold_names, of_keys, tables_named, with_details
 from leanet.report.figures import panels
+from leanet.report.figures.drawing import Drawing, settings_of
 from leanet.report.figures.pictures import FoldPictures, Gallery
 from leanet.report.paper import paper_table
 from leanet.report.results import leave_out
@@ -24,52 +24,54 @@ from leanet.report.selection import Selection
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-Drawn = Iterator[tuple[str, Figure]]
+Made = TypeVar("Made")
 
 _EXAMPLES = {3: 1, 6: 2}  # images of each class by figure
 _APPENDIX = (5, 6)  # Figure 6 shows the datasets of these tables; Figure 3 those of Table 3
 _MISTAKES = 8  # the largest number of images of each class
 
 
-def _each(drawings: Iterable[tuple[str, Callable[[], Any]]]) -> Iterator[tuple[str, Any]]:
-    """Yield name and result of each drawing. Failures are reported on stderr; if all fail, the first is raised."""
+def _each(drawings: Iterable[Callable[[], Made]]) -> Iterator[Made]:
+    """Yield the result of each drawing. Failures are reported on stderr; if all fail, the first is raised."""
     errors: list[LeanetError] = []
     done = 0
-    for name, draw in drawings:
+    for draw in drawings:
         try:
             drawn = draw()
         except LeanetError as error:
             errors.append(error)
             continue
         done += 1
-        yield name, drawn
+        yield drawn
     if errors and not done:
         raise errors[0]
     for failed in errors:
         leave_out(failed)
 
 
-def examples(selection: Selection, figure: int) -> Drawn:
+def examples(selection: Selection, figure: int) -> Iterator[Drawing]:
     """Draw the paper's Figure 3 or 6 from test images of one finished fold of each dataset."""
     gallery, count, drawings = Gallery.of_selection(selection), _EXAMPLES[figure], []
-    for name, folds in tables_named(f"figure{figure}", selection.folds):
+    tables = dict(tables_named(f"figure{figure}", selection.folds))
+    for name, folds in tables.items():
         there = sorted(set(folds["dataset"]))
         for dataset in there if selection.datasets else datasets_of(figure, there):
             run = _with_maps(folds[folds["dataset"] == dataset])
             if run is not None:
-                drawings.append((name, partial(_example, gallery, run, count)))
-    blocks: dict[str, list[panels.Examples]] = {}
-    for name, block in _each(drawings):
-        blocks.setdefault(name, []).append(block)
+                drawings.append(partial(_example, gallery, name, run, count))
+    blocks: dict[str, list[tuple[str, panels.Examples]]] = {}
+    for name, dataset, block in _each(drawings):
+        blocks.setdefault(name, []).append((dataset, block))
     for name, several in blocks.items():
-        yield name, panels.draw_examples(several)
+        drawn = panels.draw_examples([block for _, block in several])
+        yield Drawing(name, drawn, settings_of(tables[name], [dataset for dataset, _ in several]))
 
 
-def _example(gallery: Gallery, run: Any, count: int) -> panels.Examples:
+def _example(gallery: Gallery, name: str, run: Any, count: int) -> tuple[str, str, panels.Examples]:
     pictures = gallery.of(run.folder)
     rows = [*pictures.typical(POSITIVE, count), *pictures.typical(NEGATIVE, count)]
     words = run.dataset.removeprefix(run.dataset_name).strip()
-    return panels.Examples(run.dataset_name, pictures.panels(rows, details=False), words)
+    return name, run.dataset, panels.Examples(run.dataset_name, pictures.panels(rows, details=False), words)
 
 
 def datasets_of(figure: int, there: Iterable[str]) -> list[str]:
@@ -93,7 +95,7 @@ def _with_maps(folds: DataFrame) -> Any | None:
     return min(runs, key=lambda run: (run.map == "folder", len(run.row), run.model), default=None)
 
 
-def features(selection: Selection) -> Drawn:
+def features(selection: Selection) -> Iterator[Drawing]:
     """Draw the paper's Figure 5 for each dataset's row with most finished points, or for all rows of named models."""
     gallery, drawings = Gallery.of_selection(selection), []
     for name, folds in tables_named("figure5", selection.folds):
@@ -101,11 +103,11 @@ def features(selection: Selection) -> Drawn:
             rows = [cells for _, cells in with_details(cells_of(members)).groupby(["row", "details"], sort=False)]
             for row in rows if selection.models else [max(rows, key=len).sort_values("point", kind="stable")]:
                 file = f"{name}-{file_words(dataset)}-{file_words(row['row'].iloc[0])}"
-                drawings.append((file, partial(_features_of, gallery, of_keys(members, list(row["key"])))))
+                drawings.append(partial(_features_of, gallery, file, of_keys(members, list(row["key"]))))
     return _each(drawings)
 
 
-def _features_of(gallery: Gallery, folds: DataFrame) -> Figure:
+def _features_of(gallery: Gallery, name: str, folds: DataFrame) -> Drawing:
     """Draw Figure 5 of one row, in the fold that most of its points have. Missing points are printed."""
     first = next(folds.itertuples())
     split, fold = Counter(zip(folds["split_seed"], folds["fold"], strict=True)).most_common(1)[0][0]
@@ -118,7 +120,7 @@ def _features_of(gallery: Gallery, folds: DataFrame) -> Figure:
     shown = next(iter(pictures.values()))
     rows = [*shown.typical(POSITIVE, 1), *shown.typical(NEGATIVE, 1)]
     points = [_point_features(point, of_point, rows) for point, of_point in pictures.items()]
-    return panels.draw_features(title, shown.panels(rows, details=False), points)
+    return Drawing(name, panels.draw_features(title, shown.panels(rows, details=False), points), settings_of(folds))
 
 
 def _point_features(point: int, pictures: FoldPictures, rows: Sequence[int]) -> panels.PointFeatures:
@@ -126,18 +128,18 @@ def _point_features(point: int, pictures: FoldPictures, rows: Sequence[int]) -> 
     return panels.PointFeatures(point, found.before.numpy(), found.attention.numpy(), found.after.numpy())
 
 
-def mistakes(selection: Selection) -> Drawn:
+def mistakes(selection: Selection) -> Iterator[Drawing]:
     """Draw the worst mistakes of each cell."""
     gallery = Gallery.of_selection(selection)
     cells = cells_named("mistakes", selection.folds)
-    return _each((name, partial(_mistakes_of, gallery, folds)) for name, folds in cells)
+    return _each(partial(_mistakes_of, gallery, name, folds) for name, folds in cells)
 
 
-def _mistakes_of(gallery: Gallery, folds: DataFrame) -> Figure:
+def _mistakes_of(gallery: Gallery, name: str, folds: DataFrame) -> Drawing:
     [cell] = cells_of(folds).itertuples()
     pictures = list(zip(fold_names(folds.to_dict("records")), map(gallery.of, folds["folder"]), strict=True))
     title = f"{cell.dataset} · {cell.model} · {cell.runs} of {cell.expected} folds"
-    return panels.draw_mistakes(title, worst_mistakes(pictures))
+    return Drawing(name, panels.draw_mistakes(title, worst_mistakes(pictures)), settings_of(folds))
 
 
 def worst_mistakes(pictures: Sequence[tuple[str, FoldPictures]], most: int = _MISTAKES) -> list[panels.Mistakes]:

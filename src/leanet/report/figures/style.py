@@ -9,9 +9,13 @@ from zlib import crc32
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from leanet.pictures.picture_page import FAINT, FONT, INK
+
+_DARK_GROUND, _DARK_INK, _DARK_FAINT = "#201f1c", "#ece9e3", "#a8a39a"  # as in page.css
 
 Dashes = Any  # a name or (offset, lengths), as matplotlib's linestyle
 Choice = TypeVar("Choice")
@@ -105,6 +109,16 @@ def to_svg(figure: Figure) -> str:
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     text = out.getvalue()
     return text[text.index("<svg") :]
+
+
+def darkened(figure: Figure) -> Figure:
+    """Change the ground of a page of pictures to dark and its text to light, for pages in dark mode."""
+    figure.set_facecolor(_DARK_GROUND)
+    for text in figure.findobj(Text):
+        text.set_color(_DARK_INK if to_hex(text.get_color()) == INK else _DARK_FAINT)
+    for axes in figure.axes:
+        axes.tick_params(colors=_DARK_FAINT)
+    return figure
 
 
 def to_bytes(figure: Figure, ending: str) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +12,14 @@ from leanet.errors import LeanetError
 from leanet.pictures.picture_page import Scale, attention_scale, evidence_scale
 from leanet.report.figures.pictures import ATTENTION, FoldPictures, Gallery
 from leanet.report.page.data import Data, ImageKey, PageData
-from leanet.report.page.sprites import Sprite, coloured, shrunk, small, sprite
+from leanet.report.page.sprites import Colors, Sprite, block_sprite, coloured, shrunk, small, sprite
 from leanet.report.predictions import Predictions
 from leanet.storage.files import read_array
 
-if TYPE_CHECKING:
-    pass
-
 MOST_BYTES = 40_000_000  # of all pictures; further ones are left out, and the page says so
 IMAGE_SIDE, MAP_SIDE = 80, 64
+FEW, LARGE_SIDE = 1000, 128  # the side of images of a dataset with at most FEW test images
 _FULL = "Without pictures of the {}: the page is full; datasets=[…] makes it smaller."
-
-Maps = Sequence[tuple[list[int], NDArray[Any]]]  # for each run, rows of the sprite and their maps (n, h, w)
 
 
 def add_pictures(page: PageData, gallery: Gallery) -> None:
@@ -73,11 +68,9 @@ def _add_attention(data: Data, told: Data, folders: Sequence[str], rows: dict[Im
             (shown, read_array(Path(kept[run]) / ATTENTION)[places].astype(np.float32))
             for run, places, shown in _first_shown(kept, rows)
         ]
-        scale = attention_scale(values for _, values in found)
-        low, high = _ends(scale)
-        side = max(values.shape[-1] for _, values in found)
-        title = f"attention {low:.2f}–{high:.2f}".replace("-", "−")
-        told["attention"] = _kept(data, sprite(_painted(found, len(rows), side, scale), title))
+        colors = _colors(attention_scale(values for _, values in found))
+        title = f"attention {colors[0]:.2f}–{colors[1]:.2f}".replace("-", "−")
+        told["attention"] = _kept(data, block_sprite(found, len(rows), colors, title))
         if told["attention"] is None:
             told["missing"] = _FULL.format("attention")
 
@@ -93,10 +86,9 @@ def _add_evidence(
         return
     found = [(shown, values) for shown, values in every if values is not None]
     if found:
-        scale = evidence_scale(values for _, values in found)
+        colors = _colors(evidence_scale(values for _, values in found))
         maps = [(shown, shrunk(values, MAP_SIDE)) for shown, values in found]
-        tiles = _painted(maps, len(rows), MAP_SIDE, scale)  # WebP would mix the colours of smaller ones
-        told["evidence"] = _kept(data, sprite(tiles, f"evidence ±{_ends(scale)[1]:.2g}"))
+        told["evidence"] = _kept(data, block_sprite(maps, len(rows), colors, f"evidence ±{colors[1]:.2g}"))
         if told["evidence"] is None:
             told["missing"] = _FULL.format("evidence")
 
@@ -126,9 +118,10 @@ def _first_shown(folders: Sequence[str], rows: dict[ImageKey, int]) -> Iterator[
 def _images(gallery: Gallery, folders: Sequence[str], rows: dict[ImageKey, int]) -> Sprite:
     """The sprite of the images from all cells, since cells may have different folds."""
     tiles: NDArray[np.uint8] | None = None
+    side = LARGE_SIDE if len(rows) <= FEW else IMAGE_SIDE
     for run, places, shown in _first_shown(folders, rows):
         if shown:
-            pictures = small(gallery.of(folders[run]).batch(places)["images"].numpy(), IMAGE_SIDE)
+            pictures = small(gallery.of(folders[run]).batch(places)["images"].numpy(), side)
             tiles = np.zeros((len(rows), *pictures.shape[1:]), dtype=np.uint8) if tiles is None else tiles
             tiles[shown] = pictures
     assert tiles is not None  # a finished cell has a fold, and a fold has images
@@ -149,15 +142,5 @@ def _maps(folders: Sequence[str], runs: Sequence[FoldPictures], rows: dict[Image
     return sprite(tiles, f"{runs[0].run.settings.map.unit or 'map'} 0–{high:.1f}")
 
 
-def _ends(scale: Scale) -> tuple[float, float]:
-    return float(scale.norm.vmin or 0), float(scale.norm.vmax or 0)
-
-
-def _painted(found: Maps, count: int, side: int, scale: Scale) -> NDArray[np.uint8]:
-    """Colour maps (n, h, w) of rows; returns (count, S, S, 3), with S the largest multiple of h up to `side`."""
-    times = [side // values.shape[-1] for _, values in found]
-    side = max(values.shape[-1] * each for (_, values), each in zip(found, times, strict=True))
-    tiles = np.zeros((count, side, side, 3), dtype=np.uint8)
-    for (shown, values), each in zip(found, times, strict=True):
-        tiles[shown] = coloured(values.repeat(each, 1).repeat(each, 2), *_ends(scale), str(scale.colormap))
-    return tiles
+def _colors(scale: Scale) -> Colors:
+    return float(scale.norm.vmin or 0), float(scale.norm.vmax or 0), str(scale.colormap)

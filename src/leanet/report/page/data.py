@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,10 @@ from leanet.errors import LeanetError
 from leanet.report.cells import (
     SEEDS,
     Cell,
+    Key,
     Record,
     best_points,
+    binding,
     by_split,
     cells_of,
     fold_names,
@@ -28,12 +29,10 @@ from leanet.report.cells import (
     tables_of,
     with_details,
 )
-from leanet.report.csv_files import read_curves
-from leanet.report.figures.series import Numbers, by_name
 from leanet.report.figures.style import style_of
 from leanet.report.lifts import Lift, lifts
+from leanet.report.page import curves
 from leanet.report.predictions import NO_PREDICTIONS, Predictions
-from leanet.report.results import leave_out
 from leanet.report.statistics import repeated
 
 if TYPE_CHECKING:
@@ -78,7 +77,8 @@ class PageData:
 
     Args:
         data: for the script: `cells`, and lists to which they refer by index: `groups` (shared settings in words),
-            `configs`, `versions`, `images`, and `sprites`, which `add_pictures` fills.
+            `captions` (all shared settings of a cell), `configs`, `versions`, `images`, and `sprites`, which
+            `add_pictures` fills.
         folders: for each of data["cells"], the folders of its runs.
         rows: for each of data["images"], the rows of its images in the sprites.
     """
@@ -94,22 +94,25 @@ def page_data(folds: DataFrame) -> PageData:
     Args:
         folds: as `results` returns them.
     """
-    groups = tables_of(folds)
+    groups, details = tables_of(folds), _details(folds)
     differing = differences([shared for shared, _ in groups])
-    configs, versions, sets = Numbered(), Numbered(), Numbered()  # values that many cells share are stored once
+    # Values that many cells share are stored once.
+    captions, configs, versions, sets = Numbered(), Numbered(), Numbered(), Numbered()
     told: list[Data] = []
     folders: list[list[str]] = []
     for number, (_, members) in enumerate(groups):
-        cells, lift_of = with_details(cells_of(members)), lifts(members)
+        cells, lift_of = cells_of(members), lifts(members)
+        cells = cells.assign(details=[details[key] for key in cells["key"]])
         made = [name for name in members.columns if name.startswith("versions.")]
         records = records_of(members, [*_OF_RUNS, *made])
         best = set(best_points(cells, "dataset", "row", "details")["key"])
         spreads = {name: scores(members, name) for name in (*_FIGURES, "floor", "seconds", *_OF_MAPS)}
-        for cell, config in zip(cells.itertuples(), _configs(cells), strict=True):
+        for cell, shared, config in zip(cells.itertuples(), shared_of(cells), _configs(cells), strict=True):
             runs = records[cell.key]
             values = {name: by_split(by_cell[cell.key]) for name, by_cell in spreads.items()}
             facts = _cell(cell, runs, values, lift_of.get(cell.key)) | {"group": number, "best": cell.key in best}
             facts |= {"config": configs.place(config), "versions": versions.place(_versions(runs[-1]))}
+            facts |= {"caption": captions.place(in_words(binding(cell, shared)))}
             told.append(facts | {"images": sets.place([cell.dataset, cell.image_size])})
             folders.append([run["folder"] for run in runs])
     read = [_predictions(facts, of_cell) for facts, of_cell in zip(told, folders, strict=True)]
@@ -117,6 +120,7 @@ def page_data(folds: DataFrame) -> PageData:
     data = {
         "cells": told,
         "groups": [in_words({name: shared[name] for name in differing}) for shared, _ in groups],
+        "captions": captions.values,
         "configs": configs.values,
         "versions": versions.values,
         "images": [shown for shown, _ in images],
@@ -132,6 +136,7 @@ def _cell(cell: Cell, runs: Sequence[Record], values: Mapping[str, list[list[flo
         "id": cell.cell,
         "dataset": cell.dataset,
         "model": cell.model,
+        "details": cell.details.removeprefix(" (").removesuffix(")"),
         "point": cell.point,
         "color": style_of(cell.adn, cell.variant).color,
         "done": cell.done,
@@ -142,14 +147,27 @@ def _cell(cell: Cell, runs: Sequence[Record], values: Mapping[str, list[list[flo
         "seconds": means["seconds"],
         "parameters": int(cell.parameters) if cell.parameters > 0 else None,
         "ofMaps": _of_maps(values),
-        "lift": lift and {**{n: _shown(getattr(lift.comparison, n)) for n in ("mean", "low", "high")}, "p": lift.p},
+        "lift": lift and _lift(lift),
         "runs": [_run(name, run) for name, run in zip(fold_names(runs), runs, strict=True)],
-        "curves": _curves([run["folder"] for run in runs]),
+        "curves": curves.losses([run["folder"] for run in runs]),
         "maps": None,
         "attention": None,
         "evidence": None,
         "missing": None,
     }
+
+
+def _details(folds: DataFrame) -> dict[Key, str]:
+    """The settings of networks in which cells of the same name and dataset differ, in any table."""
+    named = [with_details(cells) for _, cells in cells_of(folds).groupby("dataset", sort=False)]
+    return {key: words for cells in named for key, words in zip(cells["key"], cells["details"], strict=True)}
+
+
+def _lift(lift: Lift) -> Data:
+    """Mean, ends of the interval and p; as in tables, with fewer than three folds only the mean."""
+    low, high = lift.interval or (None, None)
+    ends = {"low": _shown(low), "high": _shown(high), "p": lift.p if lift.interval else None}
+    return {"mean": _shown(lift.comparison.mean), **ends}
 
 
 def _of_maps(values: Mapping[str, list[list[float]]]) -> Facts:
@@ -183,32 +201,17 @@ def _versions(run: Record) -> Facts:
     return {name: version for name, version in found.items() if isinstance(version, str)}  # older runs lack some
 
 
-def _curves(folders: Sequence[str]) -> dict[str, list[float]]:
-    """Losses by epoch, averaged over the folds with the largest number of epochs."""
-    columns: dict[str, list[Numbers]] = {}
-    for folder in folders:
-        try:
-            curves = by_name(read_curves(Path(folder)))
-        except LeanetError as error:
-            leave_out(error)
-            continue
-        for name, values in curves.items():
-            if name.endswith("loss"):
-                columns.setdefault(name, []).append(values)
-    found = {}
-    for name, several in columns.items():
-        longest = max(map(len, several))
-        whole = [values for values in several if len(values) == longest]
-        found[name] = [float(f"{fmean(of_epoch):.4g}") for of_epoch in zip(*whole, strict=True)]
-    return found
-
-
 def _predictions(told: Data, folders: Sequence[str]) -> list[Predictions]:
-    """The predictions of each run of a cell. Missing files are recorded in the cell's `missing`."""
+    """The predictions of each run of a cell; their curves and counts are added to the run's data.
+
+    Missing files are recorded in the cell's `missing`.
+    """
     found = []
-    for folder in folders:
+    for run, folder in zip(told["runs"], folders, strict=True):
         try:
             found.append(Predictions.of(folder))
+            run["roc"], run["pr"] = curves.roc(found[-1]), curves.precision_recall(found[-1])
+            run["confusion"] = curves.confusion(found[-1])
         except LeanetError as error:
             told["missing"] = f"Without pictures: {error}"
             found.append(NO_PREDICTIONS)

@@ -17,7 +17,7 @@ const gallery = {
     this.show();
   },
 
-  title: (cell) => `${cell.dataset} · ${cell.model}${DATA.groups.length > 1 ? ` · ${DATA.groups[cell.group]}` : ""}`,
+  title: (cell) => [cell.dataset, cell.model, differs(cell)].filter(Boolean).join(" · "),
 
   of(cell) {
     this.form.elements.cell.value = String(DATA.cells.indexOf(cell));
@@ -85,22 +85,25 @@ function tilesOf(cell) {
   return tiles;
 }
 
-function card(item, tiles) {
+function card(item, sprites) {
   const sort = (anomalous) => (anomalous ? "anomalous" : "normal");
   const called = sort((item.label === 1) !== item.wrong);
   const made = make("li", { class: item.wrong ? "card wrong" : "card" });
-  const pictures = tiles.map((tile, number) => {
-    const picture = make("div", { class: `tile-${number}`, role: "img", "aria-label": `${tile.title} of ${item.name}` });
+  const pictures = sprites.map((tile, number) => {
+    const kind = tile.blocks ? " blocks" : ""; // a value of a map in its own resolution is a square
+    const picture = make("span", { class: `picture tile-${number}${kind}` });
     const [column, row] = [item.row % tile.columns, Math.floor(item.row / tile.columns)];
     const share = (place, count) => (count > 1 ? (place / (count - 1)) * 100 : 0);
     picture.style.backgroundPosition = `${share(column, tile.columns)}% ${share(row, tile.rows)}%`;
-    return make("div", { class: "tile" }, picture, make("span", {}, tile.title));
+    const size = tile.blocks ? make("span", { class: "size" }, ` · ${tile.blocks} × ${tile.blocks}`) : "";
+    return make("span", { class: "tile" }, picture, make("span", { class: "title" }, tile.title, size));
   });
   const bar = make("i");
   bar.style.width = `${item.chance * 100}%`;
   const verdict = item.wrong ? `✗ called ${called}, but is ${sort(item.label)}` : `✓ called ${called}, rightly`;
+  const caption = `${item.name}: ${verdict}, probability ${item.chance.toFixed(3)}, fold ${item.fold}`;
+  if (pictures.length) made.append(enlargeable(caption, ...pictures));
   made.append(
-    make("div", { class: "tiles" }, ...pictures),
     make("div", { class: "said-by", title: "probability of being anomalous" }, make("div", { class: "chance" }, bar),
       make("span", { class: "chance-text" }, item.chance.toFixed(3))),
     make("p", { class: "said" }, verdict),

@@ -68,53 +68,98 @@ function sortBy(table, column) {
   table.tBodies[0].append(...keyed.map(([, row]) => row));
 }
 
+// ---- tables as CSV --------------------------------------------------------------------------------------------
+
+/** Let the browser save rows as a CSV file. A text that a spreadsheet would take for a formula gets ./ in front. */
+function save(name, rows) {
+  const quoted = (value) => {
+    const text = String(value ?? "").replace(/^(?=[=@\t\r])/, "./");
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const lines = rows.map((row) => `${row.map(quoted).join(",")}\n`);
+  const link = make("a", { href: URL.createObjectURL(new Blob(lines, { type: "text/csv" })), download: `${name}.csv` });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // not before the browser has read it
+}
+
+/** The texts of a table's visible rows, with its header. */
+const textsOf = (table) => [...table.rows].filter((row) => !row.hidden)
+  .map((row) => [...row.cells].map((cell) => cell.textContent.trim()));
+
+/** A button that saves what `rows` returns when it is clicked. */
+function csvButton(name, rows) {
+  const button = make("button", { type: "button", "aria-label": `Save as CSV: ${name}` }, "Save as CSV");
+  button.addEventListener("click", () => save(name, rows()));
+  return button;
+}
+
+const SAVED = {
+  dataset: (cell) => cell.dataset, model: (cell) => cell.model, differs: differs,
+  settings: (cell) => DATA.captions[cell.caption], cell: (cell) => cell.id, point: (cell) => cell.point,
+  f1: (cell) => cell.f1[0], f1_sd: (cell) => cell.f1[1], floor: (cell) => cell.floor,
+  lift: (cell) => cell.lift?.mean, lift_low: (cell) => cell.lift?.low, lift_high: (cell) => cell.lift?.high,
+  lift_p: (cell) => cell.lift?.p, auroc: (cell) => cell.auroc[0], auroc_sd: (cell) => cell.auroc[1],
+  ap: (cell) => cell.ap[0], ap_sd: (cell) => cell.ap[1], collapsed: (cell) => cell.collapsed,
+  folds: (cell) => cell.done, all_folds: (cell) => cell.folds, parameters: (cell) => cell.parameters,
+  seconds: (cell) => cell.seconds,
+};
+
 // ---- all cells ------------------------------------------------------------------------------------------------
 
 const COLUMNS = [
   ["model", "text", (cell) => nameOf(cell)],
-  ["F1", "", (cell) => spread(cell.f1)],
-  ["", "wide", (cell) => range(cell)],
   ["dataset", "text", (cell) => cell.dataset],
+  ["F1", "", (cell) => meanAndSd(cell.f1)],
+  ["", "wide", (cell) => range(cell)],
+  ["floor", "", (cell) => fixed(cell.floor)],
   ["lift", "", (cell) => (cell.lift ? signed(cell.lift.mean) : NOTHING)],
   ["95 %", "wide", (cell) => (cell.lift && cell.lift.low !== null ? `${signed(cell.lift.low)} … ${signed(cell.lift.high)}` : NOTHING)],
   ["p", "", (cell) => (cell.lift && cell.lift.p !== null ? cell.lift.p.toPrecision(2) : NOTHING)],
-  ["AUROC", "", (cell) => spread(cell.auroc)],
-  ["AP", "", (cell) => spread(cell.ap)],
-  ["floor", "", (cell) => fixed(cell.floor)],
+  ["AUROC", "", (cell) => meanAndSd(cell.auroc)],
+  ["AP", "", (cell) => meanAndSd(cell.ap)],
   ["collapsed", "", (cell) => cell.collapsed],
-  ["point", "", (cell) => cell.point ?? NOTHING],
   ["folds", "", (cell) => `${cell.done}/${cell.folds}`],
   ["parameters (M)", "wide", (cell) => (cell.parameters ? (cell.parameters / 1e6).toFixed(1) : NOTHING)],
-  ["seconds", "wide", (cell) => Math.round(cell.seconds)],
 ];
+
+/** In what a cell differs from others of its name, and its table from other tables; often nothing. */
+function differs(cell) {
+  return [cell.details, DATA.groups.length > 1 ? DATA.groups[cell.group] : ""].filter(Boolean).join(" · ");
+}
+
+const meanAndSd = ([mean, sd]) => [fixed(mean), ...(sd === null ? [] : [make("span", { class: "sd" }, ` ± ${fixed(sd)}`)])];
 
 function nameOf(cell) {
   const button = make("button", { type: "button", class: "open", "aria-expanded": "false" });
   const swatch = make("span", { class: "swatch" });
   swatch.style.background = cell.color;
-  button.append(swatch, cell.model);
-  return button;
+  const parts = cell.model.split(/(?=[+@-])/).flatMap((part, place) => (place ? [make("wbr"), part] : [part]));
+  button.append(swatch, make("span", {}, ...parts));
+  button.addEventListener("click", () => toggle(button.closest("tr"), cell));
+  const more = differs(cell);
+  return [button, ...(more ? [make("div", { class: "differs" }, more)] : [])];
 }
 
-/** F1 on a line from 0 to 1: mean, SD, and the floor. */
+/** F1 from 0 to 1 with its SD, or with its folds if there are fewer than three, and the floor. */
 function range(cell) {
   const [mean, sd] = cell.f1;
-  const x = (value) => 2 + 96 * Math.min(1, Math.max(0, value));
+  const x = (value) => 5 + 70 * Math.min(1, Math.max(0, value));
   const label = `F1 ${spread(cell.f1)}, floor ${fixed(cell.floor)}`;
-  return draw("svg", { class: "range", width: 100, height: 12, role: "img", "aria-label": label },
-    draw("rect", { x: 2, y: 5, width: 96, height: 2 }),
+  const few = sd === null || cell.done < 3;
+  return draw("svg", { class: "range", width: 80, height: 12, role: "img", "aria-label": label },
+    draw("rect", { x: 2, y: 5, width: 76, height: 2 }),
     draw("line", { class: "floor", x1: x(cell.floor), x2: x(cell.floor), y1: 0, y2: 12 }),
-    draw("line", { class: "sd", x1: x(mean - (sd ?? 0)), x2: x(mean + (sd ?? 0)), y1: 6, y2: 6 }),
+    ...(few ? cell.runs.map((run) => draw("circle", { class: "fold", cx: x(run.f1), cy: 6, r: 2 }))
+      : [draw("line", { class: "sd", x1: x(mean - sd), x2: x(mean + sd), y1: 6, y2: 6 })]),
     draw("circle", { cx: x(mean), cy: 6, r: 4 }));
 }
 
 function rowOf(cell) {
   const row = make("tr");
   for (const [name, kind, text] of COLUMNS) {
-    const content = text(cell);
-    row.append(make("td", { ...(kind && { class: kind }), ...(name === "model" && { "data-sort": cell.model }) }, content));
+    const sort = { model: cell.model, "": cell.f1[0] }[name];
+    row.append(make("td", { ...(kind && { class: kind }), ...(sort !== undefined && { "data-sort": sort }) }, ...[text(cell)].flat()));
   }
-  $(".open", row).addEventListener("click", () => toggle(row, cell));
   return row;
 }
 
@@ -124,7 +169,7 @@ function fillCells() {
   for (const [name, kind] of COLUMNS) head.append(make("th", { scope: "col", ...(kind && { class: kind }) }, name));
   table.tHead.append(head);
   sortable(table);
-  $("th:nth-child(3)", table).replaceChildren(make("span", { class: "wide" })); // the bar goes by F1
+  $("th:nth-child(4)", table).replaceChildren(make("span", { class: "wide" })); // the bar goes by F1
   const rows = DATA.cells.map((cell) => [cell, rowOf(cell)]);
   table.tBodies[0].append(...rows.map(([, row]) => row));
   filtered(rows);
@@ -140,7 +185,7 @@ function filtered(rows) {
     const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
     let count = 0;
     for (const [cell, row] of rows) {
-      const whole = `${cell.dataset} ${cell.model}`.toLowerCase();
+      const whole = `${cell.dataset} ${cell.model} ${differs(cell)}`.toLowerCase();
       const shown = words.every((word) => whole.includes(word)) && (!dataset.value || cell.dataset === dataset.value)
         && (!group.value || String(cell.group) === group.value) && (!best.checked || cell.best);
       row.hidden = !shown;
@@ -151,6 +196,11 @@ function filtered(rows) {
   };
   form.addEventListener("input", apply);
   form.addEventListener("submit", (event) => event.preventDefault());
+  form.append(csvButton("cells", () => {
+    const shown = [...$("#cell-table").tBodies[0].rows].filter((row) => !row.hidden);
+    const cells = shown.map((row) => rows.find(([, other]) => other === row)?.[0]).filter(Boolean); // as they are sorted
+    return [Object.keys(SAVED), ...cells.map((cell) => Object.values(SAVED).map((value) => value(cell)))];
+  }));
   apply();
 }
 
@@ -160,85 +210,17 @@ function options(select, ...pairs) {
   select.replaceChildren(...pairs.map(([value, text]) => make("option", { value }, text)));
 }
 
-// ---- one cell -------------------------------------------------------------------------------------------------
-
-function close(details) {
-  $(".open", details.previousElementSibling)?.setAttribute("aria-expanded", "false");
-  details.remove();
-}
-
-function toggle(row, cell) {
-  const next = row.nextElementSibling;
-  if (next?.classList.contains("details")) return close(next);
-  $(".open", row).setAttribute("aria-expanded", "true");
-  const inside = make("div", { class: "inside" }, foldsOf(cell), lossesOf(cell), factsOf("Settings", settingsOf(cell)));
-  if (Object.keys(cell.ofMaps).length) inside.append(factsOf("Maps", cell.ofMaps));
-  inside.append(factsOf("Versions", DATA.versions[cell.versions]));
-  row.after(make("tr", { class: "details" }, make("td", { colspan: COLUMNS.length }, inside)));
-}
-
-function foldsOf(cell) {
-  const head = ["fold", "F1", "AUROC", "AP", "validation F1", "trained on", "tested on", "seconds"];
-  const table = make("table", {}, make("thead", {}, make("tr", {}, ...head.map((name) => make("th", {}, name)))));
-  const body = table.createTBody();
-  for (const run of cell.runs) {
-    const counts = [run.train, run.test].map(([negatives, positives]) => `${negatives} + ${positives}`);
-    const figures = [run.name, fixed(run.f1), fixed(run.auroc), fixed(run.ap), fixed(run.validation), ...counts];
-    body.append(make("tr", {}, ...[...figures, Math.round(run.seconds)].map((text) => make("td", {}, text))));
-  }
-  const button = make("button", { type: "button" }, "Its test images");
-  button.addEventListener("click", () => gallery.of(cell));
-  const floors = make("p", { class: "note" }, "Images: normal + anomalous.");
-  return make("div", {}, make("h3", {}, "Folds"), make("div", { class: "scroll" }, table), floors, button);
-}
-
-const settingsOf = (cell) => ({ ...DATA.configs[cell.config], cell: cell.id });
-
-function factsOf(title, facts) {
-  const list = make("dl");
-  for (const [name, value] of Object.entries(facts)) list.append(make("dt", {}, name), make("dd", {}, String(value)));
-  return make("div", {}, make("h3", {}, title), list);
-}
-
-/** Losses by epoch, the mean over the folds, on a logarithmic scale. */
-function lossesOf(cell) {
-  const box = make("div", {}, make("h3", {}, "Losses by epoch"));
-  const parts = Object.keys(cell.curves).length - 1; // of the whole loss; a single part is the whole
-  const curves = Object.entries(cell.curves).filter(([name]) => name === "loss" || parts > 1);
-  if (!curves.length) return (box.append(make("p", { class: "note" }, "No curves were kept.")), box);
-  const all = curves.flatMap(([, values]) => values).filter((value) => value > 0).map(Math.log10);
-  const [low, high] = [Math.min(...all), Math.max(...all, Math.min(...all) + 0.1)];
-  const [width, height, left, bottom] = [460, 200, 52, 172];
-  const y = (value) => bottom - ((Math.log10(Math.max(value, 1e-12)) - low) / (high - low)) * (bottom - 12);
-  const plot = draw("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img" });
-  plot.setAttribute("aria-label", `Losses by epoch: ${curves.map(([name]) => name).join(", ")}`);
-  for (const value of [10 ** low, 10 ** ((low + high) / 2), 10 ** high]) {
-    plot.append(draw("line", { x1: left, x2: width - 8, y1: y(value), y2: y(value), stroke: "var(--line)" }));
-    plot.append(draw("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, value.toPrecision(2)));
-  }
-  const styles = [["var(--ink)", ""], ["var(--accent)", "6 3"], ["var(--wrong)", "2 3"]];
-  const legend = make("p", { class: "note" });
-  curves.forEach(([name, values], number) => {
-    const x = (epoch) => left + (epoch / Math.max(1, values.length - 1)) * (width - left - 8);
-    const points = values.map((value, epoch) => `${x(epoch).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
-    const [stroke, dashes] = styles[number % 3];
-    plot.append(draw("polyline", { points, fill: "none", stroke, "stroke-width": 2, "stroke-dasharray": dashes }));
-    legend.append(`${number ? " · " : ""}${["—", "– –", "···"][number % 3]} ${name}`);
-  });
-  const last = curves[0][1].length;
-  plot.append(draw("text", { x: left, y: height - 8 }, "epoch 1"));
-  plot.append(draw("text", { x: width - 8, y: height - 8, "text-anchor": "end" }, String(last)));
-  box.append(plot, legend);
-  return box;
-}
-
 // ---- start ----------------------------------------------------------------------------------------------------
 
 fillCells();
-document.querySelectorAll("table.paper").forEach(sortable);
-document.querySelectorAll("input.narrow").forEach((input) => input.addEventListener("input", () => {
-  const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-  for (const row of $(`#${input.dataset.table}`).tBodies[0].rows) {
-    row.hidden = !words.every((word) => row.cells[0].textContent.toLowerCase().includes(word));
-  }
-}));
+document.querySelectorAll("table.paper").forEach((table) => {
+  sortable(table);
+  const bar = table.closest("details").querySelector(".bar");
+  bar.append(csvButton(bar.dataset.name, () => textsOf(table)));
+  $("input", bar).addEventListener("input", (event) => {
+    const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const row of table.tBodies[0].rows) {
+      row.hidden = !words.every((word) => row.cells[0].textContent.toLowerCase().includes(word));
+    }
+  });
+});

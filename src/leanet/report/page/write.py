@@ -18,7 +18,7 @@ from leanet.report.cells import cells_of, in_words, tables_of
 from leanet.report.figure_texts import notes
 from leanet.report.figures.draw import figures_of
 from leanet.report.figures.pictures import Gallery
-from leanet.report.figures.style import to_svg
+from leanet.report.figures.style import darkened, to_svg
 from leanet.report.page.album import add_pictures
 from leanet.report.page.data import Data, page_data
 from leanet.report.page.sprites import data_uri
@@ -38,6 +38,8 @@ _FIGURES: dict[int | str, str] = {
     5: "Figure 5: features before and after the attention",
 }
 _CHARTS = ("points", 4)  # vector graphics
+_DPI, _SHOWN = 200, 110  # pixels of an inch: of pictures, and of the page before a click enlarges them
+_SCRIPTS = ("page.js", "large.js", "plots.js", "details.js", "gallery.js")
 
 
 def write_page(selection: Selection) -> Path:
@@ -57,7 +59,7 @@ def write_page(selection: Selection) -> Path:
     sprites = [made.pop("uri") for made in page.data["sprites"]]  # each has its own element in the page
     html = Template(_packaged("page.html"), autoescape=True, keep_trailing_newline=True).render(
         css=_packaged("page.css"),
-        js=_packaged("page.js") + _packaged("gallery.js"),
+        js="".join(map(_packaged, _SCRIPTS)),
         summary=_summary(folds),
         notes=notes(["lift", "collapsed"], folds),
         tables=list(_paper_tables(folds)),
@@ -106,16 +108,20 @@ def _marked(text: str, rank: int) -> str:
 
 def _drawn(selection: Selection, figure: int | str) -> Iterator[Data]:
     """A figure as pictures, or as the reason why it cannot be drawn; nothing if no run has it."""
-    caption = {"caption": _FIGURES[figure]}
+    title = _FIGURES[figure]
     try:
-        for name, drawing in figures_of(selection, figure):
-            yield caption | ({"svg": to_svg(drawing)} if figure in _CHARTS else {"name": name, "uri": _webp(drawing)})
+        for _, drawn, settings in figures_of(selection, figure):
+            told = {"caption": f"{title}. {settings}", "width": round(drawn.get_figwidth() * _SHOWN)}
+            if figure in _CHARTS:
+                yield told | {"svg": to_svg(drawn)}
+            else:
+                yield told | {"uris": {"on-light": _webp(drawn), "on-dark": _webp(darkened(drawn))}}
     except LeanetError as error:
-        yield caption | {"error": str(error)}
+        yield {"caption": title, "error": str(error)}
 
 
 def _webp(figure: Figure) -> str:
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=130)
+    figure.savefig(out, format="png", dpi=_DPI)
     with Image.open(out) as picture:
         return data_uri(picture.convert("RGB"), quality=82)
