@@ -8,6 +8,7 @@ from PIL import Image
 
 from leanet.config.settings import MapSettings
 from leanet.data.synthetic import SyntheticLeaves
+from leanet.pictures.picture_page import Page
 from leanet.pictures.sheet import Panel, choose_rows, draw_sheet
 
 RNG = np.random.default_rng(0)
@@ -24,7 +25,7 @@ def panel(name="leaf.png", label=1, probability=0.7, maps=True, size=32):
 
 def drawn(panels, tmp_path, title="run"):
     file = tmp_path / "sheet.png"
-    draw_sheet(panels, title, file)
+    draw_sheet(panels, title, file, [panel.label for panel in panels])
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
     with Image.open(file) as picture:
         assert picture.format == "PNG"
@@ -36,6 +37,14 @@ def test_sheet_of_eight_rows_is_of_the_asked_size(tmp_path):
     picture = drawn(panels, tmp_path)
     assert 1300 <= picture.shape[1] <= 1500
     assert (tmp_path / "sheet.png").stat().st_size < 1_500_000
+
+
+def test_it_says_how_many_of_all_images_it_shows(tmp_path, monkeypatch):
+    words = []
+    monkeypatch.setattr(Page, "text", lambda page, left, top, text, **style: words.append(text))
+    draw_sheet([panel(), panel(label=0), panel(label=0)], "run", tmp_path / "sheet.png", [1] * 20 + [0] * 42)
+    assert any(text.startswith("3 of 62 test images") for text in words)
+    assert {"anomalous (1 of 20)", "normal (2 of 42)"} <= set(words)
 
 
 def test_columns_that_no_panel_has_are_left_out(tmp_path):
@@ -71,13 +80,13 @@ def test_flat_maps(tmp_path):
 
 def test_no_panels_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="at least one panel"):
-        draw_sheet([], "run", tmp_path / "sheet.png")
+        draw_sheet([], "run", tmp_path / "sheet.png", [])
 
 
 def test_sheets_may_be_drawn_in_threads(tmp_path):
     panels = [panel(), panel(label=0)]
     files = [tmp_path / f"{n}.png" for n in range(3)]
-    threads = [threading.Thread(target=draw_sheet, args=(panels, "run", file)) for file in files]
+    threads = [threading.Thread(target=draw_sheet, args=(panels, "run", file, [1, 0])) for file in files]
     for thread in threads:
         thread.start()
     for thread in threads:

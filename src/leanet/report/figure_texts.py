@@ -24,7 +24,8 @@ NOTES = {
     "thresholded": "thresholded: F1 at f1's point, above a threshold that the fold's validation images chose, not 0.5.",
     "at_prior": "at_prior: F1 above the share of positives that the run trained on, not 0.5.",
     "lift": "lift: {figure} less {other}'s, fold by fold, with the 95 % interval of the corrected resampled t-test "
-    "(Nadeau & Bengio 2003) from three folds on; p adjusted by Holm's method for all {tests} comparisons of the table, points included.",
+    "(Nadeau & Bengio 2003) from three folds on; p adjusted by Holm's method for all {tests} comparisons of the table, "
+    "points included.",
     "detectable": "detectable: the lift that its test would find four times out of five, before Holm's correction.",
     "collapsed": "collapsed: folds in which all images got the same answer.",
     "floor": "floor: F1 of always answering positive.",

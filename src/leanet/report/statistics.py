@@ -7,7 +7,7 @@ numbers raise ValueError. No result is NaN.
 
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,7 +98,7 @@ class Comparison:
     high: float | None
     n: int
     detectable: float | None = None
-    differences: tuple[float, ...] = ()
+    differences: tuple[float, ...] = field(default=(), compare=False)
 
 
 def corrected_resampled_t(

@@ -15,9 +15,9 @@ from leanet.report.figures.series import Level, Line, Losses, Scores
 from leanet.report.figures.style import style_of, to_bytes, to_svg
 
 ATTENDED, ALONE = style_of("resnet18", "+mobilenet"), style_of("resnet18", "")
-SHARES = Line("resnet18+mobilenet", ATTENDED, (0.05, 0.1, 0.2), ((0.3, 0.5), (0.6, 0.64, 0.7), (0.8, 0.9)))
-POINTS = Line("resnet18+mobilenet", ATTENDED, (1, 3, 5), ((0.3, 0.5), (0.6, 0.7), (0.8,)))
-PLAIN = Line("resnet18", ALONE, (0.05, 0.2), ((0.2, 0.3), (0.7, 0.75)))
+SHARES = Line("resnet18+mobilenet", ATTENDED, (0.05, 0.1, 0.2), ((0.3, 0.5, 0.4), (0.6, 0.64, 0.7), (0.8, 0.9, 1.0)))
+POINTS = Line("resnet18+mobilenet", ATTENDED, (1, 3, 5), ((0.3, 0.4, 0.5), (0.6, 0.7, 0.9), (1.0, 1.0, 0.7)))
+PLAIN = Line("resnet18", ALONE, (0.05, 0.2), ((0.2, 0.3, 0.3), (0.7, 0.75, 0.7)))
 ODD = "<script>&'\"$x_{"
 
 
@@ -43,11 +43,24 @@ def test_means_and_sds_are_drawn(draw: Callable[..., Figure], line: Line) -> Non
     for drawn in (line, PLAIN):
         markers, ends = found[str(to_rgba(drawn.style.color))]
         means = np.array([np.mean(folds) for folds in drawn.folds])
-        sds = np.array([np.std(folds, ddof=1) if len(folds) > 1 else 0 for folds in drawn.folds])
+        sds = np.array([np.std(folds, ddof=1) for folds in drawn.folds])
         np.testing.assert_allclose(markers, np.column_stack([drawn.x, means]))
         np.testing.assert_allclose(ends, np.column_stack([means - sds, means + sds]))
         low, high = figure.axes[0].get_ylim()
-        assert low <= (means - sds).min() and min(1, (means + sds).max()) <= high <= 1.02
+        assert low <= (means - sds).min() and (means + sds).max() <= high  # nothing is cut off
+        assert max(figure.axes[0].get_yticks()) <= 1
+
+
+def test_fewer_than_three_folds_are_points_without_a_bar() -> None:
+    few = Line("resnet18+mobilenet", ATTENDED, (1, 3), ((0.3, 0.5), (0.6,)))
+    figure = draw_by_point([Scores("potato", (few,), (Level("resnet18", ALONE, (0.5, 0.6)),))])
+    (axes,) = figure.axes
+    ((_, ends),) = bars(axes).values()
+    np.testing.assert_allclose(ends, [[0.4, 0.4], [0.6, 0.6]])
+    (folds,) = (line for line in axes.lines if line.get_marker() == ".")
+    np.testing.assert_allclose(np.column_stack(folds.get_data()), [[1, 0.3], [1, 0.5]])
+    assert not axes.patches  # the plain network has no band either
+    assert "one fold, where there are fewer than three" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def test_the_plain_network_is_a_line_in_a_band_and_the_floor_is_dotted() -> None:
@@ -74,6 +87,17 @@ def test_losses_thin_for_folds_and_thick_for_their_mean() -> None:
     assert list(first.get_ydata()) == [1.0, 0.5, 0.2] and list(first.get_xdata()) == [1, 2, 3]
     assert list(second.get_ydata()) == [2.0, 1.5]
     assert list(mean.get_ydata()) == [1.5, 1.0] and mean.get_linewidth() > 2 * first.get_linewidth()
+
+
+def test_the_end_of_a_colorizers_loss_is_seen() -> None:
+    """It falls from .75 to .686 at once, and from there to .685 in a hundred epochs."""
+    curve = (0.75, *(0.685 + 0.01 / epoch for epoch in range(2, 101)))
+    figure = draw_losses("t", "#1a1a1a", Losses({"colorizer": (curve,), "adn_loss": (curve,)}))
+    adn, colorizer = figure.axes
+    low, high = colorizer.get_ylim()
+    assert low < min(curve) and max(curve[10:]) < high < 0.687
+    assert [text.get_text() for text in colorizer.texts] == ["begins at 0.75, beyond the top"]
+    assert adn.get_ylim()[0] == 0 and adn.get_ylim()[1] > 0.75 and not adn.texts
 
 
 def chart() -> Figure:

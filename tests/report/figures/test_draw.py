@@ -56,7 +56,7 @@ def test_lifts_of_a_figure_over_a_model_that_is_named(home: Path) -> None:
 
 
 def test_mistakes_of_each_cell(home: Path) -> None:
-    drawn = {name for name, _ in figures_of(Selection(home, results(home), home), "mistakes")}
+    drawn = {drawing.name for drawing in figures_of(Selection(home, results(home), home), "mistakes")}
     assert drawn == {f"mistakes-leaves-cnn{rest}" for rest in ("", "+mobilenet-point1", "+mobilenet-point3")}
     assert run(home, "figure=mistakes", "models=[cnn]") == both("mistakes-leaves-cnn")
 
@@ -153,7 +153,7 @@ def test_the_share_of_positives_takes_all_shares_of_a_named_model(finish: Finish
             result = json.loads(file.read_text())
             file.write_text(json.dumps({"positives_of_all": rate / 5, **result}))
     folds = results(tmp_path)
-    ((name, figure),) = figures_of(
+    ((name, figure, _),) = figures_of(
         Selection(tmp_path, folds[folds["model"] == "resnet18"], tmp_path, models=["resnet18"]),
         4,
     )

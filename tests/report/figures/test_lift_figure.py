@@ -41,6 +41,17 @@ def test_means_and_intervals_are_drawn_and_clear_ones_thick(finish: Finish, tmp_
     assert figure.axes[-1].get_xlabel() == "F1 less the plain ADN’s, 95 % interval"
 
 
+def test_two_folds_have_points_and_no_interval(finish: Finish, tmp_path: Path) -> None:
+    finish({1: 0.6, 2: 0.6}, "dataset.name=potato", "caan=none")
+    finish({1: 0.5, 2: 0.8}, "dataset.name=potato", "caan=direct")
+    panels = lifts_by_dataset(results(tmp_path), Versus())
+    assert str(panels["potato"][0][2]) == "+0.050"
+    figure = draw_lifts(panels, Versus())
+    _, folds, mean = figure.axes[0].get_lines()
+    assert folds.get_xdata() == pytest.approx([-0.1, 0.2]) and mean.get_xdata() == pytest.approx([0.05])
+    assert "one fold, where there are fewer than three" in figure.axes[0].get_xlabel()
+
+
 def test_a_single_fold_has_a_mean_alone(finish: Finish, tmp_path: Path) -> None:
     finish({1: 0.6}, "dataset.name=potato", "caan=none")
     finish({1: 0.7}, "dataset.name=potato", "caan=direct")

@@ -107,12 +107,19 @@ def test_the_table_can_be_narrowed(many: Path, opened: Open) -> None:
 
 def test_a_cell_opens_by_the_keyboard_and_shows_what_is_behind_it(many: Path, opened: Open) -> None:
     page = opened(many)
-    button = page.get_by_role("button", name="resnet18+direct@3")
+    button = page.get_by_role("button", name="resnet18+direct@3", exact=True)
     button.focus()
     page.keyboard.press("Enter")
     assert button.get_attribute("aria-expanded") == "true"
     details = page.locator("tr.details")
-    assert details.locator("tbody td:nth-child(2)").all_inner_texts() == ["0.430", "0.440", "0.450", "0.460", "0.470"]
+    shown = details.locator(".folds tbody td:nth-child(2)").all_inner_texts()
+    assert shown == ["0.430", "0.440", "0.450", "0.460", "0.470"]
+    assert details.locator(".caption").inner_text().startswith("potato · resnet18+direct@3: image_size ")
+    counts = [text.split()[1] for text in details.locator(".confusion span").all_inner_texts()]
+    assert counts == ["70", "5", "5", "20"]  # of five folds, each with one wrong image of either class
+    legends = details.locator(".legend").all_inner_texts()
+    assert legends[0].startswith("AUROC 0.900 ± 0.000") and legends[1].startswith("AP 0.800 ± 0.000")
+    assert details.locator(".plot .fold").count() == 2 * 5 and details.locator(".plot .mean").count() == 2
     assert details.locator("dt", has_text=re.compile(r"^trainer\.batch_size$")).count() == 1
     assert "torch" in details.inner_text()
     page.keyboard.press("Enter")
@@ -125,6 +132,61 @@ def test_a_cell_with_maps_says_how_far_they_are_shifted(real: Path, opened: Open
     shifts = [json.loads(file.read_text())["maps"]["shift"] for file in real.glob("detectors/*/result.json")]
     told = page.locator("tr.details dt", has_text="shift of maps").locator("xpath=following-sibling::dd[1]")
     assert told.inner_text() == f"{np.mean(shifts):.3f}"
+
+
+@pytest.mark.parametrize("width", [1400, 420])
+def test_the_table_fits_its_box_or_scrolls_in_it(real: Path, opened: Open, width: int) -> None:
+    page = opened(real / "report" / "index.html", width=width)
+    page.locator("#cell-table button.open").first.click()
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    box = "(() => { const box = document.querySelector('#cells .scroll'); return box.scrollWidth - box.clientWidth })()"
+    assert (page.evaluate(box) == 0) == (width == 1400)
+
+
+def test_tables_are_saved_as_they_are_shown(many: Path, opened: Open, tmp_path: Path) -> None:
+    page = opened(many)
+    page.get_by_label("Find", exact=True).fill("direct")
+    page.get_by_role("button", name="F1", exact=True).click()
+    saved = {}
+    for name in ("cells", "Table 3"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Save as CSV: {name}").first.click()
+        download.value.save_as(tmp_path / download.value.suggested_filename)
+        saved[name] = list(csv.DictReader((tmp_path / f"{name}.csv").read_text().splitlines()))
+    assert [float(row["f1"]) for row in saved["cells"]] == [0.65, 0.6, 0.55, 0.45, 0.05]
+    assert {row["model"][:-1] for row in saved["cells"]} == {"resnet18+direct@"} and saved["cells"][0]["lift"] == "0.15"
+    assert "0.650 ± 0.016 (2)" in saved["Table 3"][1].values()
+
+
+def test_rows_of_one_name_say_what_differs(finish: Any, tmp_path: Path, opened: Open) -> None:
+    for words in ("adn.lr=1e-3", "adn.lr=1e-4", "trainer.max_epochs=7"):
+        finish({1: 0.5, 2: 0.6}, "caan=none", words)
+    finish({1: 0.6, 2: 0.6}, "caan=direct")
+    page = opened(write_page(Selection(tmp_path, results(tmp_path), tmp_path)))
+    told = page.locator("#cell-table .differs").all_inner_texts()
+    assert len(told) == 4 and len(set(told[:3])) == 3
+    assert sum("adn.lr=0.0001" in text for text in told) == 1 and any("epochs 7" in text for text in told)
+    assert set(column(page, "95")) == set(column(page, "p")) == {"–"}  # of two folds
+    assert page.locator("#cell-table .range .fold").count() == 2 * 4
+
+
+def test_pictures_open_large_and_close(real: Path, opened: Open) -> None:
+    page = opened(real / "report" / "index.html", dark=True)
+    large, picture = page.locator("#large"), page.locator("#figures .enlarge").first
+    assert picture.locator("img").count() == 2 and picture.locator("img.on-dark").is_visible()
+    assert not picture.locator("img.on-light").is_visible()
+    assert "image_size 32, folds 2" in page.locator("figcaption").first.inner_text()
+    picture.focus()
+    page.keyboard.press("Enter")
+    assert large.is_visible() and large.locator(".caption").inner_text().startswith("Figure 3: ")
+    page.keyboard.press("Escape")
+    assert not large.is_visible() and picture.evaluate("node => node === document.activeElement")
+    page.locator("#cards .enlarge").first.click()
+    assert large.locator(".picture").count() == 3
+    assert large.locator(".picture").nth(2).evaluate("node => getComputedStyle(node).imageRendering") == "pixelated"
+    assert large.locator(".picture").first.bounding_box()["width"] > 300  # type: ignore[index]
+    large.locator(".caption").click()
+    assert not large.is_visible()
 
 
 def test_the_papers_tables_stand_beside_ours(many: Path, opened: Open) -> None:
@@ -170,7 +232,7 @@ def test_the_gallery_shows_each_test_image_with_what_was_said_of_it(real: Path, 
 
 def test_the_pictures_are_those_of_the_image(real: Path, photos: Path, opened: Open, tmp_path: Path) -> None:
     page = opened(real / "report" / "index.html")
-    titles = page.locator("#cards li").first.locator(".tile span").all_inner_texts()
+    titles = page.locator("#cards li").first.locator(".tile .title").all_inner_texts()
     assert titles[0] == "original" and titles[1].startswith("ΔE00") and titles[2].startswith("attention 0.")
     for number in (3, 7):
         card = page.locator("#cards li", has=page.locator(f"p[title$='leaf {number}.png']"))
