@@ -48,11 +48,12 @@ function lossesOf(cell) {
     plot.append(draw("polyline", { class: `line line-${number % 3}`, points: joined(values.map((value, epoch) => [epoch + 1, value]), x, y) }));
     return `${["—", "– –", "···"][number % 3]} ${name}`;
   });
-  return plotted("Losses by epoch", plot, `${legend.join("   ")}   (mean over the folds, logarithmic scale)`, cell);
+  return plotted("Losses by epoch", plot, [...legend, "(mean over the folds, logarithmic scale)"], cell);
 }
 
 /** A plot under its heading, which a click shows large, above its legend. */
-function plotted(title, plot, legend, cell) {
+function plotted(title, plot, entries, cell) {
+  const legend = entries.map((entry) => entry.replaceAll(" ", "\u00a0")).join("   "); // lines break between entries
   const caption = `${title} of ${captionOf(cell)}. ${legend}`;
   return make("div", {}, make("h3", {}, title), enlargeable(caption, plot), make("p", { class: "note legend" }, legend));
 }
@@ -106,6 +107,6 @@ function curveOf(cell, name) {
     const mean = (at) => curves.reduce((sum, curve) => sum + kind.value(curve, at), 0) / curves.length;
     line("line mean", [...kind.start, ...places.map((at) => [at, mean(at)])]);
   }
-  const lines = runs.length > 1 ? `━ mean of ${runs.length} folds   — one fold` : "— its one fold";
-  return [plotted(kind.title, plot, `${area}   ${lines}   ··· ${kind.base}`, cell)];
+  const lines = runs.length > 1 ? [`━ mean of ${runs.length} folds`, "— one fold"] : ["— its one fold"];
+  return [plotted(kind.title, plot, [area, ...lines, `··· ${kind.base}`], cell)];
 }
