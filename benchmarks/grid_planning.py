@@ -78,7 +78,7 @@ def finish(run: Run) -> None:
 def timed(home: Path, words: list[str]) -> tuple[float, bool]:
     """Seconds that the command takes, and whether it imports torch."""
     products = "[{" + ", ".join(f"{axis}: '{values}'" for axis, values in AXES.items()) + "}]"
-    grid = ["-m", "hydra/sweeper=grid", f"hydra.sweeper.products={products}"]
+    grid = ["-m", f"hydra.sweeper.products={products}"]
     code = "import sys; from leanet.train import main; main(); sys.exit('torch' in sys.modules)"
     command = [sys.executable, "-c", code, *grid, f"paths.runs={home}", "dataset.image_size=64", *words]
     start = time.perf_counter()

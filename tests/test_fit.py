@@ -187,3 +187,10 @@ def test_mistakes(words: list[str], told: str, configure: Configure, tmp_path: P
         fit(configure(tmp_path, *words))
     with pytest.raises(LeanetError, match="crossvalidate=maybe: must be true or false"):
         fit({**configure(tmp_path), "crossvalidate": "maybe"})
+
+
+def test_a_sweep_fits_a_model_for_each_cell(tiny: tuple[str, ...], python: Any, tmp_path: Path) -> None:
+    given = [word for word in tiny if not word.startswith("fold=")]
+    words = ["-m", *given, "adn=lab_statistics", "dataset.data_seed=0,1", "crossvalidate=false"]
+    found = python("-m", "leanet.fit", *words, f"paths.runs={tmp_path}", cwd=tmp_path)
+    assert found.stdout.count("\nmodel: ") == 2 == len(list(tmp_path.glob("models/*"))), found.stderr

@@ -8,7 +8,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from leanet.config.command_line import CONF, USER_ERRORS, in_one_line
+from leanet.config.command_line import CONF
+from leanet.config.messages import USER_ERRORS, in_one_line
 from leanet.detector import pretrained
 from leanet.info import info
 
@@ -23,7 +24,7 @@ PRINTED: dict[str, list[str]] = {
         "| 16 × 16 × 512    | blocks.3      | 16 × 16 × 256     | 16 × 16         |",
         "ConvTranspose2x2 – BatchNorm2d – ReLU",
     ],
-    "--help": ["leanet.info [group=choice]", "caan: direct, mobilenet, none, resnet, timm", "point: 4"],
+    "--help": ["leanet.info [group=choice]", "caan=mobilenet", "  direct   ", "point=4"],
 }
 MISTAKES: dict[str, str] = {
     "point=6": "point=6: must be a whole number from 1 to 5",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 if sys.platform == "win32":
     _ONLY = "leanet runs on Linux and macOS; on Windows, install it in WSL"
-    if Path(sys.argv[0]).name.startswith("leanet-"):  # a command that pip installed
+    if Path(sys.argv[0]).stem.partition("-")[0] == "leanet":  # a command that pip installed
         sys.exit(_ONLY)
     raise ImportError(_ONLY, name=__name__)  # `python -m` shows it in one line
 

@@ -25,6 +25,7 @@ RUNS = Rule(
 ABLATIONS = Rule(
     lambda v: isinstance(v, list) and len(v) > 0 and all(kind in KINDS for kind in v),
     f"a list of some of {', '.join(KINDS)}",
+    dict.fromkeys(KINDS, ""),
 )
 
 

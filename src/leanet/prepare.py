@@ -11,9 +11,10 @@ from typing import Annotated, Any
 from tabulate import tabulate
 
 from leanet.config.checked import read_settings
-from leanet.config.command_line import CONF, run_command
+from leanet.config.command_line import run_command
+from leanet.config.conf_files import CONF
 from leanet.config.path_options import expanded
-from leanet.config.rules import PATH, POSITIVE, Rule, whole
+from leanet.config.rules import BOOLEAN, PATH, POSITIVE, whole
 from leanet.config.settings import Node
 from leanet.errors import LeanetError
 from leanet.progress import progress
@@ -23,8 +24,6 @@ from leanet.published.download import Download
 from leanet.published.manifest import FOLDERS, check_dataset, write_dataset
 from leanet.published.sources import Drawn, Origin, choice_of, draw
 from leanet.storage.locks import lock
-
-BOOL = Rule(lambda v: isinstance(v, bool), "true or false")
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class PrepareSettings:
     """All settings of conf/prepare.yaml except the dataset."""
 
     source: Annotated[str | None, PATH]
-    download: Annotated[bool, BOOL]
+    download: Annotated[bool, BOOLEAN]
     labels: Annotated[str | None, PATH]
     draw_seed: Annotated[int, whole(0)]
     max_gb: Annotated[float, POSITIVE]

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from leanet.version import __version__
+
 CPU_SECONDS = 3.0  # importing torch alone takes more on top
 AFTER_IMPORTS = 1.5
 DATASETS = (
@@ -38,7 +40,14 @@ MISTAKES: dict[str, list[str]] = {
     "positive_rate=2": ["positive_rate=2: must be a number above 0, up to 1"],
     "logger=false": ["logger=false: there is no such choice; choose from csv, tensorboard, wandb"],
     "pont=4": ["pont is no setting, did you mean point?"],
-    "dataset.root=x": ["dataset.root is no setting of the chosen dataset"],
+    "epochs=5": ["epochs is no setting, did you mean trainer.max_epochs or colorizer.max_epochs? --help lists all"],
+    "-m lr=1,2": ["lr is no setting, did you mean adn.lr or colorizer.lr?"],
+    "potato": ["potato: write name=value, as in dataset=potato;"],
+    "--epochs=5": ["--epochs=5: no such flag; settings are written without dashes, name=value; --help lists both"],
+    "point=1,2": ["point=1,2: give -m to run each of these values; a list is point=[1,2]"],
+    "seed=1 -m point=1,9": ["point=9: must be a whole number from 1 to 5"],  # a flag between settings
+    "-m hydra/sweeper=basic experiment=quick": ["hydra.sweeper.everywhere is no setting", "it is one of hydra/sweeper=grid"],
+    "dataset.root=x": ["dataset.root is no setting of the chosen dataset; it is one of dataset=folder and others"],
     "experiment=compare": ["experiment=compare is a grid of several cells: give -m as well"],
     "adn=frozen adn.stages=[5,3]": ["adn.stages=[5, 3]: must be points of 1 to 5, from shallow to deep"],
     "adn=frozen adn.stages=[3] caan=direct": ["point=4: it is deeper than adn.stages=[3]"],
@@ -66,6 +75,7 @@ MISTAKES |= {
         "empty: no negative image in it; looked for potato_*healthy/*; other folders"
     ],
     "prepare dataset=potato sorce=x": ["sorce is no setting, did you mean source?"],
+    "prepare --help --config-dir gone": ["--config-dir gone: no such folder"],
     "prepare dataset=potato point=4": ["point is no setting; see --help"],
     "prepare dataset=potato draw_seed=-1": ["draw_seed=-1: must be a whole number from 0"],
 }
@@ -112,7 +122,7 @@ def words_of(line: str) -> list[str]:
 
 def execute(folder: Path, line: str, **more: str) -> Done:
     """What becomes of `python -m` with the words of `line` in `folder`."""
-    env, command = environment(**more), [sys.executable, "-m", *words_of(line)]
+    env, command = environment(COLUMNS="80", **more), [sys.executable, "-m", *words_of(line)]
     process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stderr is not None
     with process.stdout, process.stderr:
@@ -157,7 +167,7 @@ print(json.dumps(ended))
 @pytest.fixture(scope="module")
 def done(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
     """What became of each line."""
-    lines, printed = [*MISTAKES, "prepare --help"], tmp_path_factory.mktemp("printed")
+    lines, printed = [*MISTAKES, "prepare --help", "prepare --version"], tmp_path_factory.mktemp("printed")
     command = [sys.executable, "-c", EACH, str(printed)]
     given = json.dumps([words_of(line) for line in lines])
     found = subprocess.run(command, cwd=folder, env=environment(), input=given, text=True, stdout=subprocess.PIPE)
@@ -207,13 +217,18 @@ def test_the_traceback_is_there_for_those_who_want_it(folder: Path) -> None:
 
 
 def test_help_lists_groups_and_values(usage: Done) -> None:
+    """A group's choices with what they are, and settings with their values, in 80 columns and without colours."""
     assert (usage.code, usage.err) == (0, "")
     for text in (
-        "caan: direct, mobilenet, none, resnet, timm",
-        f"dataset: {DATASETS}",
-        "point: 4",
+        "\ncaan=mobilenet\n  direct            Direct attention",
+        "\n  trainer.balance=none              for few positives; weights:",
+        "\n  point=4 ",
     ):
         assert text in usage.out
+    listed = usage.out.partition("dataset=synthetic\n")[2].partition("\n\n")[0]
+    assert re.findall(r"^  (\w+)", listed, re.MULTILINE) == DATASETS.split(", ")
+    written = usage.out.partition("Groups and")[2]  # what is above it is laid out in conf/
+    assert max(map(len, written.splitlines())) <= 80 and "\x1b" not in usage.out
 
 
 def test_help_of_prepare_lists_the_papers_datasets(done: dict[str, Done]) -> None:
@@ -221,5 +236,27 @@ def test_help_of_prepare_lists_the_papers_datasets(done: dict[str, Done]) -> Non
     assert (found.code, found.err) == (0, "")
     names = set(DATASETS.split(", ")) - {"folder", "synthetic"}
     assert names <= set(re.findall(r"[a-z]+", found.out))
-    for text in ("source: null", "draw_seed: 0", "download=true"):
+    for text in ("source=null", "draw_seed=0", "download=true"):
         assert text in found.out
+
+
+def test_the_version_is_leanets(done: dict[str, Done]) -> None:
+    assert (done["prepare --version"].out, done["prepare --version"].code) == (f"leanet {__version__}\n", 0)
+
+
+def test_a_command_of_pip_finds_modules_in_the_current_folder(tmp_path: Path) -> None:
+    """They and their folder of configurations are here, and the script is elsewhere, as .venv/bin/leanet-train is."""
+    script, here = tmp_path / "bin" / "leanet-train", tmp_path / "here"
+    for file, text in (
+        (script, "from leanet.train import main; main()"),
+        (here / "mine/dataset/own.yaml", "defaults: [synthetic]\n_target_: own.Leaves\nname: own\n"),
+        (here / "mine/adn/gone.yaml", "_target_: gone.network\nname: gone\nlr: 1\n"),
+        (here / "own.py", "from leanet.data.synthetic import SyntheticLeaves as Leaves\n"),
+    ):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    words = ["--config-dir", "mine", "-m", "dataset=own", "hydra.sweeper.dry_run=true"]
+    planned = subprocess.run([sys.executable, script, *words], cwd=here, capture_output=True, text=True)
+    assert "| own       | resnet18+mobilenet@4 |" in planned.stdout, planned.stderr
+    wrong = subprocess.run([sys.executable, script, *words, "adn=gone"], cwd=here, capture_output=True, text=True)
+    assert wrong.stderr.startswith("leanet: adn._target_=gone.network: there is no module gone; put gone.py into")

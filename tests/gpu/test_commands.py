@@ -144,7 +144,7 @@ def test_a_lack_of_memory_is_one_line_and_costs_one_run(
     given = (*words, "caan=none", "dataset.image_size=256", "trainer.batch_size=32", f"paths.runs={tmp_path}")
     with little_memory(left=4 << 30):
         ended = python("-m", "leanet.train", *given, "adn=vgg19", cwd=tmp_path)
-        grid = python("-m", "leanet.train", "-m", *given, "hydra/sweeper=grid", "adn=vgg19,resnet18", cwd=tmp_path)
+        grid = python("-m", "leanet.train", "-m", *given, "adn=vgg19,resnet18", cwd=tmp_path)
     assert ended.returncode == 1 and ended.stderr.splitlines()[-1].startswith("leanet: out of GPU memory")
     assert "Traceback" not in ended.stderr
     assert grid.returncode == 1 and "1 done now, 1 failed" in grid.stdout

@@ -21,7 +21,7 @@ LONG = ("adn=cnn", "trainer.max_epochs=40")  # small checkpoints, and time to ki
 @contextmanager
 def grid(home: Path, *words: str) -> Iterator["subprocess.Popen[str]"]:
     """The command, its output in home/out.txt; ended with whatever the test leaves of it."""
-    command = [sys.executable, "-m", "leanet.train", "-m", "hydra/sweeper=grid", f"paths.runs={home}", *words]
+    command = [sys.executable, "-m", "leanet.train", "-m", f"paths.runs={home}", *words]
     with (home / "out.txt").open("w") as out:
         process = subprocess.Popen(
             command, stdout=out, stderr=subprocess.STDOUT, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}

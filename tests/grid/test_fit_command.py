@@ -33,7 +33,7 @@ def jobs(experiment: str, *typed: str) -> Iterator[Job]:
     """The jobs of fold 2 of an experiment and of words as Hydra gets them."""
     given = [f"experiment={experiment}", *typed]
     sweeper = composed(given, hydra=True).hydra.sweeper
-    products = [{**sweeper.everywhere, **product} for product in sweeper.products]
+    products = [{**sweeper.everywhere, **product} for product in sweeper.products or [{}]]
     cells = [tuple(word for word in words if not word.startswith("fold=")) for words in expand(products, given)]
     for words in cells:
         yield Job((*words, "fold=2"), Run(settings_of(configuration((*words, "fold=2"))), "0" * 64, 2), 9, 6)
@@ -69,7 +69,14 @@ def test_every_model_of_the_comparison_gives_its_own_cell() -> None:
     assert len(set(commands)) == len(found) and not any("experiment" in each or "fold" in each for each in commands)
 
 
-def test_an_experiment_that_sets_values_stays() -> None:
+def test_the_values_of_an_experiment_that_cannot_be_fitted_are_given() -> None:
     job = next(jobs("quick", "dataset=synthetic"))
     command = fit_command(job, configuration)
-    assert "experiment=quick" in command and cell(command) == job.run.cell
+    assert "experiment" not in command and cell(command) == job.run.cell
+    assert "trainer.max_epochs=4" in command
+
+
+def test_an_experiment_that_chooses_from_groups_stays() -> None:
+    job = next(jobs("few_positives", "dataset=synthetic"))
+    command = fit_command(job, configuration)
+    assert "experiment=few_positives" in command and cell(command) == job.run.cell

@@ -35,7 +35,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 def command(home: Path, tiny: tuple[str, ...], *words: str, products: str = PRODUCTS) -> list[str]:
     given = dict(word.split("=", 1) for word in (*tiny, *words)) | SMALL
-    given |= {"hydra/sweeper": "grid", "hydra.sweeper.products": products, "paths.runs": str(home)}
+    given |= {"hydra.sweeper.products": products, "paths.runs": str(home)}
     return [sys.executable, "-m", "leanet.train", "-m", *(f"{key}={value}" for key, value in given.items())]
 
 
@@ -230,13 +230,21 @@ def test_a_comparison_of_what_is_done_ends_with_one_table_and_a_command(home: Pa
     assert wrong.stderr.count("\n") == 1
 
 
-def test_hydras_own_sweeper_leaves_out_what_is_done_too(home: Path, tiny: tuple[str, ...]) -> None:
+def test_a_plain_sweep_is_a_grid_and_hydras_own_sweeper_can_be_chosen(home: Path, tiny: tuple[str, ...]) -> None:
+    """Both leave out what is done; the grid ends in one table."""
     before = {file: file.stat().st_mtime_ns for file in results(home)}
     words = [word for word in command(home, tiny, "caan=direct", "point=3,5") if not word.startswith("hydra")]
-    found = run(words)
-    assert found.returncode == 0, found.stderr
-    assert found.stdout.count("all done before, nothing to train") == 4
+    swept, basic = run(words), run([*words, "hydra/sweeper=basic"])
+    assert "4 runs: 4 done before, 0 done now, 0 failed, 0 not started" in swept.stdout, swept.stderr
+    assert swept.stdout.count("always positive") == 1 and swept.stdout.count("test_convnext+direct@") == 2
+    assert basic.stdout.count("all done before, nothing to train") == 4, basic.stderr
     assert done_once(home, before)
+
+
+def test_another_command_is_started_for_each_cell(tiny: tuple[str, ...], tmp_path: Path) -> None:
+    """Its dry run says with which overrides; tests/test_fit.py starts one."""
+    words = [sys.executable, "-m", "leanet.info", "-m", "caan=none,direct", "point=4", "hydra.sweeper.dry_run=true"]
+    assert run(words).stdout == "caan=none point=4\ncaan=direct point=4\n"
 
 
 SIDE_BY_SIDE = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=3"]

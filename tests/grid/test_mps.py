@@ -75,7 +75,7 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
 def test_it_ends_with_a_grid_that_is_killed(daemon: Daemon, tiny: tuple[str, ...], tmp_path: Path) -> None:
     log = daemon()
     words = [*tiny, "hydra.sweeper.mps=true", "adn=cnn", "caan=none", "fold=1,2"]
-    command = [sys.executable, "-m", "leanet.train", "-m", "hydra/sweeper=grid", f"paths.runs={tmp_path}", *words]
+    command = [sys.executable, "-m", "leanet.train", "-m", f"paths.runs={tmp_path}", *words]
     process = subprocess.Popen([*command, "trainer.max_epochs=10000"], stdout=subprocess.DEVNULL, env=os.environ)
     until(lambda: bool(list(tmp_path.glob("detectors/*/last.ckpt"))))
     [started] = noted(log)

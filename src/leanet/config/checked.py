@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, get_args, get_type_hints
 
 from leanet.config.path_options import expanded
-from leanet.config.rules import PATH, REST, Rule
+from leanet.config.rules import PATH, REST, WEIGHTS, Rule
 from leanet.errors import LeanetError
 
 
@@ -33,6 +33,22 @@ def read_settings(schema: type, config: Mapping[str, Any], prefix: str = "") -> 
     return schema(**{name: _value(prefix + name, hint, given[name]) for name, hint in hints.items()})
 
 
+def rule_of(schema: type, key: str) -> Rule | None:
+    """The rule of a setting.
+
+    Args:
+        schema: a dataclass, as for `read_settings`.
+        key: the dotted name of the setting.
+
+    Returns:
+        None if the schema has no such field, as for the arguments of a network.
+    """
+    hint: Any = schema
+    for name in key.split("."):
+        hint = _hints(hint).get(name) if is_dataclass(hint) else None  # type: ignore[arg-type]  # a class
+    return next((part for part in get_args(hint) if isinstance(part, Rule)), None)
+
+
 @cache
 def _hints(schema: type) -> dict[str, Any]:
     return get_type_hints(schema, include_extras=True)
@@ -51,7 +67,7 @@ def _value(path: str, hint: Any, value: Any) -> Any:
     kind, expected = get_args(hint)
     if not (value is None and types.NoneType in get_args(kind)):
         check(path, value, expected)
-    if expected is PATH and value is not None:
+    if expected in (PATH, WEIGHTS) and value is not None:
         return expanded(path, value)
     if kind in (float, float | None):
         return None if value is None else float(value)

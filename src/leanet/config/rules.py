@@ -1,8 +1,10 @@
 """Rules for single values of the configuration."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+from leanet.config.weight_sources import BUNDLED, IMAGENET, NONE
 
 SIZE_STEP = 32  # both CAANs and the paper's ADNs halve an image five times
 
@@ -14,10 +16,13 @@ class Rule:
     Args:
         holds: whether a value satisfies it.
         words: the condition in words, for "must be …".
+        choices: values to choose from, each with a few words about it, for `--help` and tab completion. The words are
+            empty if the comment in conf/ explains the value. Other values may satisfy the rule too.
     """
 
     holds: Callable[[Any], bool]
     words: str
+    choices: Mapping[Any, str] = field(default_factory=dict, compare=False)
 
 
 def whole(low: int, high: int | None = None) -> Rule:
@@ -34,22 +39,25 @@ def number(low: float, high: float) -> Rule:
 def one_of(*choices: str | bool) -> Rule:
     """A rule for one of several texts, true and false."""
     words = [choice if isinstance(choice, str) else str(choice).lower() for choice in choices]
-    return Rule(
-        lambda v: isinstance(v, str | bool) and v in choices,
-        " or ".join(filter(None, [", ".join(words[:-1]), words[-1]])),
-    )
+    return Rule(lambda v: isinstance(v, str | bool) and v in choices, either(words), dict.fromkeys(choices, ""))
+
+
+def either(words: Sequence[str]) -> str:
+    """Words in a row: `a, b or c`."""
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 SHARE = Rule(lambda v: type(v) in (int, float) and 0 < v <= 1, "a number above 0, up to 1")
-MOMENTUM = Rule(lambda v: v == "keras" or SHARE.holds(v), f"{SHARE.words}, or keras")
+MOMENTUM = Rule(lambda v: v == "keras" or SHARE.holds(v), f"{SHARE.words}, or keras", {"keras": ""})
 POSITIVE = Rule(lambda v: type(v) in (int, float) and 0 < v < float("inf"), "a number above 0")
-BOOLEAN = Rule(lambda v: type(v) is bool, "true or false")
+BOOLEAN = Rule(lambda v: type(v) is bool, "true or false", {True: "", False: ""})
 TEXT = Rule(lambda v: isinstance(v, str) and v != "", "a text")
 BETAS = Rule(
     lambda v: isinstance(v, list) and len(v) == 2 and all(type(b) in (int, float) and 0 <= b < 1 for b in v),
     "two numbers from 0 to below 1",
 )
 PATH = Rule(TEXT.holds, "a path")
+WEIGHTS = Rule(TEXT.holds, "none, imagenet, bundled or a path", dict.fromkeys((NONE, IMAGENET, BUNDLED), ""))
 DATASET_TEXT = Rule(lambda v: v is None or isinstance(v, str), "a text")
 SEVERAL = Rule(
     lambda v: isinstance(v, list) and len(v) > 1 and v == sorted({n for n in v if type(n) is int and 1 <= n <= 5}),

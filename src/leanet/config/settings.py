@@ -16,6 +16,7 @@ from leanet.config.rules import (
     SEVERAL,
     SHARE,
     TEXT,
+    WEIGHTS,
     number,
     one_of,
     whole,
@@ -45,7 +46,7 @@ class AdnSettings:
     network: Annotated[Node, REST]
     bn_momentum: Annotated[float | str | None, MOMENTUM] = None  # defaults: older config.yaml lack these
     fitted_to: Annotated[str | None, one_of("rgb", "map")] = None
-    weights: Annotated[str | None, PATH] = None
+    weights: Annotated[str | None, WEIGHTS] = None
     freeze: Annotated[int | None, whole(1, 5)] = None
     pooling: Annotated[str, one_of("mean", "map")] = "mean"
     map_statistics: Annotated[bool, BOOLEAN] = False
@@ -73,7 +74,7 @@ class CaanSettings:
 
     name: Annotated[str, TEXT]
     network: Annotated[Node | None, REST]
-    weights: Annotated[str | None, PATH] = None
+    weights: Annotated[str | None, WEIGHTS] = None
 
     @property
     def is_trained(self) -> bool:
@@ -139,7 +140,7 @@ class MapSettings:
     channels: Annotated[int | None, whole(1)] = None
     coreset: Annotated[float | None, SHARE] = None
     seed: Annotated[int, whole(0)] = 0
-    weights: Annotated[str | None, PATH] = None
+    weights: Annotated[str | None, WEIGHTS] = None
 
     @property
     def unit(self) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from leanet.config.command_line import USER_ERRORS, in_one_line
 from leanet.config.effective import settings_of
+from leanet.config.messages import USER_ERRORS, in_one_line
 from leanet.data.images import Dataset, ImageSet
 from leanet.errors import readable_memory_errors
 from leanet.grid.plan import LOG, note_failure

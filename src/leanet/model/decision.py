@@ -11,7 +11,9 @@ from leanet.model.find import FoundModel
 from leanet.model.validation import Validation, validation_of
 
 THRESHOLD = Rule(
-    lambda v: v in RULES or (type(v) in (int, float) and 0 <= v <= 1), f"a number from 0 to 1, {', '.join(RULES)}"
+    lambda v: v in RULES or (type(v) in (int, float) and 0 <= v <= 1),
+    f"a number from 0 to 1, {', '.join(RULES)}",
+    dict.fromkeys(RULES, ""),
 )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from leanet.config.command_line import composed
 from leanet.config.effective import settings_of
+from leanet.config.options import as_typed
 from leanet.data.arrays import ImageArrays, Picture
 from leanet.errors import LeanetError
 from leanet.experiment.cross_validation import cross_validate
@@ -161,13 +162,4 @@ def _cell(
 
 
 def _composed(given: dict[str, Any]) -> dict[str, Any]:
-    return composed("train", [f"{key}={_typed(value)}" for key, value in given.items()])
-
-
-def _typed(value: Any) -> str:
-    """A Python value as it is typed on the command line."""
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(_typed, value))}]"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
+    return composed("train", [f"{key}={as_typed(value)}" for key, value in given.items()])

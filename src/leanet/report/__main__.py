@@ -8,13 +8,11 @@ from typing import Annotated, Any
 from leanet.config.checked import read_settings
 from leanet.config.command_line import run_command
 from leanet.config.path_options import list_as_texts
-from leanet.config.rules import BOOLEAN, TEXT, Rule, one_of
+from leanet.config.rules import BOOLEAN, TEXT, Rule, either, one_of
 from leanet.config.settings import PathSettings
 from leanet.errors import LeanetError
-from leanet.report import lifts
+from leanet.report import choices, lifts
 from leanet.report.cells import pooled
-from leanet.report.figure_texts import FIGURES
-from leanet.report.paper import TABLES
 from leanet.report.results import results
 from leanet.report.selection import Selection, check_against, chosen
 from leanet.report.wandb.destination import Destination
@@ -22,17 +20,16 @@ from leanet.report.write_tables import write_tables
 
 WORDS = ("page", "wandb")  # settings that may be given without a value
 
-_TABLES = (*TABLES, "cells")
-_FIGURES = (3, 4, 5, 6, "points", "lifts", "curves", "mistakes")
-TABLE = Rule(lambda v: v in _TABLES, ", ".join(map(str, TABLES)) + " or cells")
-FIGURE = Rule(lambda v: v in _FIGURES, ", ".join(map(str, _FIGURES[:-1])) + f" or {_FIGURES[-1]}")
+TABLE = Rule(lambda v: v in choices.TABLES, either([*map(str, choices.TABLES)]), choices.TABLES)
+FIGURE = Rule(lambda v: v in choices.FIGURES, either([*map(str, choices.FIGURES)]), choices.FIGURES)
 NAMES = Rule(
     lambda v: isinstance(v, list) and len(v) > 0 and all(isinstance(name, str) for name in v),
     "a list of names, as in datasets=[strawberry]",
 )
 COLUMNS = Rule(
-    lambda v: isinstance(v, list) and len(v) > 0 and all(part in FIGURES for part in v),
-    f"a list of some of {', '.join(FIGURES)}, as in columns=[f1,auroc]",
+    lambda v: isinstance(v, list) and len(v) > 0 and all(part in choices.COLUMNS for part in v),
+    f"a list of some of {', '.join(choices.COLUMNS)}, as in columns=[f1,auroc]",
+    choices.COLUMNS,
 )
 
 

@@ -48,13 +48,6 @@ NOTES = {
     "between": "between: SD between the means of repeats with other splits.",
 }
 OF_SEVERAL_POINTS = ("left_out", "nested")
-FIGURES = (
-    *("f1", *OF_SEVERAL_POINTS, "thresholded", "at_prior", "lift", "detectable", "auroc", "ap"),
-    *("floor", "collapsed", "seconds", "between"),
-    *("caan", "combined", "weighted", "caan_auroc", "combined_auroc"),
-    *("map_shift", *(f"{kind}_{figure}" for kind in LOCATED for figure in ("pixel_auroc", "aupro"))),
-    *("attention_sd", "constant", "shuffled", "constant_auroc", "shuffled_auroc"),
-)
 NOTHING = "–"
 
 
@@ -84,7 +77,7 @@ class FigureTexts:
 
         Args:
             cell: a row of `cells`.
-            figure: one of `FIGURES`.
+            figure: one of `leanet.report.choices.COLUMNS`.
             points: for a row of the paper's tables, the cells of all its points. F1 is then followed by the point in
                 parentheses and, if folds or points are missing, by their numbers.
         """
@@ -157,7 +150,7 @@ def notes(figures: Sequence[str], folds: DataFrame, versus: Versus = PLAIN) -> l
     """Notes that explain scores.
 
     Args:
-        figures: of `FIGURES`; those that need no explanation are skipped.
+        figures: of `leanet.report.choices.COLUMNS`; those that need no explanation are skipped.
         folds: of one table or several.
         versus: what lifts compare.
     """

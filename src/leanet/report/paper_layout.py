@@ -70,7 +70,7 @@ class PaperLayout:
         """Header and rows of texts: for each dataset the scores and the paper's F1.
 
         Args:
-            figures: the scores, of `figure_texts.FIGURES`.
+            figures: the scores, of `leanet.report.choices.COLUMNS`.
             mark: marks the best and the second-best F1.
             only_filled: whether to leave out datasets and rows without finished runs.
         """

@@ -8,6 +8,7 @@ import numpy as np
 from hydra.utils import instantiate
 from numpy.typing import NDArray
 
+from leanet.config.own_code import check_modules
 from leanet.config.settings import Settings
 from leanet.data.folds import check_counts, check_separation, read_folds, stratified_folds, write_folds
 from leanet.data.images import NEGATIVE, Dataset, ImageSet, Index
@@ -55,6 +56,7 @@ class Cells:
         Raises:
             LeanetError: a mistake in dataset, folds file or map folder that can be found without decoding images.
         """
+        check_modules(settings)
         key = json.dumps(settings.dataset, sort_keys=True)
         if key not in self._indexed:
             dataset = dataset or dataset_of(settings)
