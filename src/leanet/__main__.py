@@ -48,7 +48,7 @@ def _help() -> str:
     commands = "\n".join(f"  {name:8} {words}" for name, words in COMMANDS.items())
     return f"""LEA-Net: colour anomaly detection.
 
-Usage: leanet COMMAND [group=choice] [name=value] …
+Usage: leanet COMMAND [group=choice] [name=value] ...
 
 {commands}
 

@@ -59,7 +59,7 @@ SLOW = {
     "docs/python.md",
     "docs/wandb.md",
 }  # quick tests of the commands themselves do the same
-REAL_GRID = "-m dataset=strawberry,hurricane caan=mobilenet,direct"  # all others are planned
+REAL_GRID = "-m dataset=strawberry,hurricane caan=none,direct"  # all others are planned
 
 FEWER_CELLS = {"dataset": "strawberry", "split_seed": "0", "positive_rate": "1"}  # of the grids that are planned
 SMALL = {
