@@ -46,7 +46,10 @@ MISTAKES: dict[str, list[str]] = {
     "--epochs=5": ["--epochs=5: no such flag; settings are written without dashes, name=value; --help lists both"],
     "point=1,2": ["point=1,2: give -m to run each of these values; a list is point=[1,2]"],
     "seed=1 -m point=1,9": ["point=9: must be a whole number from 1 to 5"],  # a flag between settings
-    "-m hydra/sweeper=basic experiment=quick": ["hydra.sweeper.everywhere is no setting", "it is one of hydra/sweeper=grid"],
+    "-m hydra/sweeper=basic experiment=quick": [
+        "hydra.sweeper.everywhere is no setting",
+        "it is one of hydra/sweeper=grid",
+    ],
     "dataset.root=x": ["dataset.root is no setting of the chosen dataset; it is one of dataset=folder and others"],
     "experiment=compare": ["experiment=compare is a grid of several cells: give -m as well"],
     "adn=frozen adn.stages=[5,3]": ["adn.stages=[5, 3]: must be points of 1 to 5, from shallow to deep"],

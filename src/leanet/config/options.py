@@ -72,7 +72,7 @@ def groups_of(conf: ConfFiles, config: DictConfig) -> list[Group]:
 def chosen_of(conf: ConfFiles, config: DictConfig) -> dict[str, str | None]:
     """The choice of each group, in the order of the configuration; of Hydra's groups, those of sweeps for grids."""
     chosen = dict(config.hydra.runtime.choices)
-    names = [name for name in config if name in chosen]
+    names = sorted((name for name in config if name in chosen), key=_is_not_first)
     names += [name for name in chosen if "/" not in name and name not in names]
     names += _OF_SWEEPS if conf.name == OF_GRIDS else ()
     return {str(name): chosen[name] for name in names}
@@ -105,7 +105,13 @@ def leaves_of(conf: ConfFiles, config: DictConfig) -> dict[str, Any]:
     for part in ("sweeper", "launcher") if conf.name == OF_GRIDS else ():
         node: Any = OmegaConf.to_container(config.hydra[part], resolve=True)
         found |= flat(node, f"hydra.{part}.")
-    return {key: value for key, value in found.items() if set(_INTERNAL).isdisjoint(key.split("."))}
+    shown = [key for key in found if set(_INTERNAL).isdisjoint(key.split("."))]
+    return {key: found[key] for key in sorted(shown, key=lambda key: _is_not_first(key.partition(".")[0]))}
+
+
+def _is_not_first(group: object) -> bool:
+    """Sorts the dataset before the networks, although Hydra composes it after them."""
+    return group != "dataset"
 
 
 def as_typed(value: Any) -> str:

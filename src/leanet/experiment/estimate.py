@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from leanet.colorizer.build import colorizer_of
 from leanet.colorizer.task import ColorizerTask
-from leanet.config.command_line import CONF
+from leanet.config.conf_files import CONF
 from leanet.config.settings import Settings
 from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
