@@ -88,10 +88,13 @@ def _find_modules_here() -> None:
 
 
 def _print_any_text() -> None:
-    """Escape what a terminal cannot show: characters outside its encoding, and file names that are not Unicode."""
+    """Escape what a terminal cannot show: characters outside its encoding, and file names that are not Unicode.
+
+    Lines are written at once, also into a pipe or a file.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
 
 
 def composed(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""python -m leanet.report: make tables, figures or a page of finished runs, or push them to W&B."""
+"""python -m leanet.report: tables, figures, a page or references of finished runs; or push them to W&B."""
 
 import sys
 from dataclasses import dataclass, replace
@@ -13,12 +13,13 @@ from leanet.config.settings import PathSettings
 from leanet.errors import LeanetError
 from leanet.report import choices, lifts
 from leanet.report.cells import pooled
+from leanet.report.cite import cite
 from leanet.report.results import results
 from leanet.report.selection import Selection, check_against, chosen
 from leanet.report.wandb.destination import Destination
 from leanet.report.write_tables import write_tables
 
-WORDS = ("page", "wandb")  # settings that may be given without a value
+WORDS = ("page", "cite", "wandb")  # settings that may be given without a value
 
 TABLE = Rule(lambda v: v in choices.TABLES, either([*map(str, choices.TABLES)]), choices.TABLES)
 FIGURE = Rule(lambda v: v in choices.FIGURES, either([*map(str, choices.FIGURES)]), choices.FIGURES)
@@ -44,6 +45,8 @@ class ReportSettings:
     pool: Annotated[bool, BOOLEAN]
     figure: Annotated[int | str | None, FIGURE]
     page: Annotated[bool, BOOLEAN]
+    siunitx: Annotated[bool, BOOLEAN]
+    cite: Annotated[bool, BOOLEAN]
     wandb: Annotated[bool, BOOLEAN]
     push: Destination
     datasets: Annotated[list[str] | None, NAMES]
@@ -68,6 +71,8 @@ def report(config: dict[str, Any]) -> None:
         from leanet.report.wandb.push import push  # here, since it imports wandb
 
         return push(home, folds, settings.push)
+    if settings.cite:
+        return print(cite(folds))
     check_against(folds, settings.against)
     versus, data = lifts.Versus(settings.lift_of, settings.against), Path(settings.paths.data)
     selection = Selection(home, folds, data, settings.trust, settings.datasets, settings.models, versus)
@@ -80,7 +85,7 @@ def report(config: dict[str, Any]) -> None:
 
         # The page shows the usual figures of the selected folds, as if no datasets or models were named.
         return print(f"written: {write_page(replace(selection, datasets=None, models=None))}")
-    if not write_tables(selection, settings.table, settings.columns):
+    if not write_tables(selection, settings.table, settings.columns, settings.siunitx):
         raise LeanetError(f"table={settings.table}: none of its runs is done in {home}; table=cells shows what is")
 
 
