@@ -117,7 +117,7 @@ def test_a_cell_opens_by_the_keyboard_and_shows_what_is_behind_it(many: Path, op
     assert details.locator(".caption").inner_text().startswith("potato · resnet18+direct@3: image_size ")
     counts = [text.split()[1] for text in details.locator(".confusion span").all_inner_texts()]
     assert counts == ["70", "5", "5", "20"]  # of five folds, each with one wrong image of either class
-    legends = details.locator(".legend").all_inner_texts()
+    legends = [text.replace("\xa0", " ") for text in details.locator(".legend").all_inner_texts()]
     assert legends[0].startswith("AUROC 0.900 ± 0.000") and legends[1].startswith("AP 0.800 ± 0.000")
     assert details.locator(".plot .fold").count() == 2 * 5 and details.locator(".plot .mean").count() == 2
     assert details.locator("dt", has_text=re.compile(r"^trainer\.batch_size$")).count() == 1
