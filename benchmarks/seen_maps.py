@@ -117,19 +117,21 @@ def told(found: Comparison | None, p: float | None) -> str:
 
 
 def draw(folds: pd.DataFrame, file: Path) -> None:
-    """A panel for each dataset and way that has several numbers of epochs: mean ± SD over folds, by kind of image."""
-    panels = [(name, of) for name, of in folds.groupby(["dataset", "way"]) if of["colorizer.max_epochs"].nunique() > 1]
+    """A panel for each dataset and way: the means of the maps of each fold, by kind of image and number of epochs."""
+    panels = list(folds.dropna(subset=[*KINDS]).groupby(["dataset", "way"]))
+    panels.sort(key=lambda panel: (panel[0][0], panel[0][1] != IN_SAMPLE, panel[0][1]))
     if not panels:
         return
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(4.5 * len(panels), 3.6), sharey=True, squeeze=False)
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(4 * len(panels), 3.6), sharey=True, squeeze=False)
     for axis, ((dataset, made), of_panel) in zip(axes[0], panels, strict=True):
         for kind, words in KINDS.items():
-            of_kind = of_panel.groupby("colorizer.max_epochs")[kind].agg(["mean", "std"])
-            axis.errorbar(of_kind.index, of_kind["mean"], of_kind["std"], color=COLORS[kind], label=words, marker="o")
-        axis.set(title=f"{dataset}, {made}", xlabel="epochs of the colorizer", xscale="log")
+            means = of_panel.groupby("colorizer.max_epochs")[kind].mean()
+            axis.plot(means.index, means, color=COLORS[kind], label=words)
+            axis.plot(of_panel["colorizer.max_epochs"], of_panel[kind], "o", color=COLORS[kind], alpha=0.5)
+        axis.set(title=f"{dataset}, {made}", xlabel="epochs of the colorizer, at most", xlim=(0, None))
         axis.grid(alpha=0.3)
-    axes[0][0].set_ylabel("mean of the map (ΔE00)")
-    axes[0][-1].legend(frameon=False)
+    axes[0][0].set(ylabel="mean of the map (ΔE00)", ylim=(0, None))
+    axes[0][0].legend(frameon=False)
     figure.tight_layout()
     figure.savefig(file, dpi=120)
     print(f"\nwritten: {file}")
