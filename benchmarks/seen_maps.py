@@ -117,8 +117,9 @@ def told(found: Comparison | None, p: float | None) -> str:
 
 
 def draw(folds: pd.DataFrame, file: Path) -> None:
-    """A panel for each dataset and way: the means of the maps of each fold, by kind of image and number of epochs."""
-    panels = list(folds.dropna(subset=[*KINDS]).groupby(["dataset", "way"]))
+    """A panel for each way of a dataset with several: means of the maps of each fold, by kind of image and epochs."""
+    known = folds.dropna(subset=[*KINDS])
+    panels = list(known[known.groupby("dataset")["way"].transform("nunique") > 1].groupby(["dataset", "way"]))
     panels.sort(key=lambda panel: (panel[0][0], panel[0][1] != IN_SAMPLE, panel[0][1]))
     if not panels:
         return
