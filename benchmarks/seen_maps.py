@@ -46,11 +46,12 @@ class Row(NamedTuple):
 def main() -> None:
     home, figure = (*sys.argv[1:], *("runs", "seen-maps.png")[len(sys.argv) - 1 :])
     folds = leanet.results(home)
-    folds = with_more(folds[~folds["map.name"].isin(FEATURE_MAPS) & (folds["colorizer.upsampling"] == "transposed")])
+    folds = with_more(folds[~folds["map.name"].isin(FEATURE_MAPS) & (folds["colorizer.upsampling"] != "resize")])
     for (dataset, size), of_dataset in folds.groupby(["dataset", "dataset.image_size"]):
         longest = of_dataset["colorizer.max_epochs"].max()
         print(f"\n{dataset}, {size} px, colorizers of at most {longest:.0f} epochs\n")
-        print(table(list(rows(of_dataset[of_dataset["colorizer.max_epochs"] == longest]))))
+        compared = of_dataset["colorizer.max_epochs"].isin([longest, None])  # None: without maps
+        print(table(list(rows(of_dataset[compared]))))
     draw(folds[folds["adn"] == "map_score"], Path(figure))
 
 
