@@ -201,6 +201,8 @@ def check(words: list[str], printed: str, home: Path) -> None:
         assert "GMACs" in printed
     elif module == "export":
         assert Path(home / re.findall(r"^written  (.*),", printed, re.MULTILINE)[0]).exists()
+    elif "cite" in words:
+        assert printed.count("@") > 1
     elif "wandb" not in words:
         written = re.findall(r"^written: (.*?)(?:\.\{(.*)\})?$", printed, re.MULTILINE)
         assert written, printed
