@@ -161,7 +161,7 @@ def test_without_its_images_it_is_checked_on_painted_leaves(home: Path, tmp_path
         (["run=nothing", "format=pickle"], r"format=pickle: must be onnx or torch"),
         (
             ["run=nothing", "fromat=onnx"],
-            r"fromat is no setting, did you mean format\?; see --help for those there are",
+            r"fromat is no setting, did you mean format\? --help lists all",
         ),
         (["run={fold}", "out=leaves.bin"], r"out=leaves.bin: format=onnx is kept in a file \.onnx"),
     ],
