@@ -25,7 +25,7 @@ from leanet.training.batches import Tensors
 from leanet.training.device import device_of, name_of
 
 EFFORTS = ("quick", "usual", "paper")
-_STEPS, _SECONDS = 2, 2.0  # at least as many steps, for at least as long
+_STEPS, _SECONDS = 2, 1.0  # at least as many steps, for at least as long
 _PIXELS_ON_CPU = 1 << 18  # of a measured batch, so that steps of large images take seconds
 
 

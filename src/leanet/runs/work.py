@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from leanet.config.settings import Settings
 from leanet.runs.run import ALL, Run
 
-MEASURED_FROM = 2e6  # of a run: less takes under half a minute even on one core, and needs no estimate
+MEASURED_FROM = 8e6  # of a run: less takes about a minute at most on a CPU, and needs no estimate
 
 
 @dataclass(frozen=True)
