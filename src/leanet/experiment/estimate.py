@@ -119,6 +119,8 @@ def _seconds(task: lightning.LightningModule, batch: Tensors, device: torch.devi
     assert isinstance(optimizer, torch.optim.Optimizer)
     there = {name: tensor.to(device) for name, tensor in batch.items()}
     mixed = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}.get(settings.trainer.precision)
+    if mixed and device.type == "cpu":
+        mixed = torch.bfloat16  # as Lightning does
 
     def step() -> None:
         optimizer.zero_grad()
