@@ -121,12 +121,15 @@ def test_maps_that_are_gone_are_told(home: Path, tmp_path: Path) -> None:
     folder = attended(home)[0]
     (folder / "ablation.json").unlink(missing_ok=True)
     maps = next(file for file in home.glob("colorizers/*fold1*/maps-*.npy"))
+    weights = maps.with_name("colorizer.pt")  # which could make them again
     maps.rename(tmp_path / "maps.npy")
+    weights.rename(tmp_path / "colorizer.pt")
     try:
         with pytest.raises(LeanetError, match=r"maps-ciede2000\.npy is gone"):
             ablate(given(home, runs=folder.name))
     finally:
         (tmp_path / "maps.npy").rename(maps)
+        (tmp_path / "colorizer.pt").rename(weights)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "src" / "leanet"
 
 LAYERS = (  # from the top down; rooms of one layer do not know each other
-    {"__init__", "__main__", "train", "fit", "predict", "export", "prepare", "ablate", "info"},
+    {"__init__", "__main__", "train", "fit", "predict", "export", "prepare", "ablate", "clean", "info"},
     {"model"},
     {"grid"},
     {"report"},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from leanet.config.commands import COMMANDS
 from leanet.config.completion import complete, offers
 from leanet.config.settings import Settings
 from leanet.errors import LeanetError
@@ -54,7 +55,7 @@ def test_choices_of_ones_own_are_offered(tmp_path: Path) -> None:
 
 
 def test_other_shells_and_tasks_are_refused() -> None:
-    assert complete(["install=fish"], "train", Settings).count("complete -c leanet") == 9
+    assert complete(["install=fish"], "train", Settings).count("complete -c leanet") == len(COMMANDS) + 1
     assert "compdef _leanet leanet leanet-train " in complete(["install=zsh"], "train", Settings)
     for words in ([], ["install=tcsh"], ["uninstall=bash"]):
         with pytest.raises(LeanetError, match=r"^-sc prints the script .*: give install=bash"):

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from leanet.ablate import AblateSettings
+from leanet.clean import CleanSettings
 from leanet.config.checked import rule_of
 from leanet.config.conf_files import CONF, conf_files
 from leanet.config.flags import read_flags
@@ -28,6 +29,7 @@ COMMANDS: dict[str, type] = {
     "prepare": PrepareSettings,
     "export": ExportSettings,
     "ablate": AblateSettings,
+    "clean": CleanSettings,
 }
 GROUPS = sorted(
     folder.name for folder in CONF.iterdir() if folder.is_dir() and folder.name not in ("hydra", "experiment")

@@ -199,6 +199,8 @@ def check(words: list[str], printed: str, home: Path) -> None:
         assert re.search(r"shuffled \d|done before", printed) and "no attention" in printed
     elif module == "info":
         assert "GMACs" in printed
+    elif module == "clean":
+        assert re.search(r"^(\| kind |would be removed: |removed: )", printed)
     elif module == "export":
         assert Path(home / re.findall(r"^written  (.*),", printed, re.MULTILINE)[0]).exists()
     elif "cite" in words:

@@ -8,5 +8,6 @@ COMMANDS = {
     "prepare": "make one of the paper's datasets from its published archive",
     "export": "write a model to an ONNX or PyTorch file",
     "ablate": "measure whether finished runs use their attention",
+    "clean": "show what takes disk space, and remove what can be made again",
     "info": "print the layers and sizes of networks",
 }

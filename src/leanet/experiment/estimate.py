@@ -72,7 +72,7 @@ def say_estimate(cell: Cell, runs: Sequence[Run], say: Callable[[str], object] =
 
 def estimate(cell: Cell, settings: Settings, runs: Sequence[Run], rates: Rates) -> Estimate:
     """The time of runs with the given settings, which may have other sizes than those of the cell."""
-    unmade = [run for run in runs if run.settings != settings or not run.maps_file.exists()]
+    unmade = [run for run in runs if run.settings != settings or not (run.maps_file.exists() or run.has_map_makers)]
     return Estimate(
         rates.colorizer * sum(colorizer_work(settings, cell.normals, run.fold) for run in unmade),
         rates.detector * sum(fit_work(settings, cell.images, run.fold) for run in runs),

@@ -35,10 +35,10 @@ from leanet.runs.loggers import LogSettings, close, log_cell, logger_of
 from leanet.runs.run import ALL, Run
 from leanet.storage.files import as_cell, write_atomically, write_json, write_text
 from leanet.storage.locks import ensure_held, lock
-from leanet.storage.run_files import RESULT, TRAINED_ON
+from leanet.storage.run_files import CHECKPOINT, RESULT, TRAINED_ON
 from leanet.training.batches import DeviceData, Parts, Tensors, choose
 from leanet.training.distributed import lead
-from leanet.training.fit import CHECKPOINT, FitPlan, fit, load_weights, save_tensors
+from leanet.training.fit import FitPlan, fit, load_weights, save_tensors
 from leanet.training.seeds import derive
 
 

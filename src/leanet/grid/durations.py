@@ -76,7 +76,11 @@ class Durations:
 
     def altogether(self, jobs: Sequence[Job], todo: Sequence[Job]) -> float | None:
         """Expected seconds until all of `todo` is done, and the maps of `jobs`; None if unknown."""
-        unmade = [sharing for sharing in by_maps(jobs).values() if not sharing[0].run.maps_file.exists()]
+        unmade = [
+            sharing
+            for sharing in by_maps(jobs).values()
+            if not (sharing[0].run.maps_file.exists() or sharing[0].run.has_map_makers)
+        ]
         fits = {job.run.id: self.fit(job) for job in todo}
         every = [*fits.values(), *(self.maps(sharing[0]) for sharing in unmade)]
         known = [seconds for seconds in every if seconds is not None]

@@ -222,7 +222,7 @@ def _map_makers(jobs: Sequence[Job]) -> list[str]:
     lines = []
     for name, is_of_features in (("colorizers", False), ("maps by features", True)):
         these = [job for job in jobs if job.run.settings.map.is_of_features == is_of_features]
-        made = sum(len(job.run.maker_folders) for job in these if job.run.maps_file.exists())
+        made = sum(len(job.run.maker_folders) for job in these if job.run.maps_file.exists() or job.run.has_map_makers)
         if these or not is_of_features:
             lines.append(f"{name}: {sum(len(job.run.maker_folders) for job in these)}, of which {made} made")
     return lines

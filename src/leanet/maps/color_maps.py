@@ -22,11 +22,11 @@ from leanet.errors import LeanetError
 from leanet.maps.recipe import Recipe, Rows
 from leanet.runs.loggers import LogSettings, log_folder
 from leanet.storage.files import write_json
-from leanet.storage.run_files import COLORIZER_FACTS, COLORIZER_WEIGHTS
+from leanet.storage.run_files import CHECKPOINT, COLORIZER_FACTS, COLORIZER_WEIGHTS
 from leanet.storage.weights import give_weights, read_weights
 from leanet.training.batches import DeviceData, SelectedRows, batches
 from leanet.training.device import device_of
-from leanet.training.fit import CHECKPOINT, FitPlan, fit, save_tensors
+from leanet.training.fit import FitPlan, fit, save_tensors
 from leanet.training.seeds import derive
 
 # By map.name: true L*a*b* of original and recoloured image, (B, 3, S, S) each → (B, 1, S, S).

@@ -19,7 +19,7 @@ from leanet.errors import LeanetError
 from leanet.runs.identity import changed, facts_of, feature_facts, weights_of
 from leanet.runs.model_name import model_name
 from leanet.storage.files import damaged, identity, read_json
-from leanet.storage.run_files import DETECTORS, MODELS, RESULT
+from leanet.storage.run_files import COLORIZER_WEIGHTS, DETECTORS, FEATURE_WEIGHTS, MODELS, RESULT
 
 ALL = 0  # the fold of a run that trains on all images and tests on none
 _NEEDED = {"run", "cell", "dataset", "model", "fold", "folds", "image_size"}  # in every result.json
@@ -118,6 +118,12 @@ class Run:
         if self.settings.cross_fit is None:
             return [self.maps_folder]
         return [self._maker_folder(f"-part{part}", part=part) for part in range(1, self.settings.cross_fit + 1)]
+
+    @property
+    def has_map_makers(self) -> bool:
+        """Whether all map makers are fitted and kept, so that maps can be made without training."""
+        name = FEATURE_WEIGHTS if self.settings.map.is_of_features else COLORIZER_WEIGHTS
+        return all((folder / name).exists() for folder in self.maker_folders)
 
     @property
     def _fold_word(self) -> str:

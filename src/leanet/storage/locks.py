@@ -28,7 +28,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,7 +39,7 @@ BEAT_SECONDS = 10.0
 LOOK_SECONDS = 1.0
 SILENT_LOOKS = 60  # after as many looks without a change, the holder of a claim is considered dead
 
-_LEASE = ".lease"
+LEASE = ".lease"
 _OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST}
 
 Wait = Callable[[], object]
@@ -77,18 +77,36 @@ def lock(folder: Path, on_wait: Wait = lambda: None) -> Iterator[None]:
         queue.release()
 
 
+@contextmanager
+def lock_if_free(folder: Path) -> Iterator[bool]:
+    """As `lock`, without waiting: the context's value says whether this process holds the folder."""
+
+    def leave() -> None:
+        raise BlockingIOError
+
+    with ExitStack() as entered:
+        try:
+            entered.enter_context(lock(folder, on_wait=leave))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def is_held(folder: Path) -> bool:
+    """Whether another process holds a folder. What a killed process of this host left in it is removed."""
+    if not (folder / LEASE).exists():
+        return False
+    with lock_if_free(folder) as is_free:
+        return not is_free
+
+
 def tidy(folder: Path) -> None:
     """Remove what a killed process of this host left in a folder, unless another process holds it.
 
     For processes that only read the folder and so do not lock it.
     """
-
-    def leave() -> None:
-        raise BlockingIOError
-
-    if (folder / _LEASE).exists():
-        with suppress(BlockingIOError), lock(folder, on_wait=leave):
-            pass
+    is_held(folder)
 
 
 def ensure_held(path: Path) -> None:
@@ -101,7 +119,7 @@ def ensure_held(path: Path) -> None:
 def _sweep(folder: Path) -> None:
     for leftover in folder.glob(".*.part"):
         leftover.unlink(missing_ok=True)
-    for stage in folder.glob(f"{_LEASE}-*"):
+    for stage in folder.glob(f"{LEASE}-*"):
         _discard(stage)
 
 
@@ -194,7 +212,7 @@ class _Lease:
 
     @property
     def _place(self) -> Path:
-        return self.folder / _LEASE
+        return self.folder / LEASE
 
     def _claim(self, beats: int) -> Path:
         return self._place / f"{self._name}.{beats}"
@@ -223,8 +241,8 @@ class _Lease:
 
     def _take(self) -> bool:
         """Try to take the lease; False if another process was faster."""
-        stage = self.folder / f"{_LEASE}-{secrets.token_hex(8)}"
-        stage.mkdir()
+        stage = self.folder / f"{LEASE}-{secrets.token_hex(8)}"
+        stage.mkdir(parents=True)  # leanet.clean may have removed the folder
         try:
             (stage / self._claim(0).name).touch()
             with suppress(OSError):  # some network file systems do not rename over an empty directory

@@ -2,6 +2,7 @@
 
 DETECTORS, MODELS = "detectors", "models"  # folders of runs on one fold, and of models on all images
 RESULT = "result.json"
+CHECKPOINT = "last.ckpt"  # of a fit: its state, and at the end the trained networks
 TRAINED_ON = "trained_on.txt"  # in a run's or model's folder: SHA-256 of each image file that it was trained on
 ABLATION = "ablation.json"  # in a run's folder, written by leanet.ablate
 CURVES = "curves.csv"  # of a fit: epoch (from 1) and losses

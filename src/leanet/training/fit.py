@@ -19,7 +19,7 @@ from leanet.config.settings import TrainerSettings
 from leanet.errors import LeanetError
 from leanet.storage.files import write_atomically
 from leanet.storage.locks import ensure_held
-from leanet.storage.run_files import CURVES, RESULT
+from leanet.storage.run_files import CHECKPOINT, CURVES, RESULT
 from leanet.storage.weights import give_weights, read_weights
 from leanet.training import distributed
 from leanet.training.allocator import keep_freed_memory
@@ -28,8 +28,6 @@ from leanet.training.device import UseDevice
 from leanet.training.epochs import Curves, EpochBar, EpochMeans, EpochSeed
 from leanet.training.graphs import UseGraphs
 from leanet.training.quiet import quiet
-
-CHECKPOINT = "last.ckpt"
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,8 @@ def test_a_kept_attention_is_taken_without_the_network(folds: dict[int, FoldPict
     np.save(pictures.run.folder / "attention.npy", kept)
     np.testing.assert_array_equal(pictures.panels([3])[0].attention, kept[3])
     pictures.run.maps_file.unlink()
+    for folder in pictures.run.maker_folders:
+        (folder / "colorizer.pt").unlink()
     with pytest.raises(LeanetError, match=r"maps-ciede2000\.npy is gone"):
         of(home, folders_of(home, run.model))[1].panels([0])
 

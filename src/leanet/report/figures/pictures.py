@@ -128,8 +128,10 @@ class FoldPictures:
     def _tensors(self) -> Tensors:
         """The tensors of all test images."""
         run = self.run
-        if run.settings.makes_maps and not run.maps_file.exists():  # `tensors_of` would make them again
-            raise LeanetError(f"{run.maps_file} is gone: remove {run.folder}, and do the run again")
+        if run.settings.makes_maps and not run.maps_file.exists():  # removed, perhaps by leanet.clean
+            if not run.has_map_makers:  # `tensors_of` would train them
+                raise LeanetError(f"{run.maps_file} is gone: remove {run.folder}, and do the run again")
+            print(f"{run.maps_folder.name}: its maps were removed, and are made again")
         rows = split_of(run, self.images, self.fold_of)
         test = torch.from_numpy(rows.test)
         return {name: values[test] for name, values in tensors_of(run, self.images, rows).items()}
