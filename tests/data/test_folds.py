@@ -9,16 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold  # type: ignore[import-untyped]
 
-from leanet.data.folds import (
-    check_counts,
-    check_separation,
-    held_out,
-    parts_of,
-    read_folds,
-    stratified_folds,
-    thinned,
-    write_folds,
-)
+from leanet.data.fold_checks import check_counts, check_separation
+from leanet.data.folds import held_out, parts_of, stratified_folds, thinned
+from leanet.data.folds_file import read_folds, write_folds
 from leanet.data.images import Index
 from leanet.errors import LeanetError
 
@@ -77,7 +70,7 @@ def test_equal_pictures_stay_together_and_folds_stay_even() -> None:
     fold_of = stratified_folds(labels, pixels, 5, 0)
     assert all(len(set(fold_of[start : start + 3].tolist())) == 1 for start in range(0, 90, 3))
     np.testing.assert_array_equal(counts(labels, fold_of, 5), [[12] * 5, [6] * 5])
-    check_separation(fold_of, pixels, pixels)
+    check_separation(fold_of, pixels, pixels, "")
 
 
 def test_a_large_group_is_balanced_by_single_images() -> None:
@@ -132,9 +125,9 @@ def test_copies_do_not_count_as_images() -> None:
 
 def test_equal_pictures_in_two_folds_are_named() -> None:
     pixels, names = ["x", "y", "x"], ["a.png", "b.png", "c.png"]
-    check_separation(np.array([1, 2, 1]), pixels, names)
+    check_separation(np.array([1, 2, 1]), pixels, names, "are the same picture")
     with pytest.raises(LeanetError, match=r"'a.png' \(fold 1\) and 'c.png' \(fold 2\) are the same picture"):
-        check_separation(np.array([1, 1, 2]), pixels, names)
+        check_separation(np.array([1, 1, 2]), pixels, names, "are the same picture")
 
 
 STRANGE = ["a,b.png", 'say "x".png', "new\nline.png", "carriage\rreturn.png", "both\r\n.png", "ü 画像.png", "=1+1.png"]
@@ -260,10 +253,10 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path, change: Callable[[Row
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "no folds can be read there .No such file"),
-        (b"", "no column file, sha256, label, fold;"),
+        (None, "cannot be read .No such file"),
+        (b"", "no column file, sha256, label, fold; its columns are none"),
         (b"file,label\n", "no column sha256, fold;"),
-        (b"file,sha256,label,fold\n\xff\xfe", "not a CSV file in UTF-8"),
+        (b"file,sha256,label,fold\n\x81\xfe", "not a CSV file"),
     ],
 )
 def test_what_is_no_folds_file_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from leanet.config.checked import check, read_settings
@@ -32,11 +33,11 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
         raise LeanetError(f"adn.freeze={settings.adn.freeze} keeps pretrained weights: give adn.weights=… as well")
     check("dataset.image_size", settings.dataset.get("image_size"), IMAGE_SIZE)
     check("dataset.name", settings.dataset["name"], NAME)
-    for key in ("root", "negative", "positive", "folds_file"):  # optional
+    for key in ("root", "file", "negative", "positive", "folds_file", "groups", "kinds"):  # optional
         check(f"dataset.{key}", settings.dataset.get(key), DATASET_TEXT)
     settings = replace(settings, dataset={**settings.dataset, **_expanded(settings.dataset)})
-    if settings.fold is not None and settings.fold > settings.folds:
-        raise LeanetError(f"fold={settings.fold}: there are folds 1 to {settings.folds}; leave it empty for all")
+    if settings.leave_kind_out and settings.dataset.get("folds_file"):
+        raise LeanetError("leave_kind_out=true: the kinds decide the folds; leave dataset.folds_file empty")
     if settings.trainer.select != "last" and not settings.validation:
         raise LeanetError(
             f"trainer.select={settings.trainer.select} needs validation images: give validation=0.2, for example"
@@ -94,12 +95,16 @@ def _with_name(settings: Settings) -> Settings:
     """Name a dataset without a name after its folder."""
     if settings.dataset.get("name") is not None or "root" not in settings.dataset:
         return settings
-    return replace(settings, dataset={**settings.dataset, "name": name_of(settings.dataset.get("root"))})
+    root, file = settings.dataset.get("root"), settings.dataset.get("file")
+    root = root or (str(Path(file).parent) if file else None)
+    return replace(settings, dataset={**settings.dataset, "name": name_of(root)})
 
 
 def _expanded(dataset: Node) -> Node:
     """The dataset's paths with ~ replaced by the home folder."""
-    return {key: expanded(f"dataset.{key}", path) for key in ("root", "folds_file") if (path := dataset.get(key))}
+    return {
+        key: expanded(f"dataset.{key}", path) for key in ("root", "file", "folds_file") if (path := dataset.get(key))
+    }
 
 
 def _without_idle(settings: Settings) -> Settings:

@@ -10,6 +10,7 @@ from leanet.errors import LeanetError
 NAMES = frozenset(
     {
         *("dataset.root", "dataset.negative", "dataset.positive", "dataset.folds_file", "map.root"),
+        *("dataset.file", "dataset.groups", "dataset.kinds"),
         *("paths.data", "paths.runs", "source", "labels", "out", "run"),
     }
 )

@@ -229,6 +229,7 @@ class Settings:
     # Not in the config.yaml of older runs:
     validation: Annotated[float, number(0, 0.5)] = 0.0
     attention: AttentionSettings = AttentionSettings()
+    leave_kind_out: Annotated[bool, BOOLEAN] = False
 
     @property
     def dataset_name(self) -> str:

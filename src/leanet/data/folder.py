@@ -2,12 +2,13 @@
 
 import os
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from functools import cache, cached_property
+from pathlib import Path, PurePosixPath
 
 from leanet.data.decode import hashes_of, read_images
 from leanet.data.files import READS, Files, Kind, subfolders, told
 from leanet.data.images import NEGATIVE, POSITIVE, ImageSet, Index, load_cached
+from leanet.data.words import words_of
 from leanet.errors import LeanetError, MissingDatasetError
 
 
@@ -26,6 +27,8 @@ class ImageFolder:
         image_size: S, to which images are resized.
         negative: the folder of normal images, relative to root.
         positive: the folder of anomalous images, relative to root.
+        groups: how images are grouped, as for `leanet.data.words.words_of`; None: they are not.
+        kinds: where kinds of anomalies come from, likewise; None: in MVTec AD's layout, the folders of defects.
     """
 
     name: str
@@ -33,6 +36,8 @@ class ImageFolder:
     image_size: int
     negative: str = "Negative"
     positive: str = "Positive"
+    groups: str | None = None
+    kinds: str | None = None
 
     def index(self) -> Index:
         """Names, labels and hashes of the images, without decoding. Prints the number of files that are left out.
@@ -88,7 +93,32 @@ class ImageFolder:
             )
         hashes = hashes_of(paths, f"index {self.name}")
         names = [os.path.relpath(path, root).replace(os.sep, "/") for path in paths]
-        return Index.of(list(zip(names, labels, hashes, strict=True)))
+        entries = list(zip(names, labels, hashes, strict=True))
+        return Index.of(entries, groups=self._groups(names), kinds=self._kinds(entries))
+
+    def _groups(self, names: list[str]) -> dict[str, str] | None:
+        return words_of("dataset.groups", self.groups, "group", self._inside(names)) if self.groups else None
+
+    def _kinds(self, entries: list[tuple[str, int, str]]) -> dict[str, str] | None:
+        """The kinds of the positives by name; None if they are not known."""
+        positives = [name for name, label, _ in entries if label == POSITIVE]
+        if self.kinds:
+            return words_of("dataset.kinds", self.kinds, "kind", self._inside(positives))
+        return None if self._has_named_classes() else {name: self._folder(name).name for name in positives}
+
+    def _inside(self, names: list[str]) -> dict[str, PurePosixPath]:
+        """By name, the path of each image below the folder of its class."""
+        return {name: PurePosixPath(name).relative_to(self._folder(name)) for name in names}
+
+    def _folder(self, name: str) -> PurePosixPath:
+        """The folder of an image's class, relative to root."""
+        return next(folder for folder in self._class_folders if folder in PurePosixPath(name).parents)
+
+    @cached_property
+    def _class_folders(self) -> list[PurePosixPath]:
+        root = self._root()
+        negatives, positives = self._classes(root)
+        return [PurePosixPath(os.path.relpath(folder, root).replace(os.sep, "/")) for folder in negatives + positives]
 
     def _root(self) -> Path:
         if not self.root:

@@ -1,8 +1,8 @@
 """The interface of a dataset: an index before decoding, an image set after it."""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -11,10 +11,12 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from leanet.data.units import units_of
 from leanet.storage.files import damaged, read_array, write_array, write_atomically
 from leanet.storage.locks import lock
 
 NEGATIVE, POSITIVE = 0, 1
+CLASSES = {NEGATIVE: "negative", POSITIVE: "positive"}
 THRESHOLD = 0.5  # an image is called anomalous above this probability
 
 
@@ -26,18 +28,45 @@ class Index:
         names: N unique POSIX paths relative to the dataset's root.
         labels: (N,) int64, 0 normal (negative) and 1 anomalous (positive).
         sha256: N hashes of the files' bytes.
+        groups: N names of groups, such as plants or patients, whose images are not divided; empty: no groups.
+        kinds: N kinds of anomalies, "" for normal images; empty: the kinds are not known.
+        folds: N folds from 1 that came with the images; empty: none did.
+        masks: files of the masks of anomalous images, by name, that came with the images.
     """
 
     names: tuple[str, ...]
     labels: NDArray[np.int64]
     sha256: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    folds: tuple[int, ...] = ()
+    masks: Mapping[str, Path] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, entries: list[tuple[str, int, str]]) -> "Index":
-        """An index of (name, label, sha256) entries, sorted by sha256, label and name."""
+    def of(
+        cls,
+        entries: list[tuple[str, int, str]],
+        *,
+        groups: Mapping[str, str] | None = None,
+        kinds: Mapping[str, str] | None = None,
+        folds: Mapping[str, int] | None = None,
+        masks: Mapping[str, Path] | None = None,
+    ) -> "Index":
+        """An index of (name, label, sha256) entries, sorted by sha256, label and name.
+
+        `groups`, `kinds`, `folds` and `masks` are by name. An image without a group is a group of its own.
+        """
         entries = sorted(entries, key=lambda entry: (entry[2], entry[1], entry[0]))
-        labels = np.array([label for _, label, _ in entries], dtype=np.int64)
-        return cls(tuple(name for name, _, _ in entries), labels, tuple(sha for _, _, sha in entries))
+        names = tuple(name for name, _, _ in entries)
+        return cls(
+            names,
+            np.array([label for _, label, _ in entries], dtype=np.int64),
+            tuple(sha for _, _, sha in entries),
+            groups=tuple(groups.get(name) or f"{name} alone" for name in names) if groups else (),
+            kinds=tuple(kinds.get(name, "") if label else "" for name, label, _ in entries) if kinds else (),
+            folds=tuple(folds[name] for name in names) if folds else (),
+            masks=masks or {},
+        )
 
     def __len__(self) -> int:
         return len(self.names)
@@ -45,8 +74,19 @@ class Index:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over all contents and labels; it does not depend on file names."""
-        lines = "".join(f"{sha} {label}\n" for sha, label in zip(self.sha256, self.labels, strict=True))
-        return hashlib.sha256(lines.encode()).hexdigest()
+        return _digest(zip(self.sha256, self.labels, strict=True))
+
+    @cached_property
+    def grouping(self) -> str | None:
+        """SHA-256 over the contents of the images of each group; None without groups. It does not depend on names."""
+        if not self.groups:
+            return None
+        first: dict[str, str] = {}  # images are sorted by content
+        return _digest((sha, first.setdefault(group, sha)) for sha, group in zip(self.sha256, self.groups, strict=True))
+
+    def digest_of(self, values: Sequence[object]) -> str:
+        """SHA-256 over all contents, each with one of N values."""
+        return _digest(zip(self.sha256, values, strict=True))
 
 
 @dataclass(frozen=True)
@@ -70,6 +110,11 @@ class ImageSet:
         """(N,), 0 normal and 1 anomalous."""
         return self.index.labels
 
+    @cached_property
+    def units(self) -> Sequence[str]:
+        """N units: images of one unit, those with equal pixels or of one group, are never divided."""
+        return units_of(self.pixels, self.index.groups)
+
 
 class Dataset(Protocol):
     """A source of images. `index` is quick and decodes nothing; `load` decodes images, or reads them from the cache."""
@@ -87,6 +132,10 @@ class Dataset(Protocol):
 
     def load(self, cache: Path) -> ImageSet:
         """The images at (S, S). The folder `cache` may be used to keep decoded images."""
+
+
+def _digest(pairs: Iterable[tuple[str, object]]) -> str:
+    return hashlib.sha256("".join(f"{sha} {value}\n" for sha, value in pairs).encode()).hexdigest()
 
 
 DECODER = 4  # version of the decoding; increase it when pixels change, so that no older cache is read

@@ -73,11 +73,29 @@ def masks_of(root: str | None, images: ImageSet) -> Masks | None:
         images: all images of the dataset.
 
     Returns:
-        None without a folder `ground_truth`.
+        None without a folder `ground_truth`, unless the index of the images has masks.
 
     Raises:
         LeanetError: a mask that cannot be read, is empty, or has another shape than its image.
     """
+    files = _named(images) if images.index.masks else _beside(root, images)
+    if files is None:
+        return None
+    masks = Masks(files, images)
+    for row in files:
+        if not masks.of([row]).any():
+            raise LeanetError(f"{files[row]}: a mask without an anomalous pixel, of an anomalous image")
+    return masks
+
+
+def _named(images: ImageSet) -> dict[int, Path]:
+    """The masks that came with the images, by row."""
+    names, masks = images.index.names, images.index.masks
+    return {row: masks[names[row]] for row in np.flatnonzero(images.labels == POSITIVE).tolist() if names[row] in masks}
+
+
+def _beside(root: str | None, images: ImageSet) -> dict[int, Path] | None:
+    """The masks in `ground_truth`, by row; None if there is no such folder."""
     folder = Path(root).expanduser() / FOLDER if root else None
     if folder is None or not folder.is_dir():
         return None
@@ -88,11 +106,7 @@ def masks_of(root: str | None, images: ImageSet) -> Masks | None:
         inside = PurePosixPath(*name.parts[1:])  # without test/
         if file := there.get(_key(inside.as_posix())) or there.get(_key(name.as_posix())):
             files[row] = file
-    masks = Masks(files, images)
-    for row in files:
-        if not masks.of([row]).any():
-            raise LeanetError(f"{files[row]}: a mask without an anomalous pixel, of an anomalous image")
-    return masks
+    return files
 
 
 def _key(name: str) -> str:

@@ -25,6 +25,7 @@ from leanet.detector.lea_net import LeaNet
 from leanet.detector.loss import balance_of
 from leanet.detector.task import DetectorTask, fit_itself, images_and_maps
 from leanet.experiment.frozen_features import features_of
+from leanet.experiment.kinds import by_kind
 from leanet.experiment.localisation import localisation
 from leanet.experiment.map_shift import map_shift
 from leanet.experiment.maps import recolored_of
@@ -113,9 +114,17 @@ def _trained(
     if run.settings.needs_maps:
         found["maps"] = map_shift(tensors["maps"], images.labels, rows)
     if len(rows.test):
+        found["kinds"] = _kinds(images, rows.test, last_epochs.tested["adn"])
         _write_sheet(run, images, rows.test, task, test, last_epochs.tested["adn"], masks)
         found["localisation"] = None if masks is None else localisation(task, tensors, masks, rows.test)
     return found
+
+
+def _kinds(images: ImageSet, test: Rows, probabilities: Tensor) -> dict[str, dict[str, Any]] | None:
+    """The scores by kind of anomaly; None if the kinds are not known."""
+    kinds = images.index.kinds
+    labels = torch.from_numpy(images.labels[test])
+    return by_kind(probabilities, labels, [kinds[row] for row in test]) if kinds else None
 
 
 def _try_out(network: LeaNet, image_size: int) -> None:
@@ -191,10 +200,12 @@ def _write_predictions(file: Path, images: ImageSet, rows: Rows, found: Tensors)
     """Write P(anomalous) of each image by the ADN and by the CAAN's own head, with all digits of float32."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["file", "sha256", "label", *found])
+    kinds = images.index.kinds
+    writer.writerow(["file", "sha256", "label", *(["kind"] if kinds else []), *found])
     for place, row in enumerate(rows):
         values = [f"{float(found[head][place]):.9g}" for head in found]
-        writer.writerow([as_cell(images.index.names[row]), images.index.sha256[row], int(images.labels[row]), *values])
+        known = [as_cell(images.index.names[row]), images.index.sha256[row], int(images.labels[row])]
+        writer.writerow([*known, *([as_cell(kinds[row])] if kinds else []), *values])
     write_text(file, out.getvalue())
 
 

@@ -43,7 +43,7 @@ def maps_of(run: Run, images: ImageSet, normals: Rows, label: str = "", say: Cal
         return torch.from_numpy(MapFolder.of_fold(str(settings.map.root), run.fold).load(images))
     part_of = None
     if settings.cross_fit is not None:
-        part_of = parts_of(normals, images.pixels, settings.cross_fit, settings.split_seed)
+        part_of = parts_of(normals, images.units, settings.cross_fit, settings.split_seed)
     fold = FoldMaps(run.maps_file, run.maker_folders, normals, part_of)
     return fold_maps(_recipe_of(run, images.images, say), fold, label, say)
 

@@ -50,6 +50,7 @@ def result_of(
         "root": run.settings.root,
         "fingerprint": run.fingerprint,
         "folds_file": run.folds_file,
+        "division": dict(run.division) or None,
         "split_seed": run.settings.split_seed,
         "seed": run.settings.seed,
         "model": run.model,

@@ -45,7 +45,7 @@ def split_of(run: Run, images: ImageSet, fold_of: Rows) -> Split:
     Raises:
         LeanetError: no image of a class is left to train on.
     """
-    settings, known = run.settings, (images.labels, images.pixels)
+    settings, known = run.settings, (images.labels, images.units)
     rows, validation = held_out(np.flatnonzero(fold_of != run.fold), *known, settings.validation, settings.split_seed)
     train = thinned(rows, *known, settings.positive_rate, settings.split_seed)
     if len(validation):

@@ -1,5 +1,7 @@
 """Train a model for use on all images of a dataset, and write its card."""
 
+from dataclasses import replace
+
 from leanet.config.settings import Settings
 from leanet.errors import LeanetError
 from leanet.model.card import write_card
@@ -19,7 +21,7 @@ def check_usable(settings: Settings) -> None:
 
 def model_of(cell: Cell) -> Run:
     """The run that trains the cell's detector on all images."""
-    return Run(cell.settings, cell.runs[0].fingerprint, ALL)
+    return replace(cell.runs[0], fold=ALL)
 
 
 def fit_model(cell: Cell) -> Run:

@@ -23,7 +23,7 @@ Cell = Any  # a row of `cells_of`, from itertuples
 KEY = ["dataset", "cell"]
 SEEDS = ["split_seed", "seed"]
 # Settings that all cells of one table have in common. Others are of networks, and so of the table's rows.
-SHARED = ["dataset.image_size", "folds", "folds_file", "validation"]
+SHARED = ["dataset.image_size", "folds", "folds_file", "folds_by", "validation"]
 OF_EPOCHS = ["trainer.max_epochs", "trainer.batch_size", "trainer.precision", "seed"]
 _GROUPS = ("adn.", "caan.", "colorizer.", "map.")
 

@@ -37,6 +37,7 @@ COLUMNS = {
 TABLES: dict[int | str, str] = {
     **{number: f"the paper's Table {number}, with its numbers beside yours" for number in PAPERS},
     "cells": "all cells",
+    "kinds": "how many anomalous images of each kind are found",
 }
 FIGURES: dict[int | str, str] = {
     3: "the paper's Figure 3: image, recoloured image and anomaly map",

@@ -15,7 +15,15 @@ from leanet.report.predictions import Predictions
 from leanet.runs.run import Run
 
 Result = Mapping[str, Any]  # a run's result.json
-_NOT_THE_IMAGES = ("_target_", "name", "image_size", "folds_file", "origin")  # of a dataset's settings
+_NOT_THE_IMAGES = (
+    "_target_",
+    "name",
+    "image_size",
+    "folds_file",
+    "groups",
+    "kinds",
+    "origin",
+)  # of a dataset's settings
 
 
 @dataclass

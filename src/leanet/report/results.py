@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,6 +194,7 @@ def _of_run(folder: Path, result: Result, config: Facts) -> Facts:
         **{name: result.get(name) for name in ("run", "cell", "fold", "image_size", "device")},
         "folder": str(folder),
         "folds_file": str(digest)[:12] if digest else config["dataset"].get("folds_file"),
+        "folds_by": _divided(result.get("division")),
         "dataset.image_size": result["image_size"],
         "colorizer_folder": colorizer if isinstance(colorizer, str) else None,  # a list with cross-fitting
         "collapsed": bool(result.get("collapsed")),
@@ -202,6 +203,11 @@ def _of_run(folder: Path, result: Result, config: Facts) -> Facts:
         **{name: _value(found, keys) for name, keys in FIGURES.items()},
         **flat(result.get("versions", {}), "versions."),
     }
+
+
+def _divided(division: Mapping[str, str] | None) -> str | None:
+    """What divides the images beside the seed, for people: `groups 3fa2b1`."""
+    return ", ".join(f"{name} {digest[:6]}" for name, digest in division.items()) if division else None
 
 
 def _value(result: Result, keys: Iterable[str]) -> float | None:

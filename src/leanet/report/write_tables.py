@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from leanet.errors import LeanetError
 from leanet.report.cells import cells_of, in_words, shared_of, tables_named
 from leanet.report.figure_texts import OF_SEVERAL_POINTS, FigureTexts, notes
+from leanet.report.kinds import NOTE, kinds_table
 from leanet.report.latex import latex
 from leanet.report.lifts import PLAIN, Versus
 from leanet.report.paper import paper_table
@@ -29,21 +30,26 @@ def write_tables(selection: Selection, table: int | str, columns: Sequence[str] 
 
     Args:
         selection: the finished folds.
-        table: the number of one of the paper's tables, or `cells`.
+        table: the number of one of the paper's tables, `cells` or `kinds`.
         columns: the scores; None: the usual ones.
         siunitx: whether numbers in LaTeX are those of the package siunitx.
 
     Returns:
         whether any of its runs is finished.
     """
-    folds, name, title = selection.folds, "cells", "Cells"
+    folds, name, title = selection.folds, str(table), str(table).capitalize()
     if isinstance(table, int):
         folds, name, title = belonging(folds, paper_table(table)), f"table{table}", f"Table {table}"
+    written = False
     for file, members in tables_named(name, folds):
         heading = f"{title}: {in_words(shared_of(cells_of(members))[0])}"
         if isinstance(table, int):
             layout = PaperLayout(paper_table(table), members, selection.versus, selection.datasets)
             told = _of_the_paper(layout, columns or ["f1"], members, selection.versus)
+        elif table == "kinds":
+            told = Told(dict.fromkeys(ENDINGS, kinds_table(members)), [NOTE])
+            if not told.tables["md"][1]:
+                continue
         else:
             told = of_cells(members, columns, selection.versus)
         texts = told.texts(heading, f"tab:{file}", siunitx)
@@ -52,7 +58,8 @@ def write_tables(selection: Selection, table: int | str, columns: Sequence[str] 
         for ending, text in texts.items():
             write_text(Path(f"{place}.{ending}"), text)
         print(f"written: {place}.{{{','.join(texts)}}}\n")
-    return not folds.empty
+        written = True
+    return written
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ trained on all images and has no test images, is a run of fold 0.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,13 @@ class Run:
         settings: of the run.
         fingerprint: of the dataset, as `Index.fingerprint`.
         fold: the test fold, 1…folds; or `ALL`.
+        division: digests of what divides the images beside the seed, such as their groups, by name.
     """
 
     settings: Settings
     fingerprint: str
     fold: int
+    division: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def id(self) -> str:
@@ -182,6 +185,7 @@ class Run:
     def _fold_facts(self) -> dict[str, Any]:
         settings, file = self.settings, self.folds_file
         split: dict[str, Any] = {"file": file} if file else {"folds": settings.folds, "split_seed": settings.split_seed}
+        split |= self.division
         if settings.validation:
             split |= {"validation": settings.validation, "split_seed": settings.split_seed}
         return {"schema": SCHEMA, "images": self._image_facts, "split": split}
