@@ -237,7 +237,7 @@ def test_help_lists_groups_and_values(usage: Done) -> None:
 def test_help_of_prepare_lists_the_papers_datasets(done: dict[str, Done]) -> None:
     found = done["prepare --help"]
     assert (found.code, found.err) == (0, "")
-    names = set(DATASETS.split(", ")) - {"folder", "synthetic"}
+    names = set(DATASETS.split(", ")) - {"folder", "synthetic", "table"}
     assert names <= set(re.findall(r"[a-z]+", found.out))
     for text in ("source=null", "draw_seed=0", "download=true"):
         assert text in found.out

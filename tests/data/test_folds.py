@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold  # type: ignore[import-untyped]
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # type: ignore[import-untyped]
 
-from leanet.data.fold_checks import check_counts, check_separation
-from leanet.data.folds import held_out, parts_of, stratified_folds, thinned
+from leanet.data.fold_checks import check_counts, check_groups, check_separation
+from leanet.data.folds import folds_by_kind, grouped_folds, held_out, parts_of, stratified_folds, thinned
 from leanet.data.folds_file import read_folds, write_folds
 from leanet.data.images import Index
 from leanet.errors import LeanetError
@@ -341,3 +341,61 @@ def test_parts_are_even_and_depend_on_pixels_and_seed_alone(parts: int) -> None:
 def test_more_parts_than_different_normals_are_refused() -> None:
     with pytest.raises(LeanetError, match=r"^map\.cross_fit=3: there are only 2 different training normals$"):
         parts_of(np.arange(3), ["a", "b", "a", "c"], 3, split_seed=0)
+
+
+def plants(seed: int) -> tuple[NDArray[np.int64], list[str]]:
+    """Images of 40 plants of different sizes; a plant has images of one class or of both."""
+    rng = np.random.default_rng(seed)
+    labels, units = [], []
+    for plant in range(40):
+        share = rng.choice([0.0, 0.0, 0.2, 1.0])
+        count = int(rng.integers(1, 9))
+        labels += (rng.random(count) < share).astype(int).tolist()
+        units += [digest(1000 * seed + plant)] * count
+    return np.array(labels, np.int64), units
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_grouped_folds_keep_units_and_are_as_even_as_those_of_scikit_learn(seed: int) -> None:
+    labels, units = plants(seed)
+    fold_of = grouped_folds(labels, units, 5, split_seed=0)
+    check_separation(fold_of, units, units, "")
+    splits = StratifiedGroupKFold(5).split(labels, labels, groups=units)
+    theirs = np.array([np.bincount(labels[test], minlength=2) for _, test in splits]).T
+    ours = counts(labels, fold_of, 5)
+    spread = [(found / found.sum(axis=1, keepdims=True)).std(axis=1).mean() for found in (ours, theirs)]
+    assert spread[0] <= spread[1] + 0.01
+    order = np.random.default_rng(seed).permutation(len(labels))
+    shuffled = grouped_folds(labels[order], [units[place] for place in order], 5, 0)
+    np.testing.assert_array_equal(shuffled, fold_of[order])
+
+
+def test_fewer_groups_with_positives_than_folds_are_one_clear_line() -> None:
+    labels, units = np.array([0] * 20 + [1] * 10), [str(place // 2) for place in range(20)] + ["x"] * 4 + ["y"] * 6
+    with pytest.raises(LeanetError, match=r"^2 groups with positive images cannot be split into 5 folds; use folds=2 "):
+        check_groups(labels, units, 5)
+
+
+def test_validation_and_thinning_keep_groups_together() -> None:
+    labels, units = plants(1)
+    rows = np.flatnonzero(grouped_folds(labels, units, 5, 0) != 1)
+    train, validation = held_out(rows, labels, units, 0.25, 0)
+    assert not {units[row] for row in train} & {units[row] for row in validation}
+    kept = set(thinned(rows, labels, units, 0.5, 0).tolist())
+    positives = [row for row in rows.tolist() if labels[row]]
+    for row in positives:
+        assert all((row in kept) == (other in kept) for other in positives if units[other] == units[row])
+
+
+def test_each_kind_is_a_fold_that_is_only_tested() -> None:
+    labels = np.array([0] * 20 + [1] * 9, np.int64)
+    kinds = [""] * 20 + ["cut"] * 4 + ["crack"] * 3 + ["hole"] * 2
+    units = [digest(place) for place in range(29)]
+    fold_of = folds_by_kind(labels, kinds, units, split_seed=0)
+    assert [set(fold_of[[word == kind for word in kinds]]) for kind in ("crack", "cut", "hole")] == [{1}, {2}, {3}]
+    assert sorted(np.bincount(fold_of[:20])[1:].tolist()) == [6, 7, 7]
+    units[20] = units[24]
+    with pytest.raises(LeanetError, match=r"^leave_kind_out: images of crack and cut are in one group$"):
+        folds_by_kind(labels, kinds, units, split_seed=0)
+    with pytest.raises(LeanetError, match=r"^leave_kind_out=true needs a kind for each anomalous image"):
+        folds_by_kind(labels, [*kinds[:-1], ""], units, split_seed=0)

@@ -64,6 +64,7 @@ AMPLITUDE = (
     "attention.points=[2,3]",
 )
 NOT_OURS = (
+    "leave_kind_out=true",  # the division that comes with it is ours
     "paths.runs=elsewhere",
     "paths.data=elsewhere",
     "logger.name=other",

@@ -36,6 +36,8 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     for key in ("root", "file", "negative", "positive", "folds_file", "groups", "kinds"):  # optional
         check(f"dataset.{key}", settings.dataset.get(key), DATASET_TEXT)
     settings = replace(settings, dataset={**settings.dataset, **_expanded(settings.dataset)})
+    if settings.fold is not None and settings.fold > settings.folds and not settings.folds_from_images:
+        raise LeanetError(f"fold={settings.fold}: there are folds 1 to {settings.folds}; leave it empty for all")
     if settings.leave_kind_out and settings.dataset.get("folds_file"):
         raise LeanetError("leave_kind_out=true: the kinds decide the folds; leave dataset.folds_file empty")
     if settings.trainer.select != "last" and not settings.validation:
@@ -95,9 +97,10 @@ def _with_name(settings: Settings) -> Settings:
     """Name a dataset without a name after its folder."""
     if settings.dataset.get("name") is not None or "root" not in settings.dataset:
         return settings
-    root, file = settings.dataset.get("root"), settings.dataset.get("file")
+    root, file = settings.dataset["root"], settings.dataset.get("file")
     root = root or (str(Path(file).parent) if file else None)
-    return replace(settings, dataset={**settings.dataset, "name": name_of(root)})
+    name = "table" if root is None and "file" in settings.dataset else name_of(root)
+    return replace(settings, dataset={**settings.dataset, "name": name})
 
 
 def _expanded(dataset: Node) -> Node:

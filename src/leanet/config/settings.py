@@ -242,6 +242,11 @@ class Settings:
         return int(self.dataset["image_size"])
 
     @property
+    def folds_from_images(self) -> bool:
+        """Whether the number of folds may come from the dataset: from kinds, or from a column of a table."""
+        return self.leave_kind_out or "file" in self.dataset
+
+    @property
     def root(self) -> str | None:
         """The folder of the images, relative to `paths.data` if it is inside; None for a dataset without a folder."""
         root, home = self.dataset.get("root"), Path(self.paths.data)

@@ -206,8 +206,8 @@ def _of_run(folder: Path, result: Result, config: Facts) -> Facts:
 
 
 def _divided(division: Mapping[str, str] | None) -> str | None:
-    """What divides the images beside the seed, for people: `groups 3fa2b1`."""
-    return ", ".join(f"{name} {digest[:6]}" for name, digest in division.items()) if division else None
+    """What divides the images beside the seed, for people: `groups-3fa2b1`."""
+    return "+".join(f"{name}-{digest[:6]}" for name, digest in division.items()) if division else None
 
 
 def _value(result: Result, keys: Iterable[str]) -> float | None:
