@@ -30,6 +30,7 @@ from leanet.report.cells import (
     with_details,
 )
 from leanet.report.figures.style import style_of
+from leanet.report.kinds import kind_rows
 from leanet.report.lifts import Lift, lifts
 from leanet.report.page import curves
 from leanet.report.predictions import NO_PREDICTIONS, Predictions
@@ -150,6 +151,7 @@ def _cell(cell: Cell, runs: Sequence[Record], values: Mapping[str, list[list[flo
         "lift": lift and _lift(lift),
         "runs": [_run(name, run) for name, run in zip(fold_names(runs), runs, strict=True)],
         "curves": curves.losses([run["folder"] for run in runs]),
+        "kinds": kind_rows([run["folder"] for run in runs]),
         "maps": None,
         "attention": None,
         "evidence": None,

@@ -13,7 +13,7 @@ function toggle(row, cell) {
   if (next?.classList.contains("details")) return close(next);
   $(".open", row).setAttribute("aria-expanded", "true");
   const inside = make("div", { class: "inside" }, make("p", { class: "caption" }, captionOf(cell)), foldsOf(cell));
-  inside.append(...confusionOf(cell), ...curveOf(cell, "roc"), ...curveOf(cell, "pr"), lossesOf(cell));
+  inside.append(...confusionOf(cell), ...kindsOf(cell), ...curveOf(cell, "roc"), ...curveOf(cell, "pr"), lossesOf(cell));
   inside.append(factsOf("Settings", { ...DATA.configs[cell.config], cell: cell.id }));
   if (Object.keys(cell.ofMaps).length) inside.append(factsOf("Maps", cell.ofMaps));
   inside.append(factsOf("Versions", DATA.versions[cell.versions]));
@@ -59,6 +59,15 @@ function confusionOf(cell) {
   return [make("div", {}, make("h3", {}, "Confusion matrix"),
     make("div", { class: "scroll" }, tableOf(["", "called normal", "called anomalous"], rows, { class: "confusion" })),
     make("p", { class: "note" }, `${folds}; called anomalous above probability 0.5.`))];
+}
+
+/** How many anomalous images of each kind are found; nothing if the kinds are not known. */
+function kindsOf(cell) {
+  if (!cell.kinds.length) return [];
+  const table = tableOf(["kind", "images", "found", "recall, 95 %", "AUROC"], cell.kinds, { class: "kinds" });
+  const button = csvButton(`kinds of ${cell.model} on ${cell.dataset}`, () => textsOf(table));
+  return [make("div", {}, make("h3", {}, "Kinds of anomalies"), make("div", { class: "scroll" }, table),
+    make("p", { class: "note" }, "All folds together; found above probability 0.5. AUROC: beside all normal images."), button)];
 }
 
 function factsOf(title, facts) {
