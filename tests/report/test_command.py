@@ -57,7 +57,7 @@ def test_the_command_writes_what_it_prints(finish: Finish, tmp_path: Path, capsy
 @pytest.mark.parametrize(
     ("words", "told"),
     {
-        "table=4": "table=4: must be 3, 5, 6, 7, 8 or cells",
+        "table=4": "table=4: must be 3, 5, 6, 7, 8, cells or kinds",
         "columns=[f2]": "columns=['f2']: must be a list of some of f1, left_out, nested, thresholded, at_prior,",
         "tabel=3": "tabel is no setting, did you mean table?",
         "paths.runs=nowhere": "paths.runs=nowhere: no run is done there",
