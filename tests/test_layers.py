@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "leanet"
 LAYERS = (  # from the top down; rooms of one layer do not know each other
     {"__init__", "__main__", "train", "fit", "predict", "export", "prepare", "ablate", "clean", "info"},
     {"model"},
+    {"search"},
     {"grid"},
     {"report"},
     {"experiment"},

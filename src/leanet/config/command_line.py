@@ -154,10 +154,11 @@ def _job(task: Task, with_traceback: bool) -> Callable[[DictConfig], object]:
 
 
 def _check_mode(hydra: Any) -> None:
-    """Raise LeanetError for an experiment that is a grid but was started without -m."""
-    if hydra.mode == RunMode.RUN and hydra.sweeper.get("products"):
-        experiment = hydra.runtime.choices.get("experiment")
-        raise LeanetError(f"experiment={experiment} is a grid of several cells: give -m as well")
+    """Raise LeanetError for an experiment that is a grid or a search but was started without -m."""
+    for part, what in {"products": "grid", "params": "search"}.items():
+        if hydra.mode == RunMode.RUN and hydra.sweeper.get(part):
+            experiment = hydra.runtime.choices.get("experiment")
+            raise LeanetError(f"experiment={experiment} is a {what} of several cells: give -m as well")
 
 
 def _end_unread() -> NoReturn:

@@ -70,9 +70,9 @@ def wrong_choice(arguments: list[str]) -> str:
     return "a group's choice must be one of its names; see --help for them"
 
 
-def no_extra(name: str) -> str:
-    """The message for a launcher that is not installed."""
-    return f"hydra/launcher={name} is not installed here; pip install 'leanet[{name}]' does so"
+def no_extra(name: str, option: str | None = None) -> str:
+    """The message for an extra that is not installed: by default a launcher's, or else of another `option`."""
+    return f"{option or f'hydra/launcher={name}'} is not installed here; pip install 'leanet[{name}]' does so"
 
 
 def _no_choice(group: str, choice: str, choices: list[str]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leanet.grid.products import Words
+from leanet.runs.cell import Cell
 from leanet.runs.run import Run
 from leanet.storage.files import read_json, write_json
 
@@ -31,6 +32,21 @@ class Job:
     run: Run
     images: int
     normals: int
+
+    @property
+    def pixels(self) -> int:
+        """The pixels of all images in a batch."""
+        return self.run.settings.trainer.batch_size * self.run.settings.image_size**2
+
+
+def jobs_of(words: Words, cell: Cell) -> list[Job]:
+    """The jobs of a cell, which is configured by `words`."""
+    return [Job(with_fold(words, run.fold), run, cell.images, cell.normals) for run in cell.runs]
+
+
+def with_fold(words: Words, fold: int) -> Words:
+    """The overrides of one fold."""
+    return (*(word for word in words if not word.startswith("fold=")), f"fold={fold}")
 
 
 class State(Enum):

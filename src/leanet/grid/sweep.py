@@ -28,12 +28,17 @@ _POLL_SECONDS = 0.5
 _TAIL = 1_000  # bytes of a log in which its last line is
 
 Order = Callable[[Sequence[Job]], list[list[Job]]]
+Shown = Callable[[dict[str, Any]], str]
 
 
 class Launch(Protocol):
     """Hydra's `Launcher.launch`: starts jobs from their overrides, and returns the outcome of each."""
 
     def __call__(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[Any]: ...
+
+
+def _test_scores(result: dict[str, Any]) -> str:
+    return f"F1 {result['f1']:.3f}  AUROC {result['auroc']:.3f}"
 
 
 class Sweep:
@@ -46,10 +51,15 @@ class Sweep:
         jobs: of the grid, finished or not.
         launch: of Hydra's launcher.
         order: divides jobs into batches, such as `batches`.
+        label: of the progress bar.
+        shown: the scores in the line of a finished run, from its result.json.
     """
 
-    def __init__(self, jobs: Sequence[Job], launch: Launch, order: Order) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], launch: Launch, order: Order, label: str = "grid", shown: Shown = _test_scores
+    ) -> None:
         self.jobs = jobs
+        self._label, self._shown = label, shown
         self._order = order
         self._launch = launch
         self._launched = 0
@@ -62,7 +72,7 @@ class Sweep:
         been enough for all.
         """
         todo = [job for job in self.jobs if state_of(job.run) in (State.OPEN, State.FAILED)]
-        with _progress(todo):
+        with self._progress(todo):
             died = [job for batch in self._order(todo) for job in self._do(batch)]
             if len(died) > 1:
                 died = self._do(died)
@@ -101,22 +111,21 @@ class Sweep:
         parts = [left] if self._crashes == 1 else [[job] for job in left]
         return [job for part in parts for job in self._do(part)]
 
+    @contextmanager
+    def _progress(self, jobs: Sequence[Job]) -> Iterator[None]:
+        """A context that prints a line for each run that finishes or fails, on any machine, above a progress bar."""
+        over = threading.Event()
+        with progress(label=self._label, total=len(jobs), unit="run", dynamic_ncols=True) as bar:
+            watcher = threading.Thread(target=_watch, args=(list(jobs), bar, over, self._shown), daemon=True)
+            watcher.start()
+            try:
+                yield
+            finally:
+                over.set()
+                watcher.join()
 
-@contextmanager
-def _progress(jobs: Sequence[Job]) -> Iterator[None]:
-    """A context that prints a line for each run that finishes or fails, on any machine, above a progress bar."""
-    over = threading.Event()
-    with progress(label="grid", total=len(jobs), unit="run", dynamic_ncols=True) as bar:
-        watcher = threading.Thread(target=_watch, args=(list(jobs), bar, over), daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            over.set()
-            watcher.join()
 
-
-def _watch(jobs: list[Job], bar: "tqdm[Any]", over: threading.Event) -> None:
+def _watch(jobs: list[Job], bar: "tqdm[Any]", over: threading.Event, shown: Shown) -> None:
     waiting, done = [(job, _stamp(job)) for job in jobs], 0
     while waiting:
         last = over.wait(_POLL_SECONDS)  # first, so that runs that ended just before are still reported
@@ -125,11 +134,11 @@ def _watch(jobs: list[Job], bar: "tqdm[Any]", over: threading.Event) -> None:
             if job.run.is_done:
                 done += 1
                 bar.update()
-                tqdm.write(f"{_line(job)}  ({done}/{len(jobs)})")
+                tqdm.write(f"{_line(job, shown)}  ({done}/{len(jobs)})")
                 continue
             stamp = _stamp(job)
             if stamp not in (before, None):
-                tqdm.write(_line(job))
+                tqdm.write(_line(job, shown))
             still.append((job, stamp))  # may be tried again
         waiting = still
         if last:
@@ -160,7 +169,7 @@ def _stamp(job: Job) -> int | None:
     return None
 
 
-def _line(job: Job) -> str:
+def _line(job: Job, shown: Shown) -> str:
     run = job.run
     name = f"{run.settings.dataset_name}  {run.model}  fold {run.fold}/{run.settings.folds}"
     try:
@@ -168,5 +177,5 @@ def _line(job: Job) -> str:
     except LeanetError as error:  # a damaged result must not stop the watcher
         return f"{name}  {error}"
     if result is not None:
-        return f"{name}  F1 {result['f1']:.3f}  AUROC {result['auroc']:.3f}"
+        return f"{name}  {shown(result)}"
     return f"{name}  failed: {(failure_of(run) or {}).get('reason', 'tried again')}"

@@ -33,7 +33,9 @@ from leanet.grid.plan import (
     distinct,
     failure_of,
     forget_failure,
+    jobs_of,
     state_of,
+    with_fold,
 )
 from leanet.grid.products import Configurations, Words, expand
 from leanet.grid.share import checked_jobs_per_gpu, jobs_that_fit, workers_of
@@ -41,7 +43,7 @@ from leanet.grid.sweep import Order, Sweep
 from leanet.grid.worker import do
 from leanet.progress import in_words
 from leanet.report.tables import cell_table
-from leanet.runs.cell import Cell, Cells
+from leanet.runs.cell import Cells
 from leanet.runs.run import Run
 from leanet.storage.locks import tidy
 
@@ -84,7 +86,7 @@ class Grid:
         jobs, missing = _jobs(everywhere, configuration)
         if against is not None:
             check_against(jobs, against)
-        fill_in(config, lambda: given or jobs_that_fit(max(_pixels(job) for job in jobs)))
+        fill_in(config, lambda: given or jobs_that_fit(max(job.pixels for job in jobs)))
         return cls(jobs, missing, hydra_context, config, configuration, against)
 
     def show(self) -> None:
@@ -187,10 +189,10 @@ def _jobs(everywhere: Sequence[Words], configuration: Callable[[Words], dict[str
     for words in everywhere:
         try:
             settings = settings_of(configuration(words))
-            jobs += _jobs_of(words, cells.of(settings))
+            jobs += jobs_of(words, cells.of(settings))
         except MissingDatasetError as error:
             missing[str(error)] = None
-            jobs += [Job(_with_fold(words, run.fold), run, 0, 0) for run in _unidentified(settings)]
+            jobs += [Job(with_fold(words, run.fold), run, 0, 0) for run in _unidentified(settings)]
         except LeanetError as error:
             mistakes[str(error)] = None
     if mistakes:
@@ -198,23 +200,10 @@ def _jobs(everywhere: Sequence[Words], configuration: Callable[[Words], dict[str
     return distinct(jobs), list(missing)
 
 
-def _jobs_of(words: Words, cell: Cell) -> list[Job]:
-    return [Job(_with_fold(words, run.fold), run, cell.images, cell.normals) for run in cell.runs]
-
-
-def _pixels(job: Job) -> int:
-    """Of all images in a batch."""
-    return job.run.settings.trainer.batch_size * job.run.settings.image_size**2
-
-
 def _unidentified(settings: Settings) -> list[Run]:
     """Runs on images that nobody has seen yet, known by where these will be."""
     place = json.dumps(settings.dataset, sort_keys=True)
     return [Run(settings, place, fold) for fold in settings.selected_folds]
-
-
-def _with_fold(words: tuple[str, ...], fold: int) -> tuple[str, ...]:
-    return (*(word for word in words if not word.startswith("fold=")), f"fold={fold}")
 
 
 def _map_makers(jobs: Sequence[Job]) -> list[str]:
