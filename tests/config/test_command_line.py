@@ -52,6 +52,7 @@ MISTAKES: dict[str, list[str]] = {
     ],
     "dataset.root=x": ["dataset.root is no setting of the chosen dataset; it is one of dataset=folder and others"],
     "experiment=compare": ["experiment=compare is a grid of several cells: give -m as well"],
+    "experiment=search": ["experiment=search is a search of several cells: give -m as well"],
     "adn=frozen adn.stages=[5,3]": ["adn.stages=[5, 3]: must be points of 1 to 5, from shallow to deep"],
     "adn=frozen adn.stages=[3] caan=direct": ["point=4: it is deeper than adn.stages=[3]"],
     "adn=frozen caan=direct attention=gain": ["adn=frozen: it is not trained, and so neither are"],

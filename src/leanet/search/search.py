@@ -56,6 +56,7 @@ class Search:
     seed: int
     retry: bool
     _cells: Cells = field(default_factory=Cells)
+    _jobs: dict[Words, list[Job]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -103,11 +104,14 @@ class Search:
     def jobs(self, params: Mapping[str, Any]) -> list[Job]:
         """The runs of a trial, one for each fold; LeanetError if the values do not fit together."""
         words = self.words(params)
+        if words in self._jobs:
+            return self._jobs[words]
         found = jobs_of(words, self._cells.of(settings_of(self.configuration(words))))
         wanted = self.space.folds
         chosen = [job for job in found if wanted is None or job.run.fold in wanted]
         if wanted is not None and len(chosen) < len(wanted):
             raise LeanetError(f"fold={max(wanted)}: there are folds 1 to {len(found)}; leave it empty for all")
+        self._jobs[words] = chosen
         return chosen
 
     def show(self) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, QuotedString, RangeSweep
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override, QuotedString, RangeSweep
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from leanet.config.checked import check
@@ -85,7 +85,7 @@ def _distribution(override: Override) -> BaseDistribution:
         if all(isinstance(number, int) for number in numbers):
             return IntDistribution(int(numbers[0]), int(numbers[-1]), step=int(value.step))
         return FloatDistribution(numbers[0], numbers[-1], step=value.step)
-    if not override.is_discrete_sweep():
+    if not override.is_choice_sweep() or isinstance(value, Glob):
         raise LeanetError(f"{override.input_line}: a search knows choice(…), range(…) and interval(…)")
     return CategoricalDistribution([_choice(value) for value in override.sweep_iterator()])
 

@@ -77,5 +77,6 @@ class ResumableWandbLogger(WandbLogger):
 
     @rank_zero_only
     def log_cell(self, run: Run) -> None:
-        """Log the summary of the run's cell."""
-        cell.log_cell_of(run, self._destination)
+        """Log the summary of the run's cell; not in a W&B sweep, where a trial is one W&B run."""
+        if not session.is_trial_of_a_sweep():
+            cell.log_cell_of(run, self._destination)

@@ -20,6 +20,7 @@ from leanet.data.images import POSITIVE, THRESHOLD
 from leanet.errors import LeanetError
 from leanet.report.csv_files import csv_rows, read_curves
 from leanet.storage.private_folder import private_folder
+from leanet.training.log_names import FOLD
 
 os.environ.setdefault("WANDB_SILENT", "true")  # instead of a banner for each run, one line is printed for all
 
@@ -43,6 +44,11 @@ CLASSES = ["normal", "anomalous"]  # by label
 def is_offline(offline: bool) -> bool:
     """Whether W&B's files are only written and not sent, by configuration, WANDB_MODE or `wandb offline`."""
     return offline or _mode() == "offline"
+
+
+def is_trial_of_a_sweep() -> bool:
+    """Whether an agent of a W&B sweep has started this process, for one W&B run."""
+    return bool(os.environ.get("WANDB_SWEEP_ID"))
 
 
 def check_account(offline: bool) -> None:
@@ -73,6 +79,8 @@ def begin(folder: Path, offline: bool, run_id: str, **given: Any) -> wandb.Run:
         os.environ.setdefault("WANDB_DATA_DIR", str(folder.absolute() / "wandb"))
         os.environ.setdefault("WANDB_CACHE_DIR", str(private_folder("wandb")))
     given |= {"mode": "offline"} if offline else {}
+    if is_trial_of_a_sweep() and given.get("job_type") != FOLD:  # W&B would give it the id of the trial
+        given["mode"] = "disabled"
     try:
         # A failed run may have left an open W&B run in this process.
         return wandb.init(dir=str(folder), id=run_id, resume="allow", reinit="finish_previous", **given)

@@ -1,0 +1,209 @@
+"""Searches with a launcher that is played; its results have no test scores, so that none can be read."""
+
+import csv
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import initialize_config_dir
+from hydra._internal.callbacks import Callbacks
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.types import HydraContext, RunMode
+from omegaconf import OmegaConf
+
+from hydra_plugins.leanet_search import SearchSweeper
+from leanet.config.conf_files import CONF, conf_files, plain_values
+from leanet.config.effective import settings_of
+from leanet.errors import LeanetError
+from leanet.runs.cell import Cells
+from leanet.runs.run import Run
+from leanet.search import search as module
+from leanet.search.search import Search
+from leanet.storage.files import write_json
+from leanet.storage.run_files import RESULT
+
+NAMES = ("run", "cell", "dataset", "model", "fold", "folds", "image_size")
+PARAMS = {"adn.lr": "tag(log, interval(1e-5, 1e-3))", "caan": "choice(none,direct)", "point": "choice(1,2,3)"}
+OPTIONS = {"metric": "auroc", "trials": 5, "at_once": 1, "seed": 0, "retry": False, "jobs_per_gpu": "auto"}
+Start = Callable[..., Search]
+
+
+def score_of(run: Run) -> float:
+    """Of the validation images: best with attention and a large learning rate."""
+    lr, has_attention = run.settings.adn.lr or 0, run.settings.has_attention
+    return 0.5 + 200 * lr + (0.1 if has_attention else 0) + run.fold / 100
+
+
+class Launcher:
+    """Writes a result of each run, or does what `becomes` says at that run's turn."""
+
+    def __init__(self) -> None:
+        self.search: Search | None = None
+        self.launched: list[str] = []
+        self.becomes: Callable[[int, Run], None] = lambda turn, run: None
+
+    def __call__(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+        return [self._done(tuple(words)) for words in job_overrides]
+
+    def _done(self, words: tuple[str, ...]) -> JobReturn:
+        assert self.search is not None
+        [run] = Cells().of(settings_of(self.search.configuration(words))).runs
+        outcome = JobReturn()
+        outcome.status = JobStatus.COMPLETED
+        try:
+            self.becomes(len(self.launched), run)
+        except LeanetError as error:
+            outcome.status, outcome.return_value = JobStatus.FAILED, error
+            return outcome
+        self.launched.append(run.id)
+        found = {"validation": {"auroc": score_of(run)}, "seconds": 1.0}
+        write_json(run.folder / RESULT, {**dict.fromkeys(NAMES, 1), **found})
+        return outcome
+
+
+@pytest.fixture
+def launcher(monkeypatch: pytest.MonkeyPatch) -> Launcher:
+    launcher = Launcher()
+    monkeypatch.setattr(module, "launch_of", lambda *given: launcher)
+    return launcher
+
+
+@pytest.fixture
+def start(launcher: Launcher, tiny: tuple[str, ...], tmp_path: Path) -> Iterator[Start]:
+    """start("point=2", trials=3) → that search, with its runs in tmp_path/runs."""
+
+    def started(*words: str, runs: str = "runs", params: dict[str, str] = PARAMS, **options: Any) -> Search:
+        given = [*(word for word in tiny if not word.startswith(("fold=", "adn.lr"))), "adn=cnn", "validation=0.25"]
+        given += [f"paths.runs={tmp_path / runs}", "fold=1,2"]
+        typed = {word.partition("=")[0]: word for word in (*given, *words)}
+        loader = GlobalHydra.instance().config_loader()
+        config = loader.load_configuration("train", ["hydra/sweeper=optuna", *typed.values()], RunMode.MULTIRUN)
+        context = HydraContext(loader, Callbacks())
+        launcher.search = Search.of(context, config, params, list(typed.values()), **{**OPTIONS, **options})
+        return launcher.search
+
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield started
+
+
+def table(search: Search) -> list[dict[str, str]]:
+    return list(csv.DictReader((search.folder / "trials.csv").read_text().splitlines()))
+
+
+def test_the_best_has_the_highest_mean_over_the_folds(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    search = start()
+    search.do()
+    rows, printed = table(search), capsys.readouterr().out
+    best = max(rows, key=lambda row: float(row["auroc"]))
+    assert len(rows) == len({row["cell"] for row in rows}) == 5
+    assert all(
+        float(row["auroc"]) == pytest.approx((float(row["auroc_1"]) + float(row["auroc_2"])) / 2) for row in rows
+    )
+    words = f"adn.lr={best['adn.lr']} caan={best['caan']} point={best['point']}"
+    *_, told, command = printed.splitlines()
+    assert told.startswith(
+        f"best: {words}: validation AUROC {float(best['auroc']):.3f} (mean of 2 folds); without search"
+    )
+    assert command == (
+        f"on the test folds: python -m leanet.train --config-dir {search.folder} experiment=best "
+        f"paths.runs={search.folder.parents[1]}"
+    )
+    assert "F1" not in printed
+
+
+def test_best_yaml_has_the_settings_of_the_best_trial(start: Start) -> None:
+    search = start("trainer.batch_size=4", "input=rgb_map", "logger=tensorboard")
+    search.do()
+    best = max(table(search), key=lambda row: float(row["auroc"]))
+    expected = search.configuration(search.words({**best, "adn.lr": float(best["adn.lr"])}))
+    search_folder, runs = search.folder, search.folder.parents[1]
+    GlobalHydra.instance().clear()
+    with conf_files("train", str(search_folder)) as conf:
+        found = plain_values(conf.composed(["experiment=best", f"paths.runs={runs}"]))
+    assert found == {**expected, "validation": 0, "fold": None}
+
+
+def test_an_interrupted_search_ends_as_an_undisturbed_one(start: Start, launcher: Launcher) -> None:
+    whole = start(runs="whole")
+    whole.do()
+    once, launcher.launched = len(launcher.launched), []
+
+    def interrupt(turn: int, run: Run) -> None:
+        if turn in (3, 6) and turn not in stopped:
+            stopped.append(turn)
+            raise KeyboardInterrupt
+
+    stopped: list[int] = []
+    launcher.becomes = interrupt
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            start().do()
+    search = start()
+    search.do()
+    assert table(search) == table(whole)
+    assert len(launcher.launched) == len(set(launcher.launched)) == once
+    (search.folder / "trials.log").unlink()  # the runs are still there
+    start(trials=6).do()
+    assert table(search)[:5] == table(whole) and once < len(launcher.launched) <= once + 2
+
+
+def test_a_space_that_is_exhausted_ends_a_search_of_several_trials_at_once(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space = {"caan": "choice(none,direct)", "point": "choice(1,2,3)"}  # without attention all points are the same
+    search = start(params=space, at_once=3)
+    search.do()
+    assert len(table(search)) == 4 and "the space has hardly any other settings" in capsys.readouterr().out
+
+
+def test_failed_trials_are_passed_over_and_tried_again_on_request(
+    start: Start, launcher: Launcher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(turn: int, run: Run) -> None:
+        if run.settings.has_attention:
+            raise LeanetError("no attention today")
+
+    launcher.becomes = fail
+    space = {"caan": "choice(none,direct)", "adn.lr": "choice(1e-4,1e-3)"}
+    with pytest.raises(LeanetError, match="3 trials in a row failed: no attention today"):
+        start(params=space, trials=4).do()
+    assert "failed  caan=direct" in capsys.readouterr().out
+    launcher.becomes = lambda turn, run: None
+    search = start(params=space, trials=4, retry=True)
+    search.do()
+    assert {row["caan"] for row in table(search)} == {"none", "direct"}
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "told"),
+    [
+        (["validation=0"], {}, "validation=0.2"),
+        ([], {"metric": "loss"}, "hydra.sweeper.metric=loss: must be auroc, ap or f1"),
+        ([], {"trials": 0}, "hydra.sweeper.trials=0: must be a whole number from 1"),
+        (["fold=1,3"], {}, "fold=3: there are folds 1 to 2"),
+        (["dataset.image_size=33"], {}, "dataset.image_size=33"),
+    ],
+)
+def test_mistakes_before_the_first_trial(
+    start: Start, words: list[str], options: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(LeanetError, match=told):
+        start(*words, **options)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "told"), [("train", r"pip install 'leanet\[search\]'"), ("fit", "is for leanet.train")]
+)
+def test_without_optuna_or_for_another_command(command: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("leanet.search.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    sweeper = SearchSweeper({}, dry_run=False)
+    config: Any = OmegaConf.create({"hydra": {"job": {"config_name": command}}})
+    sweeper.setup(hydra_context=HydraContext(None, Callbacks()), task_function=print, config=config)  # type: ignore[arg-type]
+    with pytest.raises(LeanetError, match=told):
+        sweeper.sweep([])
