@@ -27,6 +27,10 @@ NOT_RUN = {  # commands by how they begin
     "pip install": "has no network",
     "wandb login": "needs an account",
     "wandb sync": "needs an account",
+    "wandb sweep": "needs an account",
+    "wandb agent": "needs an account",
+    "python -m leanet.train --config-dir runs/searches": "needs the result of a search",
+    "python -m leanet.fit --config-dir runs/searches": "as well",
     "python -m leanet.train -m dataset=potato": "needs all of potato, strawberry and hurricane",
 }
 COMPOSED = {  # commands by a word in them
@@ -57,6 +61,7 @@ SLOW = {
     "docs/method.md",
     "docs/networks.md",
     "docs/python.md",
+    "docs/search.md",
     "docs/wandb.md",
 }  # quick tests of the commands themselves do the same
 REAL_GRID = "-m dataset=strawberry,hurricane caan=none,direct"  # all others are planned
@@ -146,7 +151,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def smaller(words: list[str], home: Path) -> list[str]:
     """A command of leanet's with what makes it quick, or plans it, or composes it."""
     module = words[1].removeprefix("leanet.")
-    if any(word in words for word in COMPOSED):
+    if is_composed(words):
         return [*words, "--cfg", "job"]
     if module == "export":
         (plain,) = home.glob("runs/detectors/strawberry-cnn-fold1-*")
@@ -182,6 +187,10 @@ def fewer(words: list[str]) -> list[str]:
     return [*models, *(["datasets=[strawberry]"] if "datasets" not in " ".join(words) else [])]
 
 
+def is_composed(words: list[str]) -> bool:
+    return any(word in words for word in COMPOSED) and not is_planned(words)
+
+
 def is_planned(words: list[str]) -> bool:
     return "-m" in words[2:] and REAL_GRID not in " ".join(words)
 
@@ -189,10 +198,10 @@ def is_planned(words: list[str]) -> bool:
 def check(words: list[str], printed: str, home: Path) -> None:
     """That the command has done what it is for."""
     module = words[1].removeprefix("leanet.")
-    if any(word in words for word in COMPOSED):
+    if is_composed(words):
         assert "paths:" in printed
     elif module == "train" and is_planned(words):
-        assert re.search(r"^runs: \d+, of which \d+ done", printed, re.MULTILINE), printed
+        assert re.search(r"^(runs|trials): \d+, of which \d+ done", printed, re.MULTILINE), printed
     elif module == "train":
         assert "always positive" in printed
     elif module == "ablate":
