@@ -1,7 +1,11 @@
 """Searches with a launcher that is played; its results have no test scores, so that none can be read."""
 
 import csv
+import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -207,3 +211,32 @@ def test_without_optuna_or_for_another_command(command: str, told: str, monkeypa
     sweeper.setup(hydra_context=HydraContext(None, Callbacks()), task_function=print, config=config)  # type: ignore[arg-type]
     with pytest.raises(LeanetError, match=told):
         sweeper.sweep([])
+
+
+@pytest.mark.slow
+def test_killed_in_real_processes(tiny: tuple[str, ...], tmp_path: Path) -> None:
+    """The command is killed three times with all of its processes, and ends with the table of an undisturbed one."""
+    small = ["adn=timm", "adn.model=test_convnext", "colorizer=autoencoder", "validation=0.25", "trainer.max_epochs=3"]
+    given = {word.partition("=")[0]: word for word in (*tiny, *small)}
+    given |= {"adn.lr": "adn.lr=tag(log, interval(1e-4, 1e-2))", "caan": "caan=none,direct"}
+    options = ["hydra/sweeper=optuna", "hydra.sweeper.trials=4"]
+    command = [sys.executable, "-m", "leanet.train", "-m", *given.values(), *options]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def last_lines(runs: Path) -> list[str]:
+        done = subprocess.run([*command, f"paths.runs={runs}"], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.replace(str(runs), "").splitlines()[-2:]
+
+    for seconds in (6, 9, 12):
+        process = subprocess.Popen(
+            [*command, f"paths.runs={tmp_path / 'killed'}"],
+            env=env,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert last_lines(tmp_path / "killed") == last_lines(tmp_path / "whole")
