@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def table(search: Search) -> list[dict[str, str]]:
 
 
 def test_the_best_has_the_highest_mean_over_the_folds(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
-    search = start()
+    search = start("trainer.batch_size=4", "input=rgb_map", "logger=tensorboard")
     search.do()
     rows, printed = table(search), capsys.readouterr().out
     best = max(rows, key=lambda row: float(row["auroc"]))
@@ -116,42 +117,40 @@ def test_the_best_has_the_highest_mean_over_the_folds(start: Start, capsys: pyte
         f"paths.runs={search.folder.parents[1]}"
     )
     assert "F1" not in printed
+    check_best(search, best)
 
 
-def test_best_yaml_has_the_settings_of_the_best_trial(start: Start) -> None:
-    search = start("trainer.batch_size=4", "input=rgb_map", "logger=tensorboard")
-    search.do()
-    best = max(table(search), key=lambda row: float(row["auroc"]))
+def check_best(search: Search, best: dict[str, str]) -> None:
+    """That `experiment=best` gives the settings of that trial, on all folds and without validation images."""
     expected = search.configuration(search.words({**best, "adn.lr": float(best["adn.lr"])}))
-    search_folder, runs = search.folder, search.folder.parents[1]
+    folder, runs = search.folder, search.folder.parents[1]
     GlobalHydra.instance().clear()
-    with conf_files("train", str(search_folder)) as conf:
+    with conf_files("train", str(folder)) as conf:
         found = plain_values(conf.composed(["experiment=best", f"paths.runs={runs}"]))
     assert found == {**expected, "validation": 0, "fold": None}
 
 
 def test_an_interrupted_search_ends_as_an_undisturbed_one(start: Start, launcher: Launcher) -> None:
-    whole = start(runs="whole")
+    one = {"params": {"adn.lr": PARAMS["adn.lr"]}}
+    whole = start(runs="whole", trials=3, **one)
     whole.do()
     once, launcher.launched = len(launcher.launched), []
 
     def interrupt(turn: int, run: Run) -> None:
-        if turn in (3, 6) and turn not in stopped:
-            stopped.append(turn)
+        if turn == 3:  # the second fold of the second trial
             raise KeyboardInterrupt
 
-    stopped: list[int] = []
     launcher.becomes = interrupt
-    for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
-            start().do()
-    search = start()
+    search = start(trials=3, **one)
+    with pytest.raises(KeyboardInterrupt):
+        search.do()
+    launcher.becomes = lambda turn, run: None
     search.do()
     assert table(search) == table(whole)
-    assert len(launcher.launched) == len(set(launcher.launched)) == once
+    assert len(launcher.launched) == len(set(launcher.launched)) == once == 6
     (search.folder / "trials.log").unlink()  # the runs are still there
-    start(trials=6).do()
-    assert table(search)[:5] == table(whole) and once < len(launcher.launched) <= once + 2
+    start(trials=4, **one).do()
+    assert table(search)[:3] == table(whole) and len(launcher.launched) == once + 2
 
 
 def test_a_space_that_is_exhausted_ends_a_search_of_several_trials_at_once(
@@ -160,7 +159,10 @@ def test_a_space_that_is_exhausted_ends_a_search_of_several_trials_at_once(
     space = {"caan": "choice(none,direct)", "point": "choice(1,2,3)"}  # without attention all points are the same
     search = start(params=space, at_once=3)
     search.do()
-    assert len(table(search)) == 4 and "the space has hardly any other settings" in capsys.readouterr().out
+    assert len(table(search)) == 4
+    printed = capsys.readouterr().out
+    assert "the space has hardly any other settings" in printed
+    assert "(mean of 2 folds), the first of 3 trials with this score; without search: " in printed
 
 
 def test_failed_trials_are_passed_over_and_tried_again_on_request(
@@ -172,31 +174,40 @@ def test_failed_trials_are_passed_over_and_tried_again_on_request(
 
     launcher.becomes = fail
     space = {"caan": "choice(none,direct)", "adn.lr": "choice(1e-4,1e-3)"}
+    search = start(params=space, trials=4)
     with pytest.raises(LeanetError, match="3 trials in a row failed: no attention today"):
-        start(params=space, trials=4).do()
+        search.do()
     assert "failed  caan=direct" in capsys.readouterr().out
     launcher.becomes = lambda turn, run: None
-    search = start(params=space, trials=4, retry=True)
-    search.do()
+    replace(search, retry=True).do()
     assert {row["caan"] for row in table(search)} == {"none", "direct"}
 
 
 @pytest.mark.parametrize(
-    ("words", "options", "told"),
+    ("word", "told"),
     [
-        (["validation=0"], {}, "validation=0.2"),
-        ([], {"metric": "loss"}, "hydra.sweeper.metric=loss: must be auroc, ap or f1"),
-        ([], {"trials": 0}, "hydra.sweeper.trials=0: must be a whole number from 1"),
-        (["fold=1,3"], {}, "fold=3: there are folds 1 to 2"),
-        (["dataset.image_size=33"], {}, "dataset.image_size=33"),
+        ("validation=0", "validation=0.2"),
+        ("fold=1,3", "fold=3: there are folds 1 to 2"),
+        ("dataset.image_size=33", "dataset.image_size=33"),
     ],
 )
-def test_mistakes_before_the_first_trial(
-    start: Start, words: list[str], options: dict[str, Any], told: str, tmp_path: Path
-) -> None:
+def test_mistakes_before_the_first_trial(start: Start, word: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(LeanetError, match=told):
-        start(*words, **options)
+        start(word)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"metric": "loss"}, "hydra.sweeper.metric=loss: must be auroc, ap or f1"),
+        ({"trials": 0}, "hydra.sweeper.trials=0: must be a whole number from 1"),
+        ({"jobs_per_gpu": 0}, "hydra.sweeper.jobs_per_gpu=0: must be auto or a whole number from 1"),
+    ],
+)
+def test_wrong_options(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(LeanetError, match=told):
+        Search.of(HydraContext(None, Callbacks()), OmegaConf.create(), PARAMS, [], **{**OPTIONS, **options})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,18 @@ class Judged:
         """The mean over folds, by which trials are compared."""
         return fmean(self.scores)
 
-    def told(self, metric: str, start: "Judged | None") -> str:
-        """This trial as the best one, beside the settings without search if they were tried."""
+    def told(self, metric: str, start: "Judged | None", equals: int) -> str:
+        """This trial as the best one, beside the settings without search if they were tried.
+
+        Args:
+            metric: auroc, ap or f1.
+            start: the trial of the settings without search.
+            equals: how many other trials have the same score.
+        """
         folds = f"mean of {len(self.scores)} folds" if len(self.scores) > 1 else "one fold"
         text = f"best: {' '.join(self.words)}: validation {metric.upper()} {self.score:.3f} ({folds})"
+        if equals:
+            text += f", the first of {equals + 1} trials with this score"
         if start is None:
             return text
         if start.number == self.number:

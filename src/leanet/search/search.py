@@ -225,7 +225,7 @@ class Search:
         write_best(self.folder, self.hydra_context.config_loader, self.config, (*self.space.fixed, *best.words), best)
         start = next((one for one in found if one.cell == self.first[0].run.cell), None)
         print(f"\n{table_of(found, self.metric)}\n")
-        print(best.told(self.metric, start))
+        print(best.told(self.metric, start, sum(one.score == best.score for one in found) - 1))
         print(f"on the test folds: {command_of(self.folder, self.space.fixed)}")
 
 
