@@ -1,5 +1,6 @@
 """python -m leanet.predict: predict image files with a run, a model or all folds of a cell."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from leanet.errors import LeanetError
 from leanet.model.decision import THRESHOLD, DecisionRule, decide
 from leanet.model.find import find
 from leanet.model.prediction import PREDICTIONS, UNREADABLE, Prediction, run_prediction
+from leanet.model.reference import CHANCE, FAR, LEVEL
 from leanet.model.stream import Source
 from leanet.report.csv_files import csv_rows
 
@@ -76,10 +78,10 @@ def _report(prediction: Prediction, done: dict[str, Any]) -> None:
     threshold, counts = done["threshold"], done["images"]
     print(f"\n{prediction.found.name}: {counts['anomalous']} anomalous, {counts['normal']} normal")
     print(f"threshold {threshold['value']:.4g} ({_how(threshold)})")
-    for line in _warnings(counts):
+    rows = csv_rows(prediction.folder / PREDICTIONS) if counts["anomalous"] + counts["normal"] == 1 else []
+    for line in [*_warnings(counts), *_distance(prediction, done.get("distance"), rows)]:
         print(line)
-    if counts["anomalous"] + counts["normal"] == 1:
-        [row] = csv_rows(prediction.folder / PREDICTIONS)
+    for row in rows:
         print(f"{row['file']}: P(anomalous) {float(row['probability']):.3f}")
     if done["calibration"]:
         print(_calibrated(done["calibration"]))
@@ -104,6 +106,32 @@ def _warnings(counts: dict[str, int]) -> list[str]:
             "or cost for models that were fitted with validation=0.2"
         )
     return found
+
+
+def _distance(prediction: Prediction, far: dict[str, Any] | None, rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Whether the images look like those that the model was trained on; `rows` has the row of a single image."""
+    if prediction.reference is None:
+        is_model = all(member.is_model for member in prediction.found.members)
+        why = (
+            "it was fitted by an older version, or to few images; leanet.fit adds them"
+            if is_model
+            else ("it is no model of leanet.fit")
+        )
+        return [f"no distances from the training images: {why}"]
+    if far is None:
+        return []
+    if rows:
+        distance, quantile = float(rows[0]["distance"]), float(rows[0]["distance_quantile"])
+        warned = "; it looks unlike them: its prediction may be wrong" if quantile >= FAR else ""
+        return [f"distance {distance:.2f}, farther than {quantile:.0%} of the training images{warned}"]
+    warned = ""
+    if far["chance"] < CHANCE:
+        warned = "; they look unlike the training images: their predictions may be wrong"
+    are = "is" if far["far"] == 1 else "are"
+    return [
+        f"{far['far']} of {far['images']} images {are} farther from the training images than {LEVEL:.0%} of these "
+        f"({far['expected']:.1f} expected){warned}"
+    ]
 
 
 def _how(threshold: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
+from leanet.model.reference import read_reference
 from leanet.report.statistics import mean_sd
 from leanet.runs.cell import Cell
 from leanet.runs.run import Run
@@ -77,6 +78,7 @@ def card_of(model: Run, cell: Cell) -> Facts:
         "trained_on": result.get("images"),
         "crossvalidation": crossvalidation,
         "validation": result.get("validation"),
+        "distance": reference.facts if (reference := read_reference(model.folder)) else None,
         "settings": _settings(model),
         "weights": weight_facts(model, unloaded(model)),
         "intended_use": INTENDED_USE,
@@ -143,7 +145,7 @@ LEA-Net `{card["model"]}` for images like those of *{dataset["name"]}*. Run `{ca
 {trained["negative"]} and {trained["positive"]}. Licence of the images: {dataset["licence"]}.
 Fingerprint: `{dataset["fingerprint"]}`.
 
-## Intended use
+{_distance(card["distance"])}## Intended use
 
 {card["intended_use"]}
 
@@ -165,6 +167,18 @@ def _loaded(weights: "Sequence[WeightFacts]") -> str:
     from leanet.model.weight_facts import weights_table
 
     return f"\n## Pretrained weights\n\n{weights_table(weights)}\n"
+
+
+def _distance(found: Facts | None) -> str:
+    if found is None:
+        return ""
+    half, most, nearly_all = found["quantiles"].values()
+    return (
+        "## Images unlike these\n\nHow far an image is from the training images is measured in colours and in features "
+        f"of the network's second stage. Of {found['images']} training images, each compared with the others, half are "
+        f"nearer than {half:.2f}, 95 % nearer than {most:.2f}, and 99 % nearer than {nearly_all:.2f}. Predictions for "
+        "images that are farther may be wrong.\n\n"
+    )
 
 
 def _judged(found: Facts | None) -> str:

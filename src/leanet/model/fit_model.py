@@ -10,7 +10,7 @@ from leanet.runs.cell import Cell, load
 from leanet.runs.run import ALL, Run
 from leanet.storage.files import write_bytes
 from leanet.storage.locks import lock
-from leanet.storage.run_files import COLORIZER_WEIGHTS, FEATURE_WEIGHTS
+from leanet.storage.run_files import COLORIZER_WEIGHTS, FEATURE_WEIGHTS, REFERENCE
 
 
 def check_usable(settings: Settings) -> None:
@@ -44,6 +44,7 @@ def fit_model(cell: Cell) -> Run:
     _train(model, cell)
     with lock(model.folder, lambda: print(f"{model.folder}: waiting for the process that is making this model")):
         _keep_map_makers(model)
+        _keep_reference(model, cell)
         write_card(model, cell)
     return model
 
@@ -58,6 +59,23 @@ def _train(model: Run, cell: Cell) -> None:
 
     say_estimate(cell, [model])
     run_fold(model, images, fold_of)
+
+
+def _keep_reference(model: Run, cell: Cell) -> None:
+    """Write the distribution of the training images' features, by which new images are compared with them."""
+    if (model.folder / REFERENCE).exists():
+        return
+    images, fold_of = load(cell)
+
+    from leanet.experiment.split import split_of
+    from leanet.model.features import features_of_model  # import torch
+    from leanet.model.reference import chosen, fit_reference
+
+    train = split_of(model, images, fold_of).train
+    train = train[chosen(images.labels[train])]
+    reference = fit_reference(features_of_model(model, images.images, train), images.labels[train])
+    if reference is not None:
+        reference.write(model.folder)
 
 
 def _keep_map_makers(model: Run) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -16,12 +16,16 @@ from torch import Tensor
 from leanet.config.path_options import expanded
 from leanet.data.arrays import Picture, as_image
 from leanet.data.decode import resized
+from leanet.detector.shallow import ShallowFeatures
 from leanet.model.calibration import at_temperature
 from leanet.model.decision import Decision, DecisionRule, decide
 from leanet.model.find import FoundModel, find
-from leanet.model.pipeline import pipeline_of
+from leanet.model.pipeline import Seen, pipeline_of
+from leanet.model.reference import reference_of
 from leanet.model.stream import BATCH
 from leanet.training.device import device_of
+
+T = TypeVar("T", bound=np.floating)
 
 
 class Look(NamedTuple):
@@ -33,6 +37,7 @@ class Look(NamedTuple):
         attention: (B, h, w) float32, the A of 1 + A, in 0…1 as in the paper; None without attention.
         evidence: (B, h, w) float32, how much each position adds to the logit of anomalous, without calibration; None if
             the ADN is not a frozen network.
+        distances: (B,) float64, from the training images; None if it is not a model, or one of an older version.
 
     Without `details`, maps, attention and evidence are None.
     """
@@ -41,6 +46,7 @@ class Look(NamedTuple):
     maps: NDArray[np.float32] | None = None
     attention: NDArray[np.float32] | None = None
     evidence: NDArray[np.float32] | None = None
+    distances: NDArray[np.float64] | None = None
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
@@ -61,6 +67,9 @@ class Predictions:
         attention: (N, h, w) float32, the A of 1 + A, in 0…1 as in the paper; None without attention.
         evidence: (N, h, w) float32, how much each position adds to the logit of anomalous; None if the ADN is not a
             frozen network.
+        distances: (N,) float64, from the training images, about 1 for images like these; None if it is not a model that
+            `leanet.fit` made, or one of an older version.
+        distance_quantiles: (N,) float64, the share of the training images with a smaller distance, 0…1; or None.
 
     Without `details`, maps, attention and evidence are None.
     """
@@ -71,6 +80,8 @@ class Predictions:
     maps: NDArray[np.float32] | None = None
     attention: NDArray[np.float32] | None = None
     evidence: NDArray[np.float32] | None = None
+    distances: NDArray[np.float64] | None = None
+    distance_quantiles: NDArray[np.float64] | None = None
 
 
 class Model:
@@ -80,6 +91,7 @@ class Model:
         found: the run, model or cell, with its folders.
         decision: its threshold, and its temperature if it is calibrated.
         image_size: S, to which images are resized.
+        reference: of its training images; None if it has none.
     """
 
     def __init__(self, found: FoundModel, decision: Decision, accelerator: str = "auto", trust: bool = False) -> None:
@@ -99,6 +111,8 @@ class Model:
         self.image_size = int(found.members[0].result["image_size"])
         self._device = device_of(accelerator)
         self._members = [pipeline_of(member.folder, trust).to(self._device) for member in found.members]
+        self.reference = reference_of(found)
+        self._shallow = None if self.reference is None else ShallowFeatures(self._members[0].network.adn)
 
     @property
     def folds(self) -> list[int]:
@@ -114,16 +128,23 @@ class Model:
             details: whether to return maps, attention and evidence too.
         """
         batch = torch.from_numpy(images).to(self._device)
-        seen = [member(batch) for member in self._members]
+        seen, distances = self._seen(batch)
         answers = torch.stack([member.probability for member in seen], dim=1).double().cpu().numpy()
         per_fold = at_temperature(answers, self.decision.temperature)
         if not details:
-            return Look(per_fold)
+            return Look(per_fold, distances=distances)
         pairs = zip(self._members, seen, strict=True)
         evidence = _mean([member.evidence_map(batch, found.map) for member, found in pairs])
-        return Look(
-            per_fold, _mean([member.map for member in seen]), _mean([member.attention for member in seen]), evidence
-        )
+        maps, attention = _mean([member.map for member in seen]), _mean([member.attention for member in seen])
+        return Look(per_fold, maps, attention, evidence, distances)
+
+    def _seen(self, batch: Tensor) -> tuple[list[Seen], NDArray[np.float64] | None]:
+        """The outputs of all networks; and the distances (B,) of a model with a reference, from the same pass."""
+        if self.reference is None or self._shallow is None:
+            return [member(batch) for member in self._members], None
+        with self._shallow.open() as features:
+            seen = [member(batch) for member in self._members]
+        return seen, self.reference.distances_of(self._shallow.of(batch, features).cpu().numpy())
 
     def predict(self, images: Picture | Sequence[Picture], details: bool = False) -> Predictions:
         """Predict one image or several.
@@ -152,7 +173,9 @@ class Model:
         decisions = probabilities > self.decision.threshold.value
         maps, attention = _joined([look.maps for look in looks]), _joined([look.attention for look in looks])
         evidence = _joined([look.evidence for look in looks])
-        return Predictions(probabilities, per_fold, decisions, maps, attention, evidence)
+        distances = _joined([look.distances for look in looks])
+        quantiles = None if self.reference is None or distances is None else self.reference.quantiles_of(distances)
+        return Predictions(probabilities, per_fold, decisions, maps, attention, evidence, distances, quantiles)
 
     def _pixels(self, image: Picture) -> NDArray[np.uint8]:
         return resized(as_image(image), self.image_size)
@@ -206,6 +229,6 @@ def _mean(parts: Sequence[Tensor | None]) -> NDArray[np.float32] | None:
     return torch.stack(there).mean(dim=0)[:, 0].float().cpu().numpy() if there else None
 
 
-def _joined(parts: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:
+def _joined(parts: Sequence[NDArray[T] | None]) -> NDArray[T] | None:
     there = [part for part in parts if part is not None]
     return np.concatenate(there) if there else None

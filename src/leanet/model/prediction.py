@@ -8,14 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from leanet.data.files import why_not_read
 from leanet.errors import LeanetError
 from leanet.model.decision import Decision
 from leanet.model.find import FoundModel
-from leanet.model.stream import Journal, Pixels, PredictBatch, Source, predict_source, write_rows
+from leanet.model.reference import FarImages, Reference, reference_of
+from leanet.model.stream import Answers, Journal, Pixels, PredictBatch, Source, predict_source, write_rows
 from leanet.model.trained_on import is_among, trained_on
 from leanet.storage.files import JOURNAL, as_cell, damaged, identity, read_json, write_json
 from leanet.storage.files import PREDICTION as DONE
@@ -65,7 +63,13 @@ class Prediction:
             "threshold": self.decision.threshold._asdict(),
             "calibration": calibration and calibration.facts,
             "overlays": self.overlays,
+            **({} if self.reference is None else {"reference": self.reference.digest}),
         }
+
+    @cached_property
+    def reference(self) -> Reference | None:
+        """Of the model's training images, to which the distance of each image is computed."""
+        return reference_of(self.found)
 
     @cached_property
     def id(self) -> str:
@@ -129,9 +133,9 @@ def _do(prediction: Prediction, accelerator: str, trust: bool) -> Facts:
         from leanet.model.reliability import draw_reliability  # here, since it imports matplotlib
 
         draw_reliability(prediction.decision, folder / RELIABILITY)
-    images = _write(prediction, journal)
+    images, far = _write(prediction, journal)
     versions = {"python": platform.python_version(), "leanet": __version__}
-    done = {"id": prediction.id, **prediction.facts, "images": images, "versions": versions}
+    done = {"id": prediction.id, **prediction.facts, "images": images, "distance": far, "versions": versions}
     write_json(folder / DONE, done)
     return done
 
@@ -139,8 +143,9 @@ def _do(prediction: Prediction, accelerator: str, trust: bool) -> Facts:
 def _predict_batch(prediction: Prediction, model: "Model") -> PredictBatch:
     """The function that predicts a batch, and draws its overlays if they are wanted."""
 
-    def probabilities(images: Pixels, names: Sequence[str]) -> NDArray[np.float64]:
-        return model.look(images).per_fold
+    def probabilities(images: Pixels, names: Sequence[str]) -> Answers:
+        look = model.look(images)
+        return look.per_fold, look.distances
 
     if not prediction.overlays:
         return probabilities
@@ -149,19 +154,22 @@ def _predict_batch(prediction: Prediction, model: "Model") -> PredictBatch:
 
     sweep(prediction.folder)
 
-    def with_overlays(images: Pixels, names: Sequence[str]) -> NDArray[np.float64]:
+    def with_overlays(images: Pixels, names: Sequence[str]) -> Answers:
         look = model.look(images, details=True)
         draw_overlays(prediction.source.root, names, look, prediction.decision.threshold.value, prediction.folder)
-        return look.per_fold
+        return look.per_fold, look.distances
 
     return with_overlays
 
 
-def _write(prediction: Prediction, journal: Journal) -> dict[str, int]:
-    """Write predictions.csv and, if needed, unreadable.csv; returns the number of images of each kind.
+def _write(prediction: Prediction, journal: Journal) -> tuple[dict[str, int], Facts | None]:
+    """Write predictions.csv and, if needed, unreadable.csv.
 
-    `trained_on` counts images that the model was trained on, which are among the others.
+    Returns:
+        the number of images of each kind, where `trained_on` counts images that the model was trained on, which are
+        among the others; and how many images are far from the training images, None if that is not known.
     """
+    far = FarImages(prediction.reference) if prediction.reference else None
     threshold, folds = prediction.decision.threshold, prediction.facts["folds"]
     counts = {"anomalous": 0, "normal": 0, "unreadable": 0, "trained_on": 0}
     known = trained_on(prediction.found)
@@ -184,16 +192,18 @@ def _write(prediction: Prediction, journal: Journal) -> dict[str, int]:
                 f"{threshold.value:.9g}",
                 threshold.by,
                 "yes" if is_known else "",
+                *(far.add(record.get("distance")) if far else ()),
                 *members,
             ]
 
     members = [f"fold{fold}" for fold in folds] if len(folds) > 1 else []
-    columns = ["file", "probability", "decision", "threshold", "threshold_by", "trained_on", *members]
+    columns = ["file", "probability", "decision", "threshold", "threshold_by", "trained_on"]
+    columns += [*(("distance", "distance_quantile") if far else ()), *members]
     write_rows(prediction.folder / PREDICTIONS, columns, rows())
     if next(_unreadable(prediction, journal), None):
         unreadable = _unreadable(prediction, journal)
         counts["unreadable"] = write_rows(prediction.folder / UNREADABLE, ["file", "reason"], unreadable)
-    return counts
+    return counts, None if far is None else far.facts
 
 
 def _unreadable(prediction: Prediction, journal: Journal) -> Iterator[tuple[str, str]]:

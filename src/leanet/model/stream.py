@@ -27,9 +27,11 @@ BATCH = 32
 _AHEAD = 3  # batches that are decoded while the network processes one
 _SYNC_SECONDS = 5.0
 
-Record = dict[str, Any]  # of one file: "file", and either "reason" or "probabilities" (one for each fold)
+Record = dict[str, Any]  # of one file: "file"; "reason", or "probabilities" (one for each fold) and perhaps "distance"
 Pixels = NDArray[np.uint8]
-PredictBatch = Callable[[Pixels, Sequence[str]], NDArray[np.float64]]
+# Probabilities (B, F), and distances from the training images (B,) if they are known.
+Answers = tuple[NDArray[np.float64], NDArray[np.float64] | None]
+PredictBatch = Callable[[Pixels, Sequence[str]], Answers]
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ def predict_source(source: Source, image_size: int, journal: Journal, predict: P
         source: the files.
         image_size: S.
         journal: receives the records.
-        predict: function of images (B, 3, S, S) and their B names that returns probabilities of F folds, (B, F).
+        predict: function of images (B, 3, S, S) and their B names that returns probabilities of F folds, (B, F), and
+            distances (B,) or None.
     """
     names = source.names[journal.done :]
     bar = progress(label="predict", total=len(source.names), unit="image", initial=journal.done)
@@ -177,12 +180,14 @@ def _records(names: Sequence[str], pixels: Sequence[Pixels | UnreadableError], p
     readable = {
         name: image for name, image in zip(names, pixels, strict=True) if not isinstance(image, UnreadableError)
     }
-    answers = predict(np.stack(list(readable.values())), list(readable)).tolist() if readable else []
-    said = dict(zip(readable, answers, strict=True))
+    said: dict[str, Record] = {}
+    if readable:
+        probabilities, distances = predict(np.stack(list(readable.values())), list(readable))
+        said = {name: {"probabilities": each} for name, each in zip(readable, probabilities.tolist(), strict=True)}
+        for name, distance in zip(readable, [] if distances is None else distances.tolist(), strict=False):
+            said[name]["distance"] = distance
     return [
-        {"file": name, "reason": image.reason}
-        if isinstance(image, UnreadableError)
-        else {"file": name, "probabilities": said[name]}
+        {"file": name, "reason": image.reason} if isinstance(image, UnreadableError) else {"file": name, **said[name]}
         for name, image in zip(names, pixels, strict=True)
     ]
 

@@ -6,6 +6,7 @@ CHECKPOINT = "last.ckpt"  # of a fit: its state, and at the end the trained netw
 TRAINED_ON = "trained_on.txt"  # in a run's or model's folder: SHA-256 of each image file that it was trained on
 ABLATION = "ablation.json"  # in a run's folder, written by leanet.ablate
 CURVES = "curves.csv"  # of a fit: epoch (from 1) and losses
+REFERENCE = "reference.npz"  # in a fitted model's folder: features of its training images, for distances to them
 CARD = "card.json"  # of a fitted model, written last
 COLORIZER_WEIGHTS = "colorizer.pt"  # in the colorizer's folder, and in a fitted model's
 COLORIZER_FACTS = "colorizer.json"  # in the colorizer's folder: epochs and seconds of its training
