@@ -32,3 +32,8 @@ def test_altered_copies_are_found_and_other_leaves_are_not(tmp_path: Path) -> No
     ]
     images = np.concatenate([leaves, np.stack([as_array(copy, 64) for copy in copies])])
     assert near_duplicates(images) == [(0, 16), (1, 17), (2, 18)]
+
+
+def test_images_of_one_colour_are_no_pairs() -> None:
+    levels = np.array([0, 7, 50, 200], np.uint8)
+    assert near_duplicates(np.broadcast_to(levels[:, None, None, None], (4, 3, 64, 64))) == []

@@ -33,9 +33,11 @@ def near_duplicates(images: NDArray[np.uint8]) -> list[tuple[int, int]]:
 
 
 def _signs(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(n, 3, S, S) → (n, 255): 1 where a frequency of the grey image is above the median, else −1."""
+    """(n, 3, S, S) → (n, 255): 1 where a frequency of the grey image is above the median, −1 where below."""
     cell = images.shape[-1] // _SIDE
     means = images.reshape(len(images), 3, _SIDE, cell, _SIDE, cell).mean(axis=(3, 5), dtype=np.float32)
     grey = np.tensordot(means, np.array([0.299, 0.587, 0.114], np.float32), axes=(1, 0))
     low = dctn(grey, axes=(1, 2), norm="ortho")[:, :_LOW, :_LOW].reshape(len(images), -1)[:, 1:]
-    return np.where(low > np.median(low, axis=1, keepdims=True), np.float32(1), np.float32(-1))
+    low = low.round(2)  # an image of one colour has only rounding errors, and so no signs
+    signs: NDArray[np.float32] = np.sign(low - np.median(low, axis=1, keepdims=True))
+    return signs
