@@ -48,10 +48,23 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
         if settings.map.root is None:
             raise LeanetError("map=folder needs map.root=DIR, the folder that holds a map for each image")
         settings = replace(settings, map=replace(settings.map, cross_fit=None))  # nothing is fitted
+    _check_tiles(settings)
     for key in FEATURE_MAPS.get(settings.map.name, {}):
         if getattr(settings.map, key) is None:
             raise LeanetError(f"map.{key} is missing; map={settings.map.name} sets it")
     return settings
+
+
+def _check_tiles(settings: Settings) -> None:
+    if settings.tiles is not None and settings.tile_size is not None:
+        raise LeanetError(f"tiles={settings.tiles} tile_size={settings.tile_size}: give one of them")
+    if not settings.has_tiles:
+        return
+    if settings.needs_maps and settings.map.name == "folder":
+        raise LeanetError("map=folder: its maps are of whole images, not of tiles; choose another map")
+    fit = settings.dataset.get("fit", "stretch")
+    if fit != "stretch":
+        raise LeanetError(f"dataset.fit={fit}: tiles keep the shape of what they show; leave dataset.fit=stretch")
 
 
 def kept_settings(config: Mapping[str, Any]) -> Settings:

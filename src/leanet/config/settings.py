@@ -230,6 +230,16 @@ class Settings:
     validation: Annotated[float, number(0, 0.5)] = 0.0
     attention: AttentionSettings = AttentionSettings()
     leave_kind_out: Annotated[bool, BOOLEAN] = False
+    tiles: Annotated[int | None, whole(2, 64)] = None
+    tile_size: Annotated[int | None, whole(16)] = None
+    tile_overlap: Annotated[float, number(0, 0.9)] = 0.1
+    tile_pooling: Annotated[str, one_of("max", "top", "learned")] = "max"
+    tile_top: Annotated[int, whole(2)] = 5
+
+    @property
+    def has_tiles(self) -> bool:
+        """Whether images are cut into tiles: `tiles` along the shorter side, or tiles of `tile_size` pixels."""
+        return self.tiles is not None or self.tile_size is not None
 
     @property
     def dataset_name(self) -> str:

@@ -46,9 +46,23 @@ class Baseline(Adn):
     @torch.no_grad()
     def fit(self, seen: Iterable[Tensor], labels: Tensor) -> None:
         """As `FitsItself`."""
-        figures, regression = self.network
+        self.fit_features(torch.cat([self.features(batch) for batch in seen]), labels)
+
+    def features(self, seen: Tensor) -> Tensor:
+        """The statistics (B, F) of inputs (B, C, S, S)."""
+        found: Tensor = self.network[0](seen)
+        return found
+
+    def fit_features(self, features: Tensor, labels: Tensor) -> None:
+        """Fit the regression to statistics (N, F) and labels (N,)."""
+        regression = self.network[1]
         assert isinstance(regression, LogisticRegression)
-        regression.fit(torch.cat([figures(batch) for batch in seen]), labels)
+        regression.fit(features, labels)
+
+    def classified(self, features: Tensor) -> Tensor:
+        """The logits (B, 2) of normal and anomalous for statistics (B, F)."""
+        logits: Tensor = self.network[1](features)
+        return logits
 
 
 class LabStatistics(nn.Module):

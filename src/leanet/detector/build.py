@@ -14,6 +14,7 @@ from leanet.detector.freeze import freeze
 from leanet.detector.inputs import CHANNELS
 from leanet.detector.lea_net import LeaNet
 from leanet.detector.pretrained import expected, load_pretrained
+from leanet.detector.tile_pooling import TilePooling
 from leanet.errors import LeanetError
 from leanet.training.batch_norm import set_batch_norm
 from leanet.training.seeds import derive
@@ -61,10 +62,11 @@ def _give_weights(adn: Adn, weights: str, channels: int) -> None:
 
 
 def _joined(settings: Settings, adn: Adn, caan: ExternalNetwork | None) -> LeaNet:
+    pooling = TilePooling(settings.tile_pooling, settings.tile_top) if settings.has_tiles else None
     if caan is None:
-        return LeaNet(adn, sees=settings.input.name)
+        return LeaNet(adn, sees=settings.input.name, pooling=pooling)
     attentions = _attentions(settings.attention, caan, settings.points, settings.image_size)
-    return LeaNet(adn, caan, settings.points, settings.input.name, attentions)
+    return LeaNet(adn, caan, settings.points, settings.input.name, attentions, pooling)
 
 
 def _attentions(

@@ -14,6 +14,7 @@ from leanet.detector.catalogue import is_channels_last
 from leanet.detector.frozen import Frozen
 from leanet.detector.inputs import adn_input
 from leanet.detector.points import module_at
+from leanet.detector.tile_pooling import TilePooling
 
 T = TypeVar("T")
 
@@ -50,6 +51,8 @@ class LeaNet(nn.Module):
             `caan=None`.
         sees: the input of the ADN, a key of `CHANNELS`.
         attentions: for each point, the module that turns features into attention; None: Eq. 2.
+        pooling: for images that are cut into tiles, which are what the network sees; it is used by
+            `leanet.detector.tiles`.
 
     Raises:
         ValueError: an external network without a point.
@@ -63,12 +66,14 @@ class LeaNet(nn.Module):
         points: int | Sequence[int] | None = None,
         sees: str = "rgb",
         attentions: Sequence[Attention] | None = None,
+        pooling: TilePooling | None = None,
     ) -> None:
         super().__init__()
         self.adn = adn
         self.caan = caan
         self.points = (points,) if isinstance(points, int) else tuple(points or ())
         self.sees = sees
+        self.pooling = pooling
         self.entrances: list[ExternalAttention] = []
         if caan is not None:
             if not self.points:

@@ -46,10 +46,10 @@ def map_scales(maps: Tensor, divisor: float | None) -> Tensor:
     """The factors (N,) float32 of the maps (N, 1, S, S).
 
     Args:
-        maps: (N, 1, S, S).
+        maps: (N, 1, S, S); or (N, T, 1, S, S), of images that are cut into tiles.
         divisor: as `map_divisor` returns it.
     """
     if divisor is not None:
         return maps.new_full(maps.shape[:1], 1 / divisor, dtype=torch.float32)  # by shape: exports have any batch size
-    maxima = maps.amax(dim=(1, 2, 3)).float()
+    maxima = maps.flatten(1).amax(1).float()
     return torch.where(maxima > 0, 1 / maxima.clamp(min=1e-6), 0)

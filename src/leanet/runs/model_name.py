@@ -21,7 +21,7 @@ def model_name(settings: Settings, *, point: bool = True, balance: bool = True, 
     """
     points = "+".join(map(str, settings.points))  # 2+3+4 for several
     at = f"@{points}" if settings.has_attention and (point or settings.attention.points) else ""
-    words = [*_words_of_maps(settings), *_words_of_training(settings)]
+    words = [*_words_of_maps(settings), *_words_of_training(settings), *_words_of_tiles(settings)]
     if balance and settings.trainer.balance != "none":
         words.append("balanced" if settings.trainer.balance == "weights" else "adjusted")
     if rate and settings.positive_rate != 1:
@@ -84,6 +84,15 @@ def _words_of_training(settings: Settings) -> list[str]:
     if settings.trainer.select != "last":
         words.append(settings.trainer.select)
     return words
+
+
+def _words_of_tiles(settings: Settings) -> list[str]:
+    """How images are cut and judged: tiles4; tile256px, overlap0.5, top5, learned5."""
+    if not settings.has_tiles:
+        return []
+    words = [f"tiles{settings.tiles}" if settings.tiles else f"tile{settings.tile_size}px"]
+    words += [] if settings.tile_overlap == 0.1 else [f"overlap{settings.tile_overlap:g}"]
+    return words if settings.tile_pooling == "max" else [*words, f"{settings.tile_pooling}{settings.tile_top}"]
 
 
 def _words_of_features(maps: MapSettings) -> list[str]:

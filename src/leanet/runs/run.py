@@ -166,8 +166,7 @@ class Run:
         }
         if not maps.pretrained:
             network["seed"] = maps.seed
-        images = {"fingerprint": self.fingerprint, "image_size": self.settings.image_size}
-        facts = {"schema": SCHEMA, "images": images, **network}
+        facts = {"schema": SCHEMA, "images": self._image_facts, **network}
         return self._place("features", f"{self.settings.dataset_name}-layers-{maps.network}", identity(facts))
 
     @property
@@ -192,7 +191,11 @@ class Run:
 
     @property
     def _image_facts(self) -> dict[str, Any]:
-        return {"fingerprint": self.fingerprint, "image_size": self.settings.image_size}
+        settings = self.settings
+        facts = {"fingerprint": self.fingerprint, "image_size": settings.image_size}
+        if not settings.has_tiles:
+            return facts
+        return {**facts, "tiles": settings.tiles or f"{settings.tile_size} px", "overlap": settings.tile_overlap}
 
     @property
     def _maker_facts(self) -> dict[str, Any]:
@@ -237,6 +240,9 @@ class Run:
             facts |= {"seed": settings.seed, "training": self._training_facts}
         if settings.dataset.get("folds_file") and settings.positive_rate != 1:
             facts["thinned_by"] = settings.split_seed  # which has no other effect with a folds file
+        if settings.has_tiles:
+            facts["tile_pooling"] = settings.tile_pooling
+            facts |= {} if settings.tile_pooling == "max" else {"tile_top": settings.tile_top}
         if self.settings.needs_maps:
             facts |= {"input": settings.input.name, "map": self._map_facts}
         return facts | self._attention_facts

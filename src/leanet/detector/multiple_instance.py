@@ -1,0 +1,84 @@
+"""Fit an ADN without epochs to tiles, where only whole images have labels (multiple-instance learning).
+
+MI-SVM (Andrews, Tsochantaridis & Hofmann 2003, NIPS, *Support Vector Machines for Multiple-Instance Learning*) with a
+logistic regression: all tiles of normal images are normal, and an anomalous image is represented by its most anomalous
+tiles. These are found by fitting and choosing in turn, until the choice stays the same. benchmarks/tiles.py compares it
+with other ways.
+"""
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from sklearn.model_selection import StratifiedKFold
+from torch import Tensor
+
+from leanet.detector.lea_net import evidence
+from leanet.detector.regression import LogisticRegression
+from leanet.detector.tile_pooling import TilePooling
+
+MOST_ROUNDS = 10
+PARTS = 5  # of the training images, for the logits that a learned pooling is fitted to
+
+
+@runtime_checkable
+class FitsFeatures(Protocol):
+    """An ADN that is a function of features, and is fitted to them in one step."""
+
+    def features(self, seen: Tensor) -> Tensor:
+        """The features (B, F) of inputs (B, C, S, S)."""
+
+    def fit_features(self, features: Tensor, labels: Tensor) -> None:
+        """Fit to features (N, F) and labels (N,), 0 normal and 1 anomalous."""
+
+    def classified(self, features: Tensor) -> Tensor:
+        """The logits (B, 2) of normal and anomalous for features (B, F)."""
+
+
+@torch.no_grad()
+def fit_to_tiles(adn: FitsFeatures, pooling: TilePooling, features: Tensor, labels: Tensor) -> None:
+    """Fit the ADN to tiles, and a learned pooling to its predictions of images that it has not seen.
+
+    Args:
+        adn: is fitted.
+        pooling: says how many tiles represent an anomalous image; a learned one is fitted.
+        features: (N, T, F) of the tiles of N training images.
+        labels: (N,) of the images, 0 normal and 1 anomalous.
+    """
+    if pooling.kind == "learned":
+        _fit_pooling(adn, pooling, features, labels)
+    _fit(adn, pooling, features, labels)
+
+
+def _fit(adn: FitsFeatures, pooling: TilePooling, features: Tensor, labels: Tensor) -> None:
+    normal, anomalous = features[labels == 0].flatten(0, 1), features[labels == 1]
+    count = pooling.count if pooling.kind == "top" else 1  # a learned pooling judges tiles as `max` does
+    chosen, before = anomalous, None
+    for _ in range(MOST_ROUNDS):
+        tiles = chosen.flatten(0, 1)
+        truth = torch.cat([torch.zeros(len(normal)), torch.ones(len(tiles))]).long()
+        adn.fit_features(torch.cat([normal, tiles]), truth)
+        places = _logits(adn, anomalous).topk(min(count, anomalous.shape[1])).indices.sort().values
+        if before is not None and torch.equal(places, before):
+            return
+        chosen, before = anomalous.gather(1, places[:, :, None].expand(-1, -1, anomalous.shape[2])), places
+
+
+def _fit_pooling(adn: FitsFeatures, pooling: TilePooling, features: Tensor, labels: Tensor) -> None:
+    """Fit the weights by logistic regression, to the largest logits of images that the ADN was not fitted to."""
+    top = torch.empty(len(features), pooling.count, dtype=torch.float64)
+    parts = min(PARTS, int(torch.bincount(labels, minlength=2).min()))
+    if parts < 2:  # one anomalous image: equal weights
+        return
+    for seen, unseen in StratifiedKFold(parts, shuffle=True, random_state=0).split(labels, labels):
+        _fit(adn, pooling, features[seen], labels[seen])
+        top[unseen] = _logits(adn, features[unseen]).topk(pooling.count).values.double()
+    regression = LogisticRegression(pooling.count, balanced=True)
+    regression.fit(top, labels)
+    weights, bias = regression.slopes()
+    pooling.weights.copy_(weights)
+    pooling.bias.copy_(bias)
+
+
+def _logits(adn: FitsFeatures, features: Tensor) -> Tensor:
+    """The logits of anomalous, (N, T), for features (N, T, F)."""
+    return evidence(adn.classified(features.flatten(0, 1))).unflatten(0, features.shape[:2])
