@@ -11,12 +11,14 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from leanet.data.tiles import Tiles
 from leanet.data.units import units_of
 from leanet.storage.files import damaged, read_array, write_array, write_atomically
 from leanet.storage.locks import lock
 
 NEGATIVE, POSITIVE = 0, 1
 CLASSES = {NEGATIVE: "negative", POSITIVE: "positive"}
+WHOLE = 512  # the side of maps that are put together from those of tiles
 THRESHOLD = 0.5  # an image is called anomalous above this probability
 
 
@@ -95,15 +97,43 @@ class ImageSet:
 
     Args:
         index: of the dataset.
-        images: (N, 3, S, S) uint8, sRGB, in the order of `index`; may be memory-mapped.
+        images: (N, 3, S, S) uint8, sRGB, whole images in the order of `index`; may be memory-mapped.
         pixels: N hashes (SHA-256) of the decoded pixels before resizing; equal if two files have the same pixels.
         sizes: (N, 2), width and height before resizing.
+        tiles: of the images, if they are cut into tiles.
     """
 
     index: Index
     images: NDArray[np.uint8]
     pixels: tuple[str, ...]
     sizes: NDArray[np.int64]
+    tiles: Tiles | None = None
+
+    @property
+    def seen(self) -> NDArray[np.uint8]:
+        """What networks see: whole images (N, 3, S, S), or their tiles (N, T, 3, S, S)."""
+        return self.images if self.tiles is None else self.tiles.images
+
+    @property
+    def map_size(self) -> int:
+        """The side of maps of whole images: S, or more if the images are cut into tiles."""
+        return self.images.shape[-1] if self.tiles is None else WHOLE
+
+    def whole(self, rows: NDArray[np.int64], maps: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Maps of whole images for people, put together from those of tiles.
+
+        Args:
+            rows: of B images.
+            maps: (B, h, w); or (B · T, h, w) of tiles.
+
+        Returns:
+            (B, h, w); or (B, `map_size`, `map_size`).
+        """
+        if self.tiles is None:
+            return maps.astype(np.float32, copy=False)
+        each = maps.reshape(len(rows), -1, *maps.shape[1:])
+        sizes = self.sizes[rows].tolist()
+        return np.stack([self.tiles.grid.stitched(of_one, *size, WHOLE) for of_one, size in zip(each, sizes, strict=True)])
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -57,7 +57,7 @@ class Masks:
         Raises:
             LeanetError: a mask that cannot be read.
         """
-        size = self.images.images.shape[-1]
+        size = self.images.map_size
         masks = np.zeros((len(rows), size, size), dtype=bool)
         for place, row in enumerate(rows):
             if file := self.files.get(int(row)):

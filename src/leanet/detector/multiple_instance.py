@@ -9,7 +9,6 @@ with other ways.
 from typing import Protocol, runtime_checkable
 
 import torch
-from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
 
 from leanet.detector.lea_net import evidence
@@ -65,6 +64,8 @@ def _fit(adn: FitsFeatures, pooling: TilePooling, features: Tensor, labels: Tens
 
 def _fit_pooling(adn: FitsFeatures, pooling: TilePooling, features: Tensor, labels: Tensor) -> None:
     """Fit the weights by logistic regression, to the largest logits of images that the ADN was not fitted to."""
+    from sklearn.model_selection import StratifiedKFold  # here, since its import takes a second
+
     top = torch.empty(len(features), pooling.count, dtype=torch.float64)
     parts = min(PARTS, int(torch.bincount(labels, minlength=2).min()))
     if parts < 2:  # one anomalous image: equal weights
@@ -81,4 +82,4 @@ def _fit_pooling(adn: FitsFeatures, pooling: TilePooling, features: Tensor, labe
 
 def _logits(adn: FitsFeatures, features: Tensor) -> Tensor:
     """The logits of anomalous, (N, T), for features (N, T, F)."""
-    return evidence(adn.classified(features.flatten(0, 1))).unflatten(0, features.shape[:2])
+    return evidence(adn.classified(features.flatten(0, 1))).reshape(features.shape[:2])

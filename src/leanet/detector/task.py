@@ -80,7 +80,7 @@ class DetectorTask(lightning.LightningModule):
     def _leading(self, batch: Tensors, pooling: TilePooling) -> Tensors:
         """A batch with the tiles of each image that decide, so that only these need gradients."""
         self.eval()
-        logits = self._of_each(batch).adn.unflatten(0, (len(batch["images"]), -1))
+        logits = self._of_each(batch).adn.reshape(len(batch["images"]), -1, 2)
         self.train()
         return leading_tiles(batch, logits, pooling)
 
@@ -115,7 +115,7 @@ def fit_itself(task: DetectorTask, train: Parts, batch_size: int = 64) -> None:
         batch_size: images whose input is computed at once.
     """
     network, adn, labels = task.network, task.network.adn, train["labels"][:]
-    seen = (adn_input(network.sees, *images_and_maps(batch)) for batch in batches(train, _images(train, batch_size)))
+    seen = (adn_input(network.sees, *images_and_maps(batch)) for batch in batches(train, images_at_once(train, batch_size)))
     if network.pooling is not None:
         if not isinstance(adn, FitsFeatures):
             raise LeanetError(f"{type(adn).__name__} cannot be fitted to tiles: it has no `features`")
@@ -129,7 +129,7 @@ def fit_itself(task: DetectorTask, train: Parts, batch_size: int = 64) -> None:
         adn.fit(seen, labels)
 
 
-def _images(tensors: Parts, batch_size: int) -> int:
+def images_at_once(tensors: Parts, batch_size: int) -> int:
     """The number of images of which about `batch_size` images or tiles are seen together."""
     images = tensors.get("images")
     return batch_size if images is None or len(images.shape) < 5 else max(1, batch_size // images.shape[1])
@@ -140,7 +140,7 @@ def outputs(task: DetectorTask, tensors: Parts, batch_size: int) -> Iterator[Out
     """The output for each batch, in evaluation mode."""
     training = task.training
     task.eval()
-    for batch in batches(tensors, _images(tensors, batch_size)):
+    for batch in batches(tensors, images_at_once(tensors, batch_size)):
         yield task({key: value.to(task.device) for key, value in batch.items()})
     task.train(training)
 
@@ -206,7 +206,7 @@ def probabilities(task: DetectorTask, tensors: Parts, batch_size: int = 64) -> T
 
 def mean_loss(task: DetectorTask, tensors: Parts, batch_size: int = 64) -> float:
     """The training loss (Eq. 1) in evaluation mode, the mean over all rows. Arguments as for `answers`, with labels."""
-    labels = (batch["labels"].to(task.device) for batch in batches(tensors, _images(tensors, batch_size)))
+    labels = (batch["labels"].to(task.device) for batch in batches(tensors, images_at_once(tensors, batch_size)))
     sums = [
         float(total(head_losses(output, of_batch, task.balance))) * len(of_batch)
         for output, of_batch in zip(outputs(task, tensors, batch_size), labels, strict=True)

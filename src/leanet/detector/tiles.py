@@ -65,8 +65,8 @@ def judged(network: LeaNet, tiles: Tensor, maps: Tensor | None, images: int) -> 
 def pooled(network: LeaNet, output: Output, images: int) -> Output:
     """The output for B images, from that for all B · T tiles."""
     assert network.pooling is not None
-    adn = network.pooling(output.adn.unflatten(0, (images, -1)))
-    caan = None if output.caan is None else network.pooling(output.caan.unflatten(0, (images, -1)))
+    adn = network.pooling(output.adn.reshape(images, -1, 2))
+    caan = None if output.caan is None else network.pooling(output.caan.reshape(images, -1, 2))
     return Output(adn, caan, output.attentions)
 
 

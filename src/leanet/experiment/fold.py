@@ -28,7 +28,7 @@ from leanet.experiment.frozen_features import features_of
 from leanet.experiment.kinds import by_kind
 from leanet.experiment.localisation import localisation
 from leanet.experiment.map_shift import map_shift
-from leanet.experiment.maps import recolored_of
+from leanet.experiment.maps import recolored_of, whole
 from leanet.experiment.result import made_by, result_of, trainable
 from leanet.experiment.split import Rows, Split, divisor_of, split_of, tensors_of
 from leanet.pictures.sheet import Panel, choose_rows, draw_sheet
@@ -82,6 +82,8 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         if run.settings.trainer.devices > 1:  # the training processes have closed the logger
             logger = logger_of(run)
         result = {**found, **made, "map_divisor": divisor, "parameters": trainable(network)}
+        if images.tiles is not None:
+            result["tiles"] = asdict(images.tiles.grid)
         close(logger, run.folder, result)
         write_json(run.folder / RESULT, result)
     if run.fold != ALL:
@@ -220,24 +222,24 @@ def _write_sheet(
 ) -> None:
     """Write sheet.png: some test images with masks, maps, attention and predictions."""
     chosen = choose_rows(images.labels[test], found.numpy(), rows=8)
+    rows = test[chosen]
     batch = {key: value[chosen] for key, value in tensors.items()}
     task.eval()
     with torch.inference_mode():
-        attention = task(batch).attention
-        evidence = task.network.evidence_map(*images_and_maps(batch))
-    colored = recolored_of(run, batch["images"]) if run.settings.has_colorizer else None
+        found_maps = {"difference": batch.get("maps"), "attention": task(batch).attention}
+        found_maps["evidence"] = task.network.evidence_map(*images_and_maps(batch))
+    maps = {kind: whole(images, rows, values) for kind, values in found_maps.items() if values is not None}
+    if run.settings.has_colorizer:
+        maps["recoloured"] = recolored_of(run, images, rows)
     panels = [
         Panel(
             name=images.index.names[test[row]],
             label=int(images.labels[test[row]]),
             probability=float(found[row]),
             image=images.images[test[row]],
-            recoloured=None if colored is None else colored[place],
-            difference=batch["maps"][place, 0].float().numpy() if "maps" in batch else None,
-            attention=None if attention is None else attention[place, 0].numpy(),
-            evidence=None if evidence is None else evidence[place, 0].numpy(),
             unit=run.settings.map.unit,
             mask=None if masks is None else masks.at(test[row]),
+            **{kind: values[place] for kind, values in maps.items()},
         )
         for place, row in enumerate(chosen)
     ]

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from leanet.data.masks import Masks
-from leanet.detector.task import DetectorTask, images_and_maps
+from leanet.detector.task import DetectorTask, images_and_maps, images_at_once
+from leanet.experiment.maps import whole
 from leanet.training.batches import SelectedRows, Tensors, batches
 
 _SEEN = ("images", "maps", "scales")
@@ -39,15 +40,17 @@ def localisation(
     maps: dict[str, list[Tensor]] = {}
     seen = {name: SelectedRows(tensors[name], torch.from_numpy(rows)) for name in _SEEN if name in tensors}
     task.eval()
-    for batch in batches(seen, 64):
+    left = rows
+    for batch in batches(seen, images_at_once(seen, 64)):
         with torch.inference_mode():
             given = images_and_maps(batch)
             attended = task.network.attentions_of(given[1]) if task.network.caan is not None else []
             found = {"map": batch.get("maps"), "attention": [None, *attended][-1]}
             found["evidence"] = task.network.evidence_map(*given)
+        here, left = np.split(left, [len(batch["images"])])
         for kind, each in found.items():
             if each is not None:
-                maps.setdefault(kind, []).append(each[:, 0].float())
+                maps.setdefault(kind, []).append(torch.from_numpy(whole(masks.images, here, each)))
     return localised({kind: torch.cat(parts) for kind, parts in maps.items()}, masks.of(rows)) or None
 
 

@@ -67,8 +67,9 @@ def tensors_of(
 
     Returns:
         `images` (N, 3, S, S) uint8, `labels` (N,); and, if the run needs them, `maps` (N, 1, S, S) and `scales` (N,).
+        If images are cut into tiles, `images` are (N, T, 3, S, S) and `maps` (N, T, 1, S, S).
     """
-    tensors = {"images": torch.from_numpy(images.images), "labels": torch.from_numpy(images.labels)}
+    tensors = {"images": torch.from_numpy(images.seen), "labels": torch.from_numpy(images.labels)}
     if run.settings.needs_maps:
         normals = rows.all_train[images.labels[rows.all_train] == NEGATIVE]
         maps = maps_of(run, images, normals, label, say)
@@ -81,7 +82,7 @@ def divisor_of(run: Run, maps: Tensor, rows: Split) -> float | None:
 
     Args:
         run: its `map.scaling` decides.
-        maps: (N, 1, S, S).
+        maps: (N, 1, S, S), or (N, T, 1, S, S) of tiles.
         rows: of the run; with `map.scaling=fold`, the training maps decide.
     """
     return map_divisor(maps, run.settings.map.scaling, torch.from_numpy(rows.train))

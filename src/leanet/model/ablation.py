@@ -58,6 +58,8 @@ class Ablator:
             LeanetError: images, maps or weights are gone, or do not give the probabilities that were written.
         """
         pictures = self._pictures(kept)
+        if pictures.images.tiles is not None:
+            raise LeanetError(f"{kept.folder}: its images are cut into tiles, whose attention is not replaced")
         task = load_task(pictures.run).to(device_of(self.accelerator))
         tensors = pictures.batch(range(len(pictures.predictions.labels)))
         self._check(kept, task, tensors, pictures)

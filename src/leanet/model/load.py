@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from torch import Tensor
 
 from leanet.config.path_options import expanded
 from leanet.data.arrays import Picture, as_image
-from leanet.data.decode import resized
 from leanet.detector.shallow import ShallowFeatures
 from leanet.model.calibration import at_temperature
 from leanet.model.decision import Decision, DecisionRule, decide
@@ -23,10 +22,8 @@ from leanet.model.find import FoundModel, find
 from leanet.model.pipeline import Seen, pipeline_of
 from leanet.model.reference import reference_of
 from leanet.model.stream import BATCH
+from leanet.model.view import View, grid_of
 from leanet.training.device import device_of
-
-T = TypeVar("T", bound=np.floating)
-
 
 class Look(NamedTuple):
     """The outputs of F folds' networks for a batch of B images. Maps are means over the folds.
@@ -63,7 +60,8 @@ class Predictions:
         probabilities: (N,) float64, P(anomalous), the mean over the folds.
         per_fold: (N, F) float64, P(anomalous) by each fold's network.
         decisions: (N,) bool, whether an image is called anomalous.
-        maps: (N, S, S) float32, anomaly maps, in ΔE00 or the unit of features; None if the model needs none.
+        maps: (N, S, S) float32, anomaly maps, in ΔE00 or the unit of features; None if the model needs none. A model
+            that cuts images into tiles puts their maps together to maps of 1024 × 1024.
         attention: (N, h, w) float32, the A of 1 + A, in 0…1 as in the paper; None without attention.
         evidence: (N, h, w) float32, how much each position adds to the logit of anomalous; None if the ADN is not a
             frozen network.
@@ -91,6 +89,7 @@ class Model:
         found: the run, model or cell, with its folders.
         decision: its threshold, and its temperature if it is calibrated.
         image_size: S, to which images are resized.
+        grid: of the tiles into which images are cut; None if they are not.
         reference: of its training images; None if it has none.
     """
 
@@ -109,6 +108,7 @@ class Model:
         self.found = found
         self.decision = decision
         self.image_size = int(found.members[0].result["image_size"])
+        self.grid = grid_of(found)
         self._device = device_of(accelerator)
         self._members = [pipeline_of(member.folder, trust).to(self._device) for member in found.members]
         self.reference = reference_of(found)
@@ -120,15 +120,27 @@ class Model:
         return [int(member.result["fold"]) for member in self.found.members]
 
     @torch.inference_mode()
-    def look(self, images: NDArray[np.uint8], details: bool = False) -> Look:
-        """Predict one batch of resized images.
+    def look(self, views: Sequence[View], details: bool = False) -> Look:
+        """Predict one batch of B images.
 
         Args:
-            images: (B, 3, S, S) uint8, sRGB.
+            views: of the images, as `view` returns them.
             details: whether to return maps, attention and evidence too.
         """
-        batch = torch.from_numpy(images).to(self._device)
-        seen, distances = self._seen(batch)
+        if self.grid is None:
+            whole = torch.from_numpy(np.stack([view.whole for view in views])).to(self._device)
+            return self._looked(whole, *self._seen(whole), details)
+        return _together([self._look_at_tiles(view, details) for view in views])
+
+    def _look_at_tiles(self, view: View, details: bool) -> Look:
+        tiles, whole = (torch.from_numpy(pixels).to(self._device) for pixels in (view.tiles, view.whole[None]))
+        # The distance is that of the whole image: it tells another light or camera.
+        distances = None if self.reference is None else self._seen(whole)[1]
+        look = self._looked(tiles, [member(tiles) for member in self._members], distances, details)
+        maps = (view.stitched(of_tiles) for of_tiles in (look.maps, look.attention, look.evidence))
+        return Look(look.per_fold, *maps, distances)
+
+    def _looked(self, batch: Tensor, seen: list[Seen], distances: NDArray[np.float64] | None, details: bool) -> Look:
         answers = torch.stack([member.probability for member in seen], dim=1).double().cpu().numpy()
         per_fold = at_temperature(answers, self.decision.temperature)
         if not details:
@@ -166,19 +178,16 @@ class Model:
             raise ValueError("there are no images to predict")
         looks = []
         for start in range(0, len(images), BATCH):
-            batch = np.stack([self._pixels(image) for image in images[start : start + BATCH]])
-            looks.append(self.look(batch, details))
-        per_fold = np.concatenate([look.per_fold for look in looks])
-        probabilities = per_fold.mean(axis=1)
-        decisions = probabilities > self.decision.threshold.value
-        maps, attention = _joined([look.maps for look in looks]), _joined([look.attention for look in looks])
-        evidence = _joined([look.evidence for look in looks])
-        distances = _joined([look.distances for look in looks])
-        quantiles = None if self.reference is None or distances is None else self.reference.quantiles_of(distances)
-        return Predictions(probabilities, per_fold, decisions, maps, attention, evidence, distances, quantiles)
+            looks.append(self.look([self.view(as_image(image)) for image in images[start : start + BATCH]], details))
+        look = _together(looks)
+        decisions, far = look.probabilities > self.decision.threshold.value, look.distances
+        quantiles = None if self.reference is None or far is None else self.reference.quantiles_of(far)
+        maps = (look.maps, look.attention, look.evidence)
+        return Predictions(look.probabilities, look.per_fold, decisions, *maps, far, quantiles)
 
-    def _pixels(self, image: Picture) -> NDArray[np.uint8]:
-        return resized(as_image(image), self.image_size)
+    def view(self, image: Image.Image) -> View:
+        """What the model sees of an image of mode RGB, as `View.of`."""
+        return View.of(image, self.image_size, self.grid)
 
 
 def load(
@@ -229,6 +238,6 @@ def _mean(parts: Sequence[Tensor | None]) -> NDArray[np.float32] | None:
     return torch.stack(there).mean(dim=0)[:, 0].float().cpu().numpy() if there else None
 
 
-def _joined(parts: Sequence[NDArray[T] | None]) -> NDArray[T] | None:
-    there = [part for part in parts if part is not None]
-    return np.concatenate(there) if there else None
+def _together(looks: Sequence[Look]) -> Look:
+    """One look from those of consecutive images, of which all have the same parts."""
+    return Look(*(None if parts[0] is None else np.concatenate(parts) for parts in zip(*looks, strict=True)))

@@ -11,8 +11,9 @@ from leanet.config.allowed_targets import settings_in
 from leanet.config.settings import Settings
 from leanet.detector.build import detector_of
 from leanet.detector.catalogue import without_weights
-from leanet.detector.lea_net import LeaNet, evidence
+from leanet.detector.lea_net import LeaNet, Output, evidence
 from leanet.detector.task import DetectorTask
+from leanet.detector.tiles import in_parts, joined, pooled
 from leanet.errors import LeanetError
 from leanet.maps.load import load_maker
 from leanet.maps.scaling import map_scales, mean_map
@@ -28,6 +29,9 @@ class Seen(NamedTuple):
         probability: (B,), P(anomalous) in 0…1.
         map: (B, 1, S, S), anomaly maps, in ΔE00 or as a distance of features; None if the detector needs none.
         attention: (B, 1, h, w), the A of 1 + A at the deepest point, in 0…1 as in the paper; None without attention.
+
+    A pipeline for images that are cut into tiles sees the T tiles of one image: the probability is (1,), and maps and
+    attention are those of the tiles.
     """
 
     probability: Tensor
@@ -60,14 +64,19 @@ class Pipeline(nn.Module):
         """Classify a batch.
 
         Args:
-            images: (B, 3, S, S) uint8, sRGB, at the size that the detector was trained on.
+            images: (B, 3, S, S) uint8, sRGB, at the size that the detector was trained on; or (T, 3, S, S), the tiles
+                of one image.
         """
         rgb = images / 255
         if not self.makers:
-            return Seen(_probability(self.network(rgb).adn))
-        maps = mean_map([maker(rgb).half() for maker in self.makers]).float()
-        output = self.network(rgb, self._scaled(maps))
+            return Seen(_probability(self._output(rgb, None).adn))
+        maps = mean_map([torch.cat(in_parts(maker, rgb)).half() for maker in self.makers]).float()
+        output = self._output(rgb, self._scaled(maps))
         return Seen(_probability(output.adn), maps, output.attention)
+
+    def _output(self, rgb: Tensor, maps: Tensor | None) -> Output:
+        output = joined(in_parts(self.network, rgb, maps))
+        return output if self.network.pooling is None else pooled(self.network, output, 1)
 
     def evidence_map(self, images: Tensor, maps: Tensor | None) -> Tensor | None:
         """How much each position adds to the logit of anomalous, as `LeaNet.evidence_map`.
@@ -80,9 +89,12 @@ class Pipeline(nn.Module):
             (B, 1, h, w); None if the ADN is not a frozen network.
         """
         scaled = None if maps is None else self._scaled(maps)
-        return self.network.evidence_map(images / 255, scaled)
+        found = in_parts(self.network.evidence_map, images / 255, scaled)
+        return None if found[0] is None else torch.cat(found)  # type: ignore[arg-type]  # all or none
 
     def _scaled(self, maps: Tensor) -> Tensor:
+        if self.network.pooling is not None:  # one scale for all tiles of an image
+            return maps * map_scales(maps[None], self.divisor)
         return maps * map_scales(maps, self.divisor)[:, None, None, None]
 
 

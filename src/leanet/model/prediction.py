@@ -13,8 +13,9 @@ from leanet.errors import LeanetError
 from leanet.model.decision import Decision
 from leanet.model.find import FoundModel
 from leanet.model.reference import FarImages, Reference, reference_of
-from leanet.model.stream import Answers, Journal, Pixels, PredictBatch, Source, predict_source, write_rows
+from leanet.model.stream import BATCH, Answers, Journal, PredictBatch, Source, predict_source, write_rows
 from leanet.model.trained_on import is_among, trained_on
+from leanet.model.view import View, grid_of
 from leanet.storage.files import JOURNAL, as_cell, damaged, identity, read_json, write_json
 from leanet.storage.files import PREDICTION as DONE
 from leanet.storage.locks import lock
@@ -118,7 +119,8 @@ def run_prediction(prediction: Prediction, accelerator: str = "auto", trust: boo
 def _do(prediction: Prediction, accelerator: str, trust: bool) -> Facts:
     """Predict the remaining files, then write the results, prediction.json last."""
     folder, names = prediction.folder, prediction.source.names
-    journal = Journal(folder / JOURNAL, prediction.id, len(names))
+    batch = BATCH if grid_of(prediction.found) is None else 1  # the tiles of an image fill a batch
+    journal = Journal(folder / JOURNAL, prediction.id, len(names), batch)
     try:
         if journal.done < len(names):
             from leanet.model.load import Model  # here, since it imports torch: all mistakes are reported before
@@ -126,7 +128,7 @@ def _do(prediction: Prediction, accelerator: str, trust: bool) -> Facts:
             model = Model(prediction.found, prediction.decision, accelerator, trust)
             if journal.done:
                 print(f"resuming after {journal.done} of {len(names)} files")
-            predict_source(prediction.source, model.image_size, journal, _predict_batch(prediction, model))
+            predict_source(prediction.source, model.view, journal, _predict_batch(prediction, model))
     finally:
         journal.close()
     if prediction.decision.calibration:
@@ -143,8 +145,8 @@ def _do(prediction: Prediction, accelerator: str, trust: bool) -> Facts:
 def _predict_batch(prediction: Prediction, model: "Model") -> PredictBatch:
     """The function that predicts a batch, and draws its overlays if they are wanted."""
 
-    def probabilities(images: Pixels, names: Sequence[str]) -> Answers:
-        look = model.look(images)
+    def probabilities(views: Sequence[View], names: Sequence[str]) -> Answers:
+        look = model.look(views)
         return look.per_fold, look.distances
 
     if not prediction.overlays:
@@ -154,8 +156,8 @@ def _predict_batch(prediction: Prediction, model: "Model") -> PredictBatch:
 
     sweep(prediction.folder)
 
-    def with_overlays(images: Pixels, names: Sequence[str]) -> Answers:
-        look = model.look(images, details=True)
+    def with_overlays(views: Sequence[View], names: Sequence[str]) -> Answers:
+        look = model.look(views, details=True)
         draw_overlays(prediction.source.root, names, look, prediction.decision.threshold.value, prediction.folder)
         return look.per_fold, look.distances
 

@@ -16,10 +16,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from leanet.data.decode import UnreadableError, decoded, resized
+from leanet.data.decode import UnreadableError, decoded
 from leanet.data.files import READS, Files, Kind, image_suffixes, kind_of, why_not_read
 from leanet.errors import LeanetError
+from leanet.model.view import View
 from leanet.progress import progress
 from leanet.storage.files import write_atomically
 
@@ -28,10 +30,9 @@ _AHEAD = 3  # batches that are decoded while the network processes one
 _SYNC_SECONDS = 5.0
 
 Record = dict[str, Any]  # of one file: "file"; "reason", or "probabilities" (one for each fold) and perhaps "distance"
-Pixels = NDArray[np.uint8]
 # Probabilities (B, F), and distances from the training images (B,) if they are known.
 Answers = tuple[NDArray[np.float64], NDArray[np.float64] | None]
-PredictBatch = Callable[[Pixels, Sequence[str]], Answers]
+PredictBatch = Callable[[Sequence[View], Sequence[str]], Answers]
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class Journal:
         path: of the journal.
         prediction: the identity of the prediction.
         total: the number of files to predict.
+        batch: files that are predicted together.
 
     Attributes:
         done: the number of records at the start.
@@ -106,8 +108,9 @@ class Journal:
         LeanetError: `path` is the journal of another prediction.
     """
 
-    def __init__(self, path: Path, prediction: str, total: int) -> None:
+    def __init__(self, path: Path, prediction: str, total: int, batch: int = BATCH) -> None:
         self.path = path
+        self.batch = batch
         self._head = json.dumps({"prediction": prediction}).encode() + b"\n"
         self.done = self._taken_up(total)
         self._file: BinaryIO = path.open("ab")
@@ -130,7 +133,7 @@ class Journal:
                 if not line.endswith(b"\n"):
                     break
                 place += len(line)
-                if number % BATCH == 0 or number == total:
+                if number % self.batch == 0 or number == total:
                     done, end = number, place
             if head == self._head:
                 file.truncate(end)
@@ -157,60 +160,64 @@ class Journal:
             yield from map(json.loads, file)
 
 
-def predict_source(source: Source, image_size: int, journal: Journal, predict: PredictBatch) -> None:
+def predict_source(
+    source: Source, view: Callable[[Image.Image], View], journal: Journal, predict: PredictBatch
+) -> None:
     """Predict the files that are not in the journal yet, with a progress bar.
 
     Args:
         source: the files.
-        image_size: S.
+        view: what the model sees of an image of mode RGB.
         journal: receives the records.
-        predict: function of images (B, 3, S, S) and their B names that returns probabilities of F folds, (B, F), and
+        predict: function of the views of B images and their names that returns probabilities of F folds, (B, F), and
             distances (B,) or None.
     """
     names = source.names[journal.done :]
     bar = progress(label="predict", total=len(source.names), unit="image", initial=journal.done)
     with bar:
-        for batch, pixels in _decoded(source.root, names, image_size):
+        for batch, pixels in _decoded(source.root, names, view, journal.batch):
             journal.add(_records(batch, pixels, predict))
             bar.update(len(batch))
 
 
-def _records(names: Sequence[str], pixels: Sequence[Pixels | UnreadableError], predict: PredictBatch) -> list[Record]:
+def _records(names: Sequence[str], views: Sequence[View | UnreadableError], predict: PredictBatch) -> list[Record]:
     """The records of a batch, in its order."""
     readable = {
-        name: image for name, image in zip(names, pixels, strict=True) if not isinstance(image, UnreadableError)
+        name: image for name, image in zip(names, views, strict=True) if not isinstance(image, UnreadableError)
     }
     said: dict[str, Record] = {}
     if readable:
-        probabilities, distances = predict(np.stack(list(readable.values())), list(readable))
+        probabilities, distances = predict(list(readable.values()), list(readable))
         said = {name: {"probabilities": each} for name, each in zip(readable, probabilities.tolist(), strict=True)}
         for name, distance in zip(readable, [] if distances is None else distances.tolist(), strict=False):
             said[name]["distance"] = distance
     return [
         {"file": name, "reason": image.reason} if isinstance(image, UnreadableError) else {"file": name, **said[name]}
-        for name, image in zip(names, pixels, strict=True)
+        for name, image in zip(names, views, strict=True)
     ]
 
 
 def _decoded(
-    root: Path, names: Sequence[str], image_size: int
-) -> Iterator[tuple[Sequence[str], list[Pixels | UnreadableError]]]:
-    """Yield batches of names and images (3, S, S); threads decode a few batches ahead."""
+    root: Path, names: Sequence[str], view: Callable[[Image.Image], View], size: int
+) -> Iterator[tuple[Sequence[str], list[View | UnreadableError]]]:
+    """Yield batches of names and views; threads decode a few batches ahead."""
 
-    def read(name: str) -> Pixels | UnreadableError:
+    def read(name: str) -> View | UnreadableError:
         try:
             with decoded(root / name) as image:
-                return resized(image, image_size)
+                return view(image)
         except UnreadableError as error:
             return error
+        except LeanetError as error:  # smaller than a tile
+            return UnreadableError(root / name, str(error))
 
-    starts = iter(range(0, len(names), BATCH))
-    ahead: deque[tuple[Sequence[str], list[Future[Pixels | UnreadableError]]]] = deque()
+    starts = iter(range(0, len(names), size))
+    ahead: deque[tuple[Sequence[str], list[Future[View | UnreadableError]]]] = deque()
     threads = ThreadPoolExecutor(os.cpu_count())
     try:
         while True:
             while len(ahead) < _AHEAD and (start := next(starts, None)) is not None:
-                batch = names[start : start + BATCH]
+                batch = names[start : start + size]
                 ahead.append((batch, [threads.submit(read, name) for name in batch]))
             if not ahead:
                 return

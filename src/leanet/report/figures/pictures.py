@@ -15,10 +15,10 @@ from leanet.config.allowed_targets import settings_in
 from leanet.config.settings import Settings
 from leanet.data.images import ImageSet
 from leanet.detector.features import Features, attended_features
-from leanet.detector.task import images_and_maps
+from leanet.detector.task import images_and_maps, images_at_once
 from leanet.errors import LeanetError
 from leanet.experiment.fold import load_task
-from leanet.experiment.maps import recolored_of
+from leanet.experiment.maps import recolored_of, whole
 from leanet.experiment.split import split_of, tensors_of
 from leanet.pictures.sheet import Panel
 from leanet.report.predictions import Predictions
@@ -59,8 +59,9 @@ class FoldPictures:
         Raises:
             LeanetError: the run's maps, its colorizer or its checkpoint are gone.
         """
-        batch = self.batch(rows)
-        colored = recolored_of(self.run, batch["images"]) if self.run.settings.has_colorizer else None
+        has_colorizer, images = self.run.settings.has_colorizer, self.photographs(rows)
+        colored = recolored_of(self.run, self.images, self._of_dataset(rows)) if has_colorizer else None
+        difference = self.maps(rows) if self.run.settings.needs_maps else None
         attentions = self._attention(rows) if details and self.run.settings.has_attention else None
         evidence = self.evidence(rows) if details else None
         return [
@@ -68,15 +69,23 @@ class FoldPictures:
                 name=self.predictions.names[row],
                 label=int(self.predictions.labels[row]),
                 probability=float(self.predictions.probabilities[row]),
-                image=batch["images"][place].numpy(),
+                image=images[place],
                 recoloured=None if colored is None else colored[place],
-                difference=batch["maps"][place, 0].float().numpy() if self.run.settings.needs_maps else None,
+                difference=None if difference is None else difference[place],
                 attention=None if attentions is None else attentions[place],
                 evidence=None if evidence is None else evidence[place],
                 unit=self.run.settings.map.unit,
             )
             for place, row in enumerate(rows)
         ]
+
+    def photographs(self, rows: Sequence[int]) -> NDArray[np.uint8]:
+        """The images (B, 3, S, S), whole."""
+        return self.images.images[self._of_dataset(rows)]
+
+    def maps(self, rows: Sequence[int]) -> NDArray[np.float32]:
+        """The anomaly maps (B, h, w) of whole images, not scaled."""
+        return self._whole(rows, self.batch(rows)["maps"])
 
     def evidence(self, rows: Sequence[int]) -> NDArray[np.float32] | None:
         """How much each position adds to the logit of anomalous.
@@ -94,13 +103,16 @@ class FoldPictures:
             return None
         network, found = load_task(self.run).network, []
         with torch.inference_mode():
-            for batch in batches(self.batch(rows), _BATCH):
+            tensors = self.batch(rows)
+            for batch in batches(tensors, images_at_once(tensors, _BATCH)):
                 found.append(network.evidence_map(*images_and_maps(batch)))
-        there = [each[:, 0].float() for each in found if each is not None]
-        return torch.cat(there).numpy() if there else None
+        there = [each for each in found if each is not None]
+        return self._whole(rows, torch.cat(there)) if there else None
 
     def features(self, rows: Sequence[int]) -> Features:
         """The ADN's features at the run's deepest point, before and after attention (Fig. 5)."""
+        if self.images.tiles is not None:
+            raise LeanetError(f"{self.run.folder}: its images are cut into tiles, and features are of whole images")
         return attended_features(load_task(self.run), self.batch(rows))
 
     def typical(self, label: int, count: int) -> list[int]:
@@ -114,7 +126,7 @@ class FoldPictures:
         """
         rows = np.flatnonzero(self.predictions.labels == label)
         if self.run.settings.needs_maps:
-            means = self._tensors["maps"].float().mean((1, 2, 3)).numpy()
+            means = self._tensors["maps"].float().flatten(1).mean(1).numpy()
             rows = rows[np.argsort(means[rows], kind="stable")]
         count = min(count, len(rows))
         return [int(rows[(2 * place + 1) * len(rows) // (2 * count)]) for place in range(count)]
@@ -136,6 +148,13 @@ class FoldPictures:
         test = torch.from_numpy(rows.test)
         return {name: values[test] for name, values in tensors_of(run, self.images, rows).items()}
 
+    def _of_dataset(self, rows: Sequence[int]) -> NDArray[np.int64]:
+        """The rows of test images in the dataset."""
+        return np.flatnonzero(self.fold_of == self.run.fold)[list(rows)]
+
+    def _whole(self, rows: Sequence[int], values: Tensor) -> NDArray[np.float32]:
+        return whole(self.images, self._of_dataset(rows), values)
+
     def _attention(self, rows: Sequence[int]) -> NDArray[np.floating]:
         """The attention (B, h, w), from the run's file or else computed by its network."""
         kept = self.run.folder / ATTENTION
@@ -144,7 +163,7 @@ class FoldPictures:
             return found.astype(np.float32)
         with torch.inference_mode():
             attention: Tensor = load_task(self.run)(self.batch(rows)).attention
-        return attention[:, 0].float().numpy()
+        return self._whole(rows, attention)
 
 
 @dataclass

@@ -121,7 +121,7 @@ def _images(gallery: Gallery, folders: Sequence[str], rows: dict[ImageKey, int])
     side = LARGE_SIDE if len(rows) <= FEW else IMAGE_SIDE
     for run, places, shown in _first_shown(folders, rows):
         if shown:
-            pictures = small(gallery.of(folders[run]).batch(places)["images"].numpy(), side)
+            pictures = small(gallery.of(folders[run]).photographs(places), side)
             tiles = np.zeros((len(rows), *pictures.shape[1:]), dtype=np.uint8) if tiles is None else tiles
             tiles[shown] = pictures
     assert tiles is not None  # a finished cell has a fold, and a fold has images
@@ -130,7 +130,7 @@ def _images(gallery: Gallery, folders: Sequence[str], rows: dict[ImageKey, int])
 
 def _maps(folders: Sequence[str], runs: Sequence[FoldPictures], rows: dict[ImageKey, int]) -> Sprite:
     found = [
-        (shown, shrunk(runs[run].batch(places)["maps"][:, 0].float().numpy(), MAP_SIDE))
+        (shown, shrunk(runs[run].maps(places), MAP_SIDE))
         for run, places, shown in _first_shown(folders, rows)
         if shown
     ]
