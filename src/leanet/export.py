@@ -79,15 +79,17 @@ def _write(found: FoundModel, file: Path, settings: ExportSettings) -> None:
     network = Exportable(pipeline)
     size = sample.images.shape[1]
     runs = tuple(str(member.result["run"]) for member in found.members)
-    content = to_bytes(program_of(network, size), ExportFacts(found.name, size, runs, __version__))
+    tiles = found.members[0].result.get("tiles")
+    content = to_bytes(program_of(network, size), ExportFacts(found.name, size, runs, __version__, tiles=tiles))
     exported, expected = read_predictor(content), as_predictor(network)
     difference = ensure_equal(exported, expected, sample.images)
     write_bytes(file, content)
 
     if found.is_cell:
         print(f"the mean of {len(folders)} of {found.folds} folds")
-    speeds = [f"{images_per_second(each, sample.images):.0f} images/s" for each in (expected, exported)]
-    print(f"checked  {len(sample.images)} images of {sample.name}: probabilities as PyTorch's to {difference:.1g}")
+    what = "images" if tiles is None else "tiles"
+    speeds = [f"{images_per_second(each, sample.images):.0f} {what}/s" for each in (expected, exported)]
+    print(f"checked  {len(sample.images)} {what} of {sample.name}: probabilities as PyTorch's to {difference:.1g}")
     print(f"speed    PyTorch {speeds[0]}, the file {speeds[1]} (CPU, threads: {threads()})")
     print(f"written  {file}, {len(content) / 1e6:.1f} MB")
 

@@ -85,6 +85,7 @@ def rates_of(settings: Settings) -> Rates:
     Raises:
         LeanetError: settings that do not fit the networks, or a device that this machine does not have.
     """
+    settings = replace(settings, tiles=None, tile_size=None)  # a tile takes as long as an image
     device, size = device_of(settings.trainer.accelerator), settings.image_size
     count = settings.trainer.batch_size
     if device.type == "cpu":

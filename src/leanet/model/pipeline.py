@@ -74,6 +74,11 @@ class Pipeline(nn.Module):
         output = self._output(rgb, self._scaled(maps))
         return Seen(_probability(output.adn), maps, output.attention)
 
+    @property
+    def least_tiles(self) -> int:
+        """The smallest number of tiles that an exported program takes; 1 for whole images."""
+        return 1 if self.network.pooling is None else self.network.pooling.count
+
     def _output(self, rgb: Tensor, maps: Tensor | None) -> Output:
         output = joined(in_parts(self.network, rgb, maps))
         return output if self.network.pooling is None else pooled(self.network, output, 1)
@@ -110,9 +115,15 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, images: Tensor) -> Seen:
-        """Classify a batch (B, 3, S, S) uint8, as `Pipeline.forward`."""
+        """Classify a batch, as `Pipeline.forward`."""
         probabilities, maps, attentions = zip(*(member(images) for member in self.members), strict=True)
         return Seen(torch.stack(probabilities).mean(dim=0), _mean(maps), _mean(attentions))
+
+
+    @property
+    def least_tiles(self) -> int:
+        """As `Pipeline.least_tiles`."""
+        return max(member.least_tiles for member in self.members)  # type: ignore[union-attr,misc]
 
 
 def pipeline_of(folder: Path, trust: bool = False) -> Pipeline:

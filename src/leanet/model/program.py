@@ -5,6 +5,7 @@ import json
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +35,8 @@ class ExportFacts:
         version: of leanet.
         classes: names of the two classes.
         threshold: an image is of the second class if its probability is above it.
+        tiles: how an image is cut, as `result.json` has it; the input is then the T tiles of one image, (T, S, S, 3),
+            and the output has one probability. None: the input is whole images.
     """
 
     name: str
@@ -42,6 +45,7 @@ class ExportFacts:
     version: str
     classes: tuple[str, str] = CLASSES
     threshold: float = THRESHOLD
+    tiles: dict[str, Any] | None = None
 
 
 class Exportable(nn.Module):
@@ -59,10 +63,10 @@ class Exportable(nn.Module):
         """Classify a batch.
 
         Args:
-            images: (N, S, S, 3) uint8, sRGB.
+            images: (N, S, S, 3) uint8, sRGB; or (T, S, S, 3), the tiles of one image.
 
         Returns:
-            `probability` (N,); and, if the pipeline has them, `anomaly_map` (N, 1, S, S) and `attention_map`
+            `probability` (N,), or (1,) of one image's tiles; and, if the pipeline has them, `anomaly_map` (N, 1, S, S) and `attention_map`
             (N, 1, h, w).
         """
         seen: Seen = self.pipeline(images.movedim(-1, 1))
@@ -77,10 +81,11 @@ def program_of(network: Exportable, image_size: int) -> ExportedProgram:
         network: the network.
         image_size: S.
     """
-    # Two images, since torch.export would specialise a dimension of size 1.
-    example = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)
+    # At least two images, since torch.export would specialise a dimension of size 1.
+    least = network.pipeline.least_tiles
+    example = torch.zeros(least + 1, image_size, image_size, 3, dtype=torch.uint8)
     with torch.no_grad(), warnings.catch_warnings(action="ignore"):
-        program = export(network, (example,), dynamic_shapes=({0: Dim("images", min=1)},))
+        program = export(network, (example,), dynamic_shapes=({0: Dim("images", min=least)},))
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # source lines with local paths
     return program

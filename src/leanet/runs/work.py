@@ -26,7 +26,11 @@ def fit_work(settings: Settings, images: int, fold: int | None = None) -> float:
     """
     if not settings.has_epochs:
         return 0.0
-    return images * settings.trainer.max_epochs * _pixels(settings, fold)
+    if settings.tiles is None:
+        return images * settings.trainer.max_epochs * _pixels(settings, fold)
+    # All tiles are seen, about a third of a step, to choose those that are trained on.
+    trained_on = 1 if settings.tile_pooling == "max" else settings.tile_top
+    return images * settings.trainer.max_epochs * _pixels(settings, fold) * (_tiles(settings) / 3 + trained_on)
 
 
 def colorizer_work(settings: Settings, normals: int, fold: int | None = None) -> float:
@@ -41,12 +45,19 @@ def colorizer_work(settings: Settings, normals: int, fold: int | None = None) ->
         return 0.0
     times = settings.cross_fit - 1 if settings.cross_fit else 1  # K that each leave out a K-th
     trained_on = normals * (1 - settings.colorizer.held_out)
-    return times * trained_on * settings.colorizer.max_epochs * _pixels(settings, fold)
+    return times * trained_on * _tiles(settings) * settings.colorizer.max_epochs * _pixels(settings, fold)
 
 
 def is_long(run: Run, images: int) -> bool:
-    """Whether a run is worth measuring steps to estimate its time."""
+    """Whether a run is worth measuring steps to estimate its time, and there is a way to know it."""
+    if run.settings.tile_size is not None:  # the number of tiles depends on the sizes of images
+        return False
     return fit_work(run.settings, images) + colorizer_work(run.settings, images) >= MEASURED_FROM
+
+
+def _tiles(settings: Settings) -> int:
+    """The tiles of a square image."""
+    return 1 if settings.tiles is None else settings.tiles**2
 
 
 def _pixels(settings: Settings, fold: int | None) -> float:
