@@ -62,7 +62,8 @@ def _default_file(found: FoundModel, settings: ExportSettings) -> Path:
 
 
 def _write(found: FoundModel, file: Path, settings: ExportSettings) -> None:
-    sample = sample_of(settings_in(found.members[0].folder, settings.trust), Path(settings.paths.runs))
+    trained = settings_in(found.members[0].folder, settings.trust)
+    sample = sample_of(trained, Path(settings.paths.runs))
 
     # Here, since they import torch: mistakes in the settings are reported before.
     from leanet.model.checking import ensure_equal, images_per_second, threads
@@ -80,7 +81,8 @@ def _write(found: FoundModel, file: Path, settings: ExportSettings) -> None:
     size = sample.images.shape[1]
     runs = tuple(str(member.result["run"]) for member in found.members)
     tiles = found.members[0].result.get("tiles")
-    content = to_bytes(program_of(network, size), ExportFacts(found.name, size, runs, __version__, tiles=tiles))
+    least = trained.tile_top if trained.has_tiles and trained.tile_pooling != "max" else 1
+    content = to_bytes(program_of(network, size, least), ExportFacts(found.name, size, runs, __version__, tiles=tiles))
     exported, expected = read_predictor(content), as_predictor(network)
     difference = ensure_equal(exported, expected, sample.images)
     write_bytes(file, content)

@@ -61,20 +61,24 @@ class ImageArrays:
             LeanetError: as for `index`, or an image that cannot be decoded.
         """
         index = self.index()
-        place_of = {name: place for place, name in enumerate(self._names())}
-        ordered = [self.images[place_of[name]] for name in index.names]
+        ordered = self.pictures(index)
         kept = cache / f"{self.name}-{self.image_size}-{index.fingerprint[:12]}.npy"
         return load_cached(kept, index, self.image_size, lambda out: _read(ordered, out, f"decode {self.name}"))
 
+    def pictures(self, index: Index) -> list[Picture]:
+        """The images as they were given, in the order of `index`."""
+        place_of = {name: place for place, name in enumerate(self._names())}
+        return [self.images[place_of[name]] for name in index.names]
+
     def _names(self) -> list[str]:
         """Unique names: the paths of files, or the numbers of arrays."""
-        if files := _files(self.images):
+        if files := files_of(self.images):
             return [str(file) for file in files]
         digits = len(str(len(self.images)))
         return [f"image{number:0{digits}}" for number in range(len(self.images))]
 
     def _hashes(self) -> Sequence[str]:
-        if files := _files(self.images):
+        if files := files_of(self.images):
             return hashes_of(files, f"index {self.name}")
         return [digest(as_image(image)) for image in self.images]
 
@@ -114,14 +118,14 @@ def _as_array(tensor: Tensor) -> NDArray[np.uint8]:
     return array
 
 
-def _files(images: Sequence[Picture]) -> list[Path]:
+def files_of(images: Sequence[Picture]) -> list[Path]:
     """The paths of the images if all are files; otherwise none."""
     found = [Path(image) for image in images if isinstance(image, str | PathLike)]
     return found if len(found) == len(images) else []
 
 
 def _read(pictures: Sequence[Picture], out: NDArray[np.uint8], label: str) -> Decoded:
-    if files := _files(pictures):
+    if files := files_of(pictures):
         return read_images(files, out, label)
     images = [as_image(picture) for picture in pictures]
     for place, image in enumerate(images):

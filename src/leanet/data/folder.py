@@ -61,10 +61,14 @@ class ImageFolder:
         Raises:
             LeanetError: as for `index`, or images that cannot be decoded; the message names them.
         """
-        index, root = self._index(self._files()), self._root()
-        paths = [root / name for name in index.names]
+        index = self._index(self._files())
+        paths = self.pictures(index)
         kept = cache / f"{self.name}-{self.image_size}-{index.fingerprint[:12]}.npy"
         return load_cached(kept, index, self.image_size, lambda out: read_images(paths, out, f"decode {self.name}"))
+
+    def pictures(self, index: Index) -> list[Path]:
+        """The image files in the order of `index`."""
+        return [self._root() / name for name in index.names]
 
     def _files(self) -> dict[int, Files]:
         """The files in the folders of each class, by label."""

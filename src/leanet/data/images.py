@@ -132,8 +132,8 @@ class ImageSet:
         if self.tiles is None:
             return maps.astype(np.float32, copy=False)
         each = maps.reshape(len(rows), -1, *maps.shape[1:])
-        sizes = self.sizes[rows].tolist()
-        return np.stack([self.tiles.grid.stitched(of_one, *size, WHOLE) for of_one, size in zip(each, sizes, strict=True)])
+        pairs = zip(each, self.sizes[rows].tolist(), strict=True)
+        return np.stack([self.tiles.grid.stitched(tiles, width, height, WHOLE) for tiles, (width, height) in pairs])
 
     @property
     def labels(self) -> NDArray[np.int64]:

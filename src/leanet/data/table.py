@@ -77,9 +77,13 @@ class ImageTable:
             LeanetError: as for `index`, or images that cannot be decoded; the message names them.
         """
         index = self.index()
-        paths = [self._root() / name for name in index.names]
+        paths = self.pictures(index)
         kept = cache / f"{self.name}-{self.image_size}-{index.fingerprint[:12]}.npy"
         return load_cached(kept, index, self.image_size, lambda out: read_images(paths, out, f"decode {self.name}"))
+
+    def pictures(self, index: Index) -> list[Path]:
+        """The image files in the order of `index`."""
+        return [self._root() / name for name in index.names]
 
     def _path(self) -> Path:
         if not self.file:

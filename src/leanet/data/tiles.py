@@ -126,11 +126,9 @@ class TileGrid:
         scale = np.array([side / width, side / height] * 2)
         for tile, box in zip(maps, self.boxes(width, height) * scale, strict=True):
             (columns, of_column), (rows, of_row) = (_covered(box[axis], box[axis + 2], side) for axis in (0, 1))
-            resized = Image.fromarray(tile.astype(np.float32)).resize(
-                (side, side) if not len(columns) or not len(rows) else (len(columns), len(rows)),
-                Image.Resampling.BILINEAR,
-                box=_inside(box, columns, rows, tile.shape),
-            )
+            part = _inside(box, columns, rows, tile.shape)
+            size = (len(columns), len(rows))
+            resized = Image.fromarray(tile.astype(np.float32)).resize(size, Image.Resampling.BILINEAR, box=part)
             weight = of_row[:, None] * of_column
             place = np.ix_(rows, columns)
             total[place] += weight * np.asarray(resized)

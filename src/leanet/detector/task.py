@@ -97,6 +97,13 @@ def images_and_maps(batch: Tensors) -> tuple[Tensor, Tensor | None]:
     return images, scaled_maps(batch)
 
 
+def evidence_maps(task: DetectorTask, batch: Tensors) -> Tensor | None:
+    """How much each position adds to the logit of anomalous, as `LeaNet.evidence_map`: of images, or of all tiles."""
+    found = in_parts(task.network.evidence_map, *images_and_maps(batch))
+    there = [part for part in found if part is not None]
+    return torch.cat(there) if there else None
+
+
 def scaled_maps(batch: Tensors) -> Tensor | None:
     """The scaled maps of a batch, (B, 1, S, S) or (B · T, 1, S, S) of tiles; None if it has no maps."""
     if "maps" not in batch:
@@ -115,7 +122,9 @@ def fit_itself(task: DetectorTask, train: Parts, batch_size: int = 64) -> None:
         batch_size: images whose input is computed at once.
     """
     network, adn, labels = task.network, task.network.adn, train["labels"][:]
-    seen = (adn_input(network.sees, *images_and_maps(batch)) for batch in batches(train, images_at_once(train, batch_size)))
+    seen = (
+        adn_input(network.sees, *images_and_maps(batch)) for batch in batches(train, images_at_once(train, batch_size))
+    )
     if network.pooling is not None:
         if not isinstance(adn, FitsFeatures):
             raise LeanetError(f"{type(adn).__name__} cannot be fitted to tiles: it has no `features`")

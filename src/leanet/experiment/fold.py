@@ -23,7 +23,7 @@ from leanet.detector.frozen import Frozen
 from leanet.detector.last_epochs import BestEpoch, LastEpochs
 from leanet.detector.lea_net import LeaNet
 from leanet.detector.loss import balance_of
-from leanet.detector.task import DetectorTask, fit_itself, images_and_maps
+from leanet.detector.task import DetectorTask, evidence_maps, fit_itself
 from leanet.experiment.frozen_features import features_of
 from leanet.experiment.kinds import by_kind
 from leanet.experiment.localisation import localisation
@@ -226,17 +226,17 @@ def _write_sheet(
     batch = {key: value[chosen] for key, value in tensors.items()}
     task.eval()
     with torch.inference_mode():
-        found_maps = {"difference": batch.get("maps"), "attention": task(batch).attention}
-        found_maps["evidence"] = task.network.evidence_map(*images_and_maps(batch))
-    maps = {kind: whole(images, rows, values) for kind, values in found_maps.items() if values is not None}
-    if run.settings.has_colorizer:
-        maps["recoloured"] = recolored_of(run, images, rows)
+        known = {"difference": batch.get("maps"), "attention": task(batch).attention}
+        known["evidence"] = evidence_maps(task, batch)
+    maps = {kind: whole(images, rows, values) for kind, values in known.items() if values is not None}
+    colored = recolored_of(run, images, rows) if run.settings.has_colorizer else None
     panels = [
         Panel(
             name=images.index.names[test[row]],
             label=int(images.labels[test[row]]),
             probability=float(found[row]),
             image=images.images[test[row]],
+            recoloured=None if colored is None else colored[place],
             unit=run.settings.map.unit,
             mask=None if masks is None else masks.at(test[row]),
             **{kind: values[place] for kind, values in maps.items()},

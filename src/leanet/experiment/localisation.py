@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from leanet.data.masks import Masks
-from leanet.detector.task import DetectorTask, images_and_maps, images_at_once
+from leanet.detector.task import DetectorTask, evidence_maps, images_at_once, scaled_maps
+from leanet.detector.tiles import in_parts
 from leanet.experiment.maps import whole
 from leanet.training.batches import SelectedRows, Tensors, batches
 
@@ -43,10 +44,9 @@ def localisation(
     left = rows
     for batch in batches(seen, images_at_once(seen, 64)):
         with torch.inference_mode():
-            given = images_and_maps(batch)
-            attended = task.network.attentions_of(given[1]) if task.network.caan is not None else []
-            found = {"map": batch.get("maps"), "attention": [None, *attended][-1]}
-            found["evidence"] = task.network.evidence_map(*given)
+            attended = in_parts(task.network.attentions_of, scaled_maps(batch)) if task.network.caan is not None else []
+            found = {"map": batch.get("maps"), "evidence": evidence_maps(task, batch)}
+            found["attention"] = torch.cat([of_points[-1] for of_points in attended]) if attended else None
         here, left = np.split(left, [len(batch["images"])])
         for kind, each in found.items():
             if each is not None:

@@ -25,6 +25,7 @@ from leanet.model.stream import BATCH
 from leanet.model.view import View, grid_of
 from leanet.training.device import device_of
 
+
 class Look(NamedTuple):
     """The outputs of F folds' networks for a batch of B images. Maps are means over the folds.
 
@@ -137,8 +138,8 @@ class Model:
         # The distance is that of the whole image: it tells another light or camera.
         distances = None if self.reference is None else self._seen(whole)[1]
         look = self._looked(tiles, [member(tiles) for member in self._members], distances, details)
-        maps = (view.stitched(of_tiles) for of_tiles in (look.maps, look.attention, look.evidence))
-        return Look(look.per_fold, *maps, distances)
+        maps, attention, evidence = (view.stitched(part) for part in (look.maps, look.attention, look.evidence))
+        return Look(look.per_fold, maps, attention, evidence, distances)
 
     def _looked(self, batch: Tensor, seen: list[Seen], distances: NDArray[np.float64] | None, details: bool) -> Look:
         answers = torch.stack([member.probability for member in seen], dim=1).double().cpu().numpy()
@@ -240,4 +241,5 @@ def _mean(parts: Sequence[Tensor | None]) -> NDArray[np.float32] | None:
 
 def _together(looks: Sequence[Look]) -> Look:
     """One look from those of consecutive images, of which all have the same parts."""
-    return Look(*(None if parts[0] is None else np.concatenate(parts) for parts in zip(*looks, strict=True)))
+    parts = zip(*looks, strict=True)
+    return Look(*(None if part[0] is None else np.concatenate(part) for part in parts))  # type: ignore[arg-type]

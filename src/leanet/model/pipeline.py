@@ -74,11 +74,6 @@ class Pipeline(nn.Module):
         output = self._output(rgb, self._scaled(maps))
         return Seen(_probability(output.adn), maps, output.attention)
 
-    @property
-    def least_tiles(self) -> int:
-        """The smallest number of tiles that an exported program takes; 1 for whole images."""
-        return 1 if self.network.pooling is None else self.network.pooling.count
-
     def _output(self, rgb: Tensor, maps: Tensor | None) -> Output:
         output = joined(in_parts(self.network, rgb, maps))
         return output if self.network.pooling is None else pooled(self.network, output, 1)
@@ -95,7 +90,8 @@ class Pipeline(nn.Module):
         """
         scaled = None if maps is None else self._scaled(maps)
         found = in_parts(self.network.evidence_map, images / 255, scaled)
-        return None if found[0] is None else torch.cat(found)  # type: ignore[arg-type]  # all or none
+        there = [part for part in found if part is not None]
+        return torch.cat(there) if there else None
 
     def _scaled(self, maps: Tensor) -> Tensor:
         if self.network.pooling is not None:  # one scale for all tiles of an image
@@ -118,12 +114,6 @@ class Ensemble(nn.Module):
         """Classify a batch, as `Pipeline.forward`."""
         probabilities, maps, attentions = zip(*(member(images) for member in self.members), strict=True)
         return Seen(torch.stack(probabilities).mean(dim=0), _mean(maps), _mean(attentions))
-
-
-    @property
-    def least_tiles(self) -> int:
-        """As `Pipeline.least_tiles`."""
-        return max(member.least_tiles for member in self.members)  # type: ignore[union-attr,misc]
 
 
 def pipeline_of(folder: Path, trust: bool = False) -> Pipeline:

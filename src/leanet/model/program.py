@@ -66,23 +66,23 @@ class Exportable(nn.Module):
             images: (N, S, S, 3) uint8, sRGB; or (T, S, S, 3), the tiles of one image.
 
         Returns:
-            `probability` (N,), or (1,) of one image's tiles; and, if the pipeline has them, `anomaly_map` (N, 1, S, S) and `attention_map`
-            (N, 1, h, w).
+            `probability` (N,), or (1,) of one image's tiles; and, if the pipeline has them, `anomaly_map` (N, 1, S, S)
+            and `attention_map` (N, 1, h, w).
         """
         seen: Seen = self.pipeline(images.movedim(-1, 1))
         named = {PROBABILITY: seen.probability, MAP: seen.map, ATTENTION: seen.attention}
         return {name: value for name, value in named.items() if value is not None}
 
 
-def program_of(network: Exportable, image_size: int) -> ExportedProgram:
+def program_of(network: Exportable, image_size: int, least: int = 1) -> ExportedProgram:
     """Export a network as a program for any number of images, which runs without leanet's source code.
 
     Args:
         network: the network.
         image_size: S.
+        least: the smallest number of images; or of tiles, as many as judge an image.
     """
     # At least two images, since torch.export would specialise a dimension of size 1.
-    least = network.pipeline.least_tiles
     example = torch.zeros(least + 1, image_size, image_size, 3, dtype=torch.uint8)
     with torch.no_grad(), warnings.catch_warnings(action="ignore"):
         program = export(network, (example,), dynamic_shapes=({0: Dim("images", min=least)},))

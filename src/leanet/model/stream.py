@@ -182,9 +182,7 @@ def predict_source(
 
 def _records(names: Sequence[str], views: Sequence[View | UnreadableError], predict: PredictBatch) -> list[Record]:
     """The records of a batch, in its order."""
-    readable = {
-        name: image for name, image in zip(names, views, strict=True) if not isinstance(image, UnreadableError)
-    }
+    readable = {name: image for name, image in zip(names, views, strict=True) if not isinstance(image, UnreadableError)}
     said: dict[str, Record] = {}
     if readable:
         probabilities, distances = predict(list(readable.values()), list(readable))

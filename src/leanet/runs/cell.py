@@ -1,7 +1,7 @@
 """A cell: its dataset and its runs, checked before any image is decoded."""
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,8 @@ from leanet.data.folds import (
 from leanet.data.folds_file import read_folds, write_folds
 from leanet.data.images import NEGATIVE, Dataset, ImageSet, Index
 from leanet.data.map_folder import MapFolder
+from leanet.data.tiled_dataset import TiledDataset
+from leanet.data.tiles import Tiling
 from leanet.errors import LeanetError
 from leanet.published.sources import check_made
 from leanet.runs.fold_notes import tell_folds
@@ -65,9 +67,11 @@ class Cells:
             LeanetError: a mistake in dataset, folds file or map folder that can be found without decoding images.
         """
         check_modules(settings)
-        key = json.dumps(settings.dataset, sort_keys=True)
+        tiling = Tiling(settings.tiles, settings.tile_size, settings.tile_overlap) if settings.has_tiles else None
+        key = json.dumps([settings.dataset, tiling and asdict(tiling)], sort_keys=True)
         if key not in self._indexed:
             dataset = dataset or dataset_of(settings)
+            dataset = dataset if tiling is None else TiledDataset(dataset, tiling)
             self._indexed[key] = dataset, dataset.index()
         dataset, index = self._indexed[key]
         settings = _with_folds(settings, index)

@@ -15,7 +15,7 @@ from leanet.config.allowed_targets import settings_in
 from leanet.config.settings import Settings
 from leanet.data.images import ImageSet
 from leanet.detector.features import Features, attended_features
-from leanet.detector.task import images_and_maps, images_at_once
+from leanet.detector.task import evidence_maps, images_at_once
 from leanet.errors import LeanetError
 from leanet.experiment.fold import load_task
 from leanet.experiment.maps import recolored_of, whole
@@ -101,11 +101,10 @@ class FoldPictures:
         """
         if self.run.settings.has_epochs:  # a trained network has no evidence map, so it need not be loaded
             return None
-        network, found = load_task(self.run).network, []
+        task, tensors, found = load_task(self.run), self.batch(rows), []
         with torch.inference_mode():
-            tensors = self.batch(rows)
             for batch in batches(tensors, images_at_once(tensors, _BATCH)):
-                found.append(network.evidence_map(*images_and_maps(batch)))
+                found.append(evidence_maps(task, batch))
         there = [each for each in found if each is not None]
         return self._whole(rows, torch.cat(there)) if there else None
 
@@ -219,7 +218,8 @@ class Gallery:
 
     def _images(self, cell: Cell) -> tuple[ImageSet, NDArray[np.int64]]:
         settings = cell.settings
-        key = json.dumps([settings.dataset, settings.folds, settings.split_seed], sort_keys=True)
+        cut = (settings.tiles, settings.tile_size, settings.tile_overlap)
+        key = json.dumps([settings.dataset, settings.folds, settings.split_seed, cut], sort_keys=True)
         if self._kept is None or self._kept[0] != key:
             self._kept = (key, *load(cell))
         return self._kept[1:]

@@ -130,9 +130,7 @@ def _images(gallery: Gallery, folders: Sequence[str], rows: dict[ImageKey, int])
 
 def _maps(folders: Sequence[str], runs: Sequence[FoldPictures], rows: dict[ImageKey, int]) -> Sprite:
     found = [
-        (shown, shrunk(runs[run].maps(places), MAP_SIDE))
-        for run, places, shown in _first_shown(folders, rows)
-        if shown
+        (shown, shrunk(runs[run].maps(places), MAP_SIDE)) for run, places, shown in _first_shown(folders, rows) if shown
     ]
     # As on a run's sheet: a few outliers must not darken all maps, and noise must not look strong.
     high = max(2.0, *(float(np.quantile(values[..., ::2, ::2], 0.998)) for _, values in found))
