@@ -24,6 +24,7 @@ from leanet.detector.last_epochs import BestEpoch, LastEpochs
 from leanet.detector.lea_net import LeaNet
 from leanet.detector.loss import balance_of
 from leanet.detector.task import DetectorTask, evidence_maps, fit_itself
+from leanet.errors import LeanetError
 from leanet.experiment.frozen_features import features_of
 from leanet.experiment.kinds import by_kind
 from leanet.experiment.localisation import localisation
@@ -66,6 +67,7 @@ def run_fold(run: Run, images: ImageSet, fold_of: Rows, say: Callable[[str], obj
         write_text(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(_config(run))))
         made = made_by(run)
         logger = logger_of(run)
+        _check_tiles(run, images)
         # Find mistakes before making maps and training, which may take hours.
         network = detector_of(run.settings, run.fold)
         if run.settings.has_epochs or run.settings.has_attention:
@@ -127,6 +129,12 @@ def _kinds(images: ImageSet, test: Rows, probabilities: Tensor) -> dict[str, dic
     kinds = images.index.kinds
     labels = torch.from_numpy(images.labels[test])
     return by_kind(probabilities, labels, [kinds[row] for row in test]) if kinds else None
+
+
+def _check_tiles(run: Run, images: ImageSet) -> None:
+    settings = run.settings
+    if images.tiles is not None and settings.tile_pooling != "max" and settings.tile_top > images.tiles.grid.count:
+        raise LeanetError(f"tile_top={settings.tile_top}: images have {images.tiles.grid.count} tiles; choose fewer")
 
 
 def _try_out(network: LeaNet, image_size: int) -> None:
