@@ -18,7 +18,8 @@ import pytest
 import torch
 from PIL import Image
 
-from leanet.data.decode import decode, resized
+from leanet.data.decode import decode
+from leanet.data.resize import resized
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError
 from leanet.export import export

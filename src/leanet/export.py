@@ -62,7 +62,8 @@ def _default_file(found: FoundModel, settings: ExportSettings) -> Path:
 
 
 def _write(found: FoundModel, file: Path, settings: ExportSettings) -> None:
-    sample = sample_of(settings_in(found.members[0].folder, settings.trust), Path(settings.paths.runs))
+    trained = settings_in(found.members[0].folder, settings.trust)
+    sample = sample_of(trained, Path(settings.paths.runs))
 
     # Here, since they import torch: mistakes in the settings are reported before.
     from leanet.model.checking import ensure_equal, images_per_second, threads
@@ -79,7 +80,8 @@ def _write(found: FoundModel, file: Path, settings: ExportSettings) -> None:
     network = Exportable(pipeline)
     size = sample.images.shape[1]
     runs = tuple(str(member.result["run"]) for member in found.members)
-    content = to_bytes(program_of(network, size), ExportFacts(found.name, size, runs, __version__))
+    facts = ExportFacts(found.name, size, runs, __version__, fit=trained.fit)
+    content = to_bytes(program_of(network, size), facts)
     exported, expected = read_predictor(content), as_predictor(network)
     difference = ensure_equal(exported, expected, sample.images)
     write_bytes(file, content)

@@ -126,5 +126,5 @@ def test_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_sizes_are_those_of_the_effort_unless_one_is_given(photos: list[Path]) -> None:
     for given, size in (({}, 256), ({"effort": "quick"}, 64), ({"effort": "quick", "image_size": 96}, 96)):
-        cell = python_api._cell(photos[0].parents[1], None, None, given.pop("image_size", None), None, given)
+        cell = python_api._cell(photos[0].parents[1], None, None, given.pop("image_size", None), None, None, given)
         assert cell.settings.image_size == size

@@ -156,8 +156,7 @@ def _titles(jobs: Sequence[Job], tables: dict[str, list[Job]]) -> list[str]:
     titles = []
     for (first, *_), split in zip(tables.values(), splits, strict=True):
         words = [f"{short(name)} {split[name]}" for name in differing if name in split]
-        size = f"{first.run.settings.image_size} px"
-        titles.append(", ".join([labels[first.run.fingerprint], size, *words]))
+        titles.append(", ".join([labels[first.run.fingerprint], first.run.settings.size_in_words, *words]))
     return titles
 
 

@@ -236,7 +236,7 @@ def _plan_table(jobs: Sequence[Job]) -> str:
 
 
 def _cell_tables(jobs: Sequence[Job]) -> str:
-    """A table for each dataset and size, a row for each cell of which anything is done."""
+    """A table for each dataset and size of images, a row for each cell of which anything is done."""
     cells, labels = runs_by_cell(jobs), labels_of(jobs)
     datasets: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for cell, name in names_of(cells, labels).items():
@@ -244,5 +244,5 @@ def _cell_tables(jobs: Sequence[Job]) -> str:
         results = [result for run in cells[cell] if (result := run.result)]
         if results:
             label = labels[cells[cell][0].fingerprint]
-            datasets.setdefault(f"{label}, {settings.image_size} px", {})[name] = results
+            datasets.setdefault(f"{label}, {settings.size_in_words}", {})[name] = results
     return "\n\n".join(f"{name}\n\n{cell_table(found)}" for name, found in datasets.items())

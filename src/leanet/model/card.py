@@ -37,7 +37,7 @@ CROSS_VALIDATED = (
     "of all folds, and only new images can test it."
 )
 _SETTINGS = (
-    "image_size", "adn.name", "adn.lr", "adn.freeze", "adn.pooling", "adn.map_statistics", "adn.network.model",
+    "image_size", "fit", "adn.name", "adn.lr", "adn.freeze", "adn.pooling", "adn.map_statistics", "adn.network.model",
     "adn.network.stages", "adn.network.strength", "caan.name", "point", "attention.points", "input.name", "map.name",
     "map.scaling", "map.layers", "map.channels", "map.coreset", "map.cross_fit", "colorizer.name",
     "colorizer.max_epochs", "colorizer.loss", "trainer.max_epochs", "trainer.batch_size", "positive_rate", "validation",

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from leanet.config.allowed_targets import settings_in
 from leanet.config.path_options import expanded
 from leanet.data.arrays import Picture, as_image
-from leanet.data.decode import resized
+from leanet.data.resize import resized
 from leanet.detector.shallow import ShallowFeatures
 from leanet.model.calibration import at_temperature
 from leanet.model.decision import Decision, DecisionRule, decide
@@ -91,6 +92,7 @@ class Model:
         found: the run, model or cell, with its folders.
         decision: its threshold, and its temperature if it is calibrated.
         image_size: S, to which images are resized.
+        fit: how images that are not square become square, as for `leanet.data.resize.resized`.
         reference: of its training images; None if it has none.
     """
 
@@ -109,6 +111,7 @@ class Model:
         self.found = found
         self.decision = decision
         self.image_size = int(found.members[0].result["image_size"])
+        self.fit = settings_in(found.members[0].folder, trust).fit
         self._device = device_of(accelerator)
         self._members = [pipeline_of(member.folder, trust).to(self._device) for member in found.members]
         self.reference = reference_of(found)
@@ -166,7 +169,7 @@ class Model:
             raise ValueError("there are no images to predict")
         looks = []
         for start in range(0, len(images), BATCH):
-            batch = np.stack([self._pixels(image) for image in images[start : start + BATCH]])
+            batch = np.stack([self.resized(as_image(image)) for image in images[start : start + BATCH]])
             looks.append(self.look(batch, details))
         per_fold = np.concatenate([look.per_fold for look in looks])
         probabilities = per_fold.mean(axis=1)
@@ -177,8 +180,9 @@ class Model:
         quantiles = None if self.reference is None or distances is None else self.reference.quantiles_of(distances)
         return Predictions(probabilities, per_fold, decisions, maps, attention, evidence, distances, quantiles)
 
-    def _pixels(self, image: Picture) -> NDArray[np.uint8]:
-        return resized(as_image(image), self.image_size)
+    def resized(self, image: Image.Image) -> NDArray[np.uint8]:
+        """The pixels (3, S, S) of an RGB image that the networks see, as for the training images."""
+        return resized(image, self.image_size, self.fit)
 
 
 def load(

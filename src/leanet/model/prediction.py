@@ -126,7 +126,7 @@ def _do(prediction: Prediction, accelerator: str, trust: bool) -> Facts:
             model = Model(prediction.found, prediction.decision, accelerator, trust)
             if journal.done:
                 print(f"resuming after {journal.done} of {len(names)} files")
-            predict_source(prediction.source, model.image_size, journal, _predict_batch(prediction, model))
+            predict_source(prediction.source, model.resized, journal, _predict_batch(prediction, model))
     finally:
         journal.close()
     if prediction.decision.calibration:
@@ -156,7 +156,8 @@ def _predict_batch(prediction: Prediction, model: "Model") -> PredictBatch:
 
     def with_overlays(images: Pixels, names: Sequence[str]) -> Answers:
         look = model.look(images, details=True)
-        draw_overlays(prediction.source.root, names, look, prediction.decision.threshold.value, prediction.folder)
+        threshold = prediction.decision.threshold.value
+        draw_overlays(prediction.source.root, names, look, threshold, prediction.folder, model.fit)
         return look.per_fold, look.distances
 
     return with_overlays

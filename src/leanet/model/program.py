@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, export, load, save
 
 from leanet.data.images import THRESHOLD
+from leanet.data.resize import STRETCH
 from leanet.model.pipeline import Ensemble, Pipeline, Seen
 
 Outputs = dict[str, NDArray[np.float32]]
@@ -34,6 +35,7 @@ class ExportFacts:
         version: of leanet.
         classes: names of the two classes.
         threshold: an image is of the second class if its probability is above it.
+        fit: how the caller must make images square, as for `leanet.data.resize.resized`; older files do not have it.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ExportFacts:
     version: str
     classes: tuple[str, str] = CLASSES
     threshold: float = THRESHOLD
+    fit: str = STRETCH
 
 
 class Exportable(nn.Module):

@@ -16,8 +16,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 
-from leanet.data.decode import UnreadableError, decoded, resized
+from leanet.data.decode import UnreadableError, decoded
 from leanet.data.files import READS, Files, Kind, image_suffixes, kind_of, why_not_read
 from leanet.errors import LeanetError
 from leanet.progress import progress
@@ -31,6 +32,7 @@ Record = dict[str, Any]  # of one file: "file"; "reason", or "probabilities" (on
 Pixels = NDArray[np.uint8]
 # Probabilities (B, F), and distances from the training images (B,) if they are known.
 Answers = tuple[NDArray[np.float64], NDArray[np.float64] | None]
+Resize = Callable[[Image], Pixels]  # an RGB image → (3, S, S)
 PredictBatch = Callable[[Pixels, Sequence[str]], Answers]
 
 
@@ -157,12 +159,12 @@ class Journal:
             yield from map(json.loads, file)
 
 
-def predict_source(source: Source, image_size: int, journal: Journal, predict: PredictBatch) -> None:
+def predict_source(source: Source, resize: Resize, journal: Journal, predict: PredictBatch) -> None:
     """Predict the files that are not in the journal yet, with a progress bar.
 
     Args:
         source: the files.
-        image_size: S.
+        resize: gives the pixels that the networks see.
         journal: receives the records.
         predict: function of images (B, 3, S, S) and their B names that returns probabilities of F folds, (B, F), and
             distances (B,) or None.
@@ -170,7 +172,7 @@ def predict_source(source: Source, image_size: int, journal: Journal, predict: P
     names = source.names[journal.done :]
     bar = progress(label="predict", total=len(source.names), unit="image", initial=journal.done)
     with bar:
-        for batch, pixels in _decoded(source.root, names, image_size):
+        for batch, pixels in _decoded(source.root, names, resize):
             journal.add(_records(batch, pixels, predict))
             bar.update(len(batch))
 
@@ -193,14 +195,14 @@ def _records(names: Sequence[str], pixels: Sequence[Pixels | UnreadableError], p
 
 
 def _decoded(
-    root: Path, names: Sequence[str], image_size: int
+    root: Path, names: Sequence[str], resize: Resize
 ) -> Iterator[tuple[Sequence[str], list[Pixels | UnreadableError]]]:
     """Yield batches of names and images (3, S, S); threads decode a few batches ahead."""
 
     def read(name: str) -> Pixels | UnreadableError:
         try:
             with decoded(root / name) as image:
-                return resized(image, image_size)
+                return resize(image)
         except UnreadableError as error:
             return error
 

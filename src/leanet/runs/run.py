@@ -166,8 +166,7 @@ class Run:
         }
         if not maps.pretrained:
             network["seed"] = maps.seed
-        images = {"fingerprint": self.fingerprint, "image_size": self.settings.image_size}
-        facts = {"schema": SCHEMA, "images": images, **network}
+        facts = {"schema": SCHEMA, "images": self._image_facts, **network}
         return self._place("features", f"{self.settings.dataset_name}-layers-{maps.network}", identity(facts))
 
     @property
@@ -192,7 +191,8 @@ class Run:
 
     @property
     def _image_facts(self) -> dict[str, Any]:
-        return {"fingerprint": self.fingerprint, "image_size": self.settings.image_size}
+        fit = {} if self.settings.fit == "stretch" else {"fit": self.settings.fit}  # runs of older versions have none
+        return {"fingerprint": self.fingerprint, "image_size": self.settings.image_size, **fit}
 
     @property
     def _maker_facts(self) -> dict[str, Any]:
