@@ -17,7 +17,7 @@ def resized(image: Image.Image, size: int, fit: str = STRETCH) -> NDArray[np.uin
 
     - `stretch`: it is resized to the square; its aspect ratio is lost.
     - `pad`: its longer side becomes S. It is centred, and the rest is filled with mid-grey (128, 128, 128). Grey has no
-      colour, so a colorizer learns to predict it, and the anomaly map is about 0 there.
+      colour. A trained colorizer predicts this, so that the anomaly map is close to 0 there.
     - `crop`: its shorter side becomes S, and only the centre is kept.
 
     Pillow's `ImageOps.pad` and `ImageOps.fit` give the same pixels.
@@ -50,8 +50,8 @@ def fitted(
         fit: `stretch`, `pad` or `crop`.
         resampling: the interpolation.
         fill: the value of padded pixels.
-        of: for a mask or map, width and height of its photograph, so that it covers the same part of the square although
-            its own size may differ; None: those of `image`.
+        of: for a mask or map, width and height of its photograph, so that it covers the same part of the square even if
+            its own size differs; None: those of `image`.
     """
     width, height = of or image.size
     if fit == STRETCH or width == height:
@@ -74,6 +74,8 @@ def seen_part(width: float, height: float, fit: str) -> Box:
     """
     if fit == STRETCH:
         return 0, 0, width, height
+    if fit not in (PAD, CROP):
+        raise ValueError(f"fit={fit}: must be {STRETCH}, {PAD} or {CROP}")
     side = max(width, height) if fit == PAD else min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
     return left, top, left + side, top + side

@@ -45,6 +45,8 @@ def draw_overlays(
 ) -> None:
     """Write an overlay for each image: the photograph, and the model's maps drawn over it in grey.
 
+    Parts of the photograph that `fit=crop` cuts off are pale.
+
     Files that cannot be read or written are reported and skipped.
 
     Args:
@@ -115,7 +117,7 @@ def _page(
     page.text(_MARGIN, 0.48, verdict, size=11, weight="bold", va="baseline")
     pixels = np.asarray(photograph).transpose(2, 0, 1)
     page.picture(pixels, _MARGIN, _TOP, width, height, None)
-    grey = np.repeat(np.asarray(photograph.convert("L"))[None], 3, axis=0)
+    grey = np.repeat(_grey(photograph, fit)[None], 3, axis=0)
     for number, layer in enumerate(layers, start=1):
         left = _MARGIN + number * (column + _GAP)
         page.picture(grey, left, _TOP, width, height, None)
@@ -125,6 +127,15 @@ def _page(
         page.text(left + width, _TOP + height + 0.18, layer.scale.unit, size=9, color=FAINT, ha="right", va="baseline")
         page.colorbar(layer.scale, left, _TOP + height + 0.25, width, 0.1, size=8)
     return page
+
+
+def _grey(photograph: Image.Image, fit: str) -> NDArray[np.uint8]:
+    """The photograph (H, W) in grey, pale where the networks do not see it."""
+    grey = np.asarray(photograph.convert("L"))
+    left, top, right, bottom = (max(0, round(edge)) for edge in seen_part(*photograph.size, fit))
+    pale = 255 - (255 - grey) // 3
+    pale[top:bottom, left:right] = grey[top:bottom, left:right]
+    return pale
 
 
 def _veiled(scale: Scale, strongest: float) -> Scale:
