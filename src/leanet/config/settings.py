@@ -247,11 +247,6 @@ class Settings:
         return str(self.dataset.get("fit", "stretch"))  # runs of older versions, and other datasets, do not have it
 
     @property
-    def size_in_words(self) -> str:
-        """For people: `256 px`, or `256 px, fit=pad`."""
-        return f"{self.image_size} px" + ("" if self.fit == "stretch" else f", fit={self.fit}")
-
-    @property
     def folds_from_images(self) -> bool:
         """Whether the number of folds may come from the dataset: from kinds, or from a column of a table."""
         return self.leave_kind_out or "file" in self.dataset
