@@ -18,7 +18,8 @@ import pytest
 import torch
 from PIL import Image
 
-from leanet.data.decode import decode, resized
+from leanet.data.decode import decode
+from leanet.data.resize import resized
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError
 from leanet.export import export
@@ -34,13 +35,13 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def home(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fold of a cell of photographs, lying in `photos` beside the runs."""
+    """A fold of a cell of photographs, lying in `photos` beside the runs. They are wide, and padded."""
     home = tmp_path_factory.mktemp("export")
     leaves = SyntheticLeaves(image_size=32, negatives=12, positives=6).load(home)
     for number, (pixels, label) in enumerate(zip(leaves.images, leaves.labels, strict=True)):
         file = home / "photos" / ("Positive" if label else "Negative") / f"{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.moveaxis(pixels, 0, -1)).save(file)
+        Image.fromarray(np.moveaxis(pixels[:, 5:27], 0, -1)).save(file)
     train(config_of(configure, home, 1))
     return home
 
@@ -48,7 +49,7 @@ def home(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path
 def config_of(configure: Configure, home: Path, fold: int) -> dict[str, Any]:
     words = ["adn=cnn", "caan=direct", "colorizer=autoencoder", "trainer.max_epochs=1", "colorizer.max_epochs=1"]
     target = {"_target_": "leanet.data.folder.ImageFolder", "name": "photos", "root": str(home / "photos")}
-    return {**configure(home / "runs", *words, f"fold={fold}"), "dataset": {**target, "image_size": 32}}
+    return {**configure(home / "runs", *words, f"fold={fold}"), "dataset": {**target, "image_size": 32, "fit": "pad"}}
 
 
 def exported(home: Path, **words: str) -> tuple[Path, str]:
@@ -101,7 +102,7 @@ def test_the_example_decodes_as_training_does(home: Path, onnx_file: tuple[Path,
     Image.fromarray(noise[..., :3]).resize((700, 500)).save(paths[0], exif=exif)
     Image.fromarray(noise).save(paths[1])
     Image.fromarray(noise[..., 0]).save(paths[2])
-    pixels = np.stack([resized(decode(path), 32) for path in paths])
+    pixels = np.stack([resized(decode(path), 32, "pad") for path in paths])
     with torch.inference_mode():
         expected = pipeline_of(fold(home, 1))(torch.from_numpy(pixels)).probability
     lines = without_leanet(ROOT / "examples/onnx_predict.py", onnx_file[0], *paths).splitlines()
@@ -136,6 +137,7 @@ def test_a_cell_as_a_torch_program_needs_nothing_but_torch(home: Path, configure
         np.testing.assert_allclose(np.array(found[name]), value, atol=1e-4, rtol=2e-3)
     assert found["facts"]["runs"] == [result["run"] for result in results]
     assert found["facts"]["threshold"] == 0.5 and found["facts"]["image_size"] == 32
+    assert found["facts"]["fit"] == "pad"
 
 
 def test_a_file_that_says_something_else_is_not_written(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,9 +80,10 @@ def _write(found: FoundModel, file: Path, settings: ExportSettings) -> None:
     network = Exportable(pipeline)
     size = sample.images.shape[1]
     runs = tuple(str(member.result["run"]) for member in found.members)
-    tiles = found.members[0].result.get("tiles")
+    tiles, fit = found.members[0].result.get("tiles"), trained.fit
+    facts = ExportFacts(found.name, size, runs, __version__, fit=fit, tiles=tiles)
     least = trained.tile_top if trained.has_tiles and trained.tile_pooling != "max" else 1
-    content = to_bytes(program_of(network, size, least), ExportFacts(found.name, size, runs, __version__, tiles=tiles))
+    content = to_bytes(program_of(network, size, least), facts)
     exported, expected = read_predictor(content), as_predictor(network)
     difference = ensure_equal(exported, expected, sample.images)
     write_bytes(file, content)

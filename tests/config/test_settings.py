@@ -102,6 +102,7 @@ def checked_leaves() -> list[str]:
         ("paths.runs", "", "paths.runs=: must be a path"),
         ("dataset.image_size", 100, "dataset.image_size=100: must be a multiple of 32"),
         ("dataset.image_size", 0, "dataset.image_size=0: must be a multiple of 32"),
+        ("dataset.fit", "squash", "dataset.fit=squash: must be stretch, pad or crop"),
         ("dataset.name", None, "dataset.name=: must be a name of up to 100 letters"),
         ("dataset.name", "a/b", "dataset.name=a/b: must be a name"),
         ("dataset.name", "../up", "dataset.name=../up: must be a name"),

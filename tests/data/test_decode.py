@@ -20,7 +20,8 @@ from PIL.ImageFile import ImageFile
 from PIL.PngImagePlugin import PngInfo
 
 from leanet.data import readers
-from leanet.data.decode import UnreadableError, decode, read_images, resized
+from leanet.data.decode import UnreadableError, decode, read_images
+from leanet.data.resize import resized
 from leanet.errors import LeanetError
 
 RGB = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 20, 30], [200, 100, 50], [90, 90, 90]]], np.uint8)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,23 @@ def test_a_map_may_be_square_or_of_its_images_shape_at_any_scale(root: Path, ima
     fill(root, "Negative/b.npy", shape=(HEIGHT * 3, WIDTH * 3))
     fill(root, "Positive/a.npy", shape=(3, 5))  # 12×8 at 0.4, rounded
     assert (MapFolder(root).load(images) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("fit", "expected"), [("pad", [0, 2, 2, 0]), ("crop", [2, 2, 2, 2]), ("stretch", [2, 2, 2, 2])]
+)
+def test_maps_are_padded_and_cropped_like_their_images(
+    fit: str, expected: list[float], root: Path, images: ImageSet
+) -> None:
+    images = replace(images, sizes=np.array([[16, 8]] * 3), fit=fit)
+    plane = np.zeros((8, 16), np.float32)
+    plane[:, 4:12] = 2  # the centre, which is all that is left after cropping
+    for name in ("Negative/a", "Negative/b"):
+        np.save(root / f"{name}.npy", plane.repeat(1 + name.endswith("b"), 0).repeat(1 + name.endswith("b"), 1))
+    fill(root, "Positive/a.npy", shape=(6, 6), value=3)  # of the square itself
+    found = MapFolder(root).load(images)[:, 0]
+    np.testing.assert_allclose(found[:2].max(axis=2), [expected] * 2, atol=0.3)
+    assert (found[:2].min() > 1.5) == (fit == "crop") and (found[2] == 3).all()
 
 
 def test_files_that_do_not_fit_are_all_named(root: Path, images: ImageSet) -> None:

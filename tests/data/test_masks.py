@@ -4,17 +4,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from leanet.data.folder import ImageFolder
 from leanet.data.images import ImageSet
 from leanet.data.masks import Masks, masks_of
 from leanet.errors import LeanetError
+from leanet.experiment.localisation import localised
 
 
-def picture(file: Path, seed: int) -> None:
+def picture(file: Path, seed: int, width: int = 40) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(file)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, width, 3), dtype=np.uint8)).save(file)
 
 
 def mask(file: Path, left: int) -> None:
@@ -118,3 +120,40 @@ def test_a_mask_that_cannot_be_right_is_named(content: Any, reason: str, root: P
         Image.fromarray(content).save(file)
     with pytest.raises(LeanetError, match=rf"cut/3\.png: .*{reason}"):
         masks_of(str(root), loaded(root))
+
+
+@pytest.mark.parametrize("fit", ["stretch", "pad", "crop"])
+@pytest.mark.parametrize("scale", [1, 3])
+def test_a_mask_stays_on_its_defect(fit: str, scale: int, tmp_path: Path) -> None:
+    """A red defect in wide and in high images; the masks may be larger than the images."""
+    for name, defect in {"Negative/0": None, "Positive/1": (55, 25, 75, 40), "Positive/2": (10, 60, 30, 70)}.items():
+        wide = name != "Positive/2"
+        values = np.zeros((50, 90) if wide else (90, 50), dtype=np.uint8)
+        if defect:
+            left, top, right, bottom = defect
+            values[top:bottom, left:right] = 255
+            file = tmp_path / "ground_truth" / f"{Path(name).name}.png"
+            file.parent.mkdir(exist_ok=True)
+            Image.fromarray(values.repeat(scale, 0).repeat(scale, 1)).save(file)
+        file = tmp_path / f"{name}.png"
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.dstack([values, 0 * values, 0 * values])).save(file)
+    images = ImageFolder("parts", str(tmp_path), 64, fit=fit).load(tmp_path / "cache")
+    masks = masks_of(str(tmp_path), images)
+    assert masks is not None and masks.incomplete is None
+    found, red = masks.of(range(3)), images.images[:, 0] - images.images[:, 1].astype(int) > 100
+    assert found.any((1, 2)).tolist() == images.labels.astype(bool).tolist()
+    assert (found & red).sum() > 0.85 * (found | red).sum()
+    scores = localised({"map": torch.from_numpy(images.images[:, 0].astype(np.float32))}, found)["map"]
+    assert scores["pixel_auroc"] > 0.99 and scores["aupro"] > 0.95
+
+
+def test_masks_outside_the_centre_are_told(tmp_path: Path) -> None:
+    for number, name in enumerate(("Negative/0", "Positive/1")):
+        picture(tmp_path / f"{name}.png", number, width=80)
+    file = tmp_path / "ground_truth" / "1.png"
+    file.parent.mkdir()
+    Image.fromarray(np.arange(80, dtype=np.uint8)[None].repeat(40, 0) // 70 * np.uint8(255)).save(file)
+    for fit, told in (("pad", None), ("crop", "dataset.fit=crop leaves nothing of 1 of 1 masks")):
+        masks = masks_of(str(tmp_path), ImageFolder("parts", str(tmp_path), 32, fit=fit).load(tmp_path / "cache"))
+        assert masks is not None and masks.incomplete == told

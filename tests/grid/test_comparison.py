@@ -103,7 +103,7 @@ def test_each_dataset_and_split_has_a_table_of_its_own(cell: Callable[..., list[
     values = [0.7, 0.8, 0.7, 0.8, 0.7]
     jobs = [
         job
-        for words in (("split_seed=0",), ("split_seed=1",), ("dataset.image_size=64",))
+        for words in (("split_seed=0",), ("split_seed=1",), ("dataset.image_size=64",), ("+dataset.fit=pad",))
         for model in (CHEAP, DEAR)
         for job in cell(*model, *words, f1=values)
     ]
@@ -113,9 +113,10 @@ def test_each_dataset_and_split_has_a_table_of_its_own(cell: Callable[..., list[
         "synthetic, 32 px, split_seed 0",
         "synthetic, 32 px, split_seed 1",
         "synthetic, 64 px, split_seed 0",
+        "synthetic, 32 px, fit=pad, split_seed 0",
         "wood, 32 px, split_seed 0",
     ]
-    assert text.count("Fit it on all images:") == 4 and text.endswith("fit resnet18 on wood")
+    assert text.count("Fit it on all images:") == 5 and text.endswith("fit resnet18 on wood")
 
 
 def test_against_names_one_model(cell: Callable[..., list[Job]]) -> None:

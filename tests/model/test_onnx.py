@@ -23,7 +23,7 @@ from leanet.model.program import Exportable, ExportFacts, as_predictor, program_
 
 Configure = Callable[..., dict[str, Any]]
 
-FACTS = ExportFacts("leaves", 32, ("0123456789ab",), "0.1.0")
+FACTS = ExportFacts("leaves", 32, ("0123456789ab",), "0.1.0", fit="pad")
 WORDS = {
     "resnet18 and MobileNet's CAAN": ["adn=resnet18", "caan=mobilenet", "point=4"],
     "VGG16": ["adn=vgg16", "caan=direct", "point=5", "map=ab", "map.scaling=image_max"],
@@ -126,6 +126,7 @@ def test_the_file_says_what_it_is_and_nothing_of_where_it_was_made(program: Any)
         "version": "0.1.0",
         "classes": '["normal", "anomalous"]',
         "threshold": "0.5",
+        "fit": "pad",
     }
     shape = [dim.dim_param or dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
     assert shape == ["N", 32, 32, 3]

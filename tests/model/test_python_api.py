@@ -17,8 +17,10 @@ from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError
 from leanet.model import python_api
 from leanet.model.decision import DecisionRule
-from leanet.model.load import load
+from leanet.model.load import Look, Model, load
+from leanet.model.prediction import Prediction, run_prediction
 from leanet.model.python_api import crossvalidate, fit
+from leanet.model.stream import Source
 from leanet.report.results import results
 from leanet.train import train
 
@@ -126,5 +128,38 @@ def test_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_sizes_are_those_of_the_effort_unless_one_is_given(photos: list[Path]) -> None:
     for given, size in (({}, 256), ({"effort": "quick"}, 64), ({"effort": "quick", "image_size": 96}, 96)):
-        cell = python_api._cell(photos[0].parents[1], None, None, given.pop("image_size", None), None, given)
+        cell = python_api._cell(photos[0].parents[1], None, None, given.pop("image_size", None), None, None, given)
         assert cell.settings.image_size == size
+
+
+@pytest.mark.parametrize("fit_", ["pad", "crop"])
+def test_training_prediction_and_python_see_the_same_pixels(
+    fit_: str, photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of photographs that are not square."""
+    for file in photos:
+        there = tmp_path / "wide" / file.relative_to(file.parents[1])
+        there.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(file).crop((0, 5, 32, 25)).resize((90, 57)).save(there)
+    files = sorted((tmp_path / "wide").rglob("*.png"))
+    model = fit(tmp_path / "wide", image_size=32, fit=fit_, adn="lab_statistics", runs=tmp_path / "runs")
+    seen: list[np.ndarray] = []
+    look = Model.look
+
+    def spied(self: Model, images: np.ndarray, details: bool = False) -> Look:
+        seen.append(images)
+        return look(self, images, details)
+
+    monkeypatch.setattr(Model, "look", spied)
+    again = load(model.found.members[0].folder)
+    told = again.predict(files).probabilities
+    (kept,) = (tmp_path / "runs" / "images").glob(f"wide-32-*-{fit_}-v*.npy")
+    assert again.fit == fit_ and sorted(map(bytes, np.load(kept))) == sorted(map(bytes, seen[0]))
+    found = Prediction(model.found, Source.of(tmp_path / "wide"), model.decision, overlays=False, runs=tmp_path)
+    run_prediction(found)
+    np.testing.assert_array_equal(seen[1], seen[0])  # files are sorted by name
+    labels = [int(file.parent.name == "Positive") for file in files]
+    pictures = [Image.open(file) for file in files]
+    given = fit(pictures, labels, image_size=32, fit=fit_, adn="lab_statistics", runs=tmp_path)
+    assert given.fit == fit_ and given.predict(files).probabilities == pytest.approx(told, abs=1e-6)
+    np.testing.assert_array_equal(seen[2], seen[0])

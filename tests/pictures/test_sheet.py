@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leanet.config.settings import MapSettings
+from leanet.config.map_settings import MapSettings
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.pictures.picture_page import Page
 from leanet.pictures.sheet import Panel, choose_rows, draw_sheet

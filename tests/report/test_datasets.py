@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from leanet.config.command_line import CONF
 from leanet.report.__main__ import report
-from leanet.report.cells import cells_of, pooled
+from leanet.report.cells import cells_of, in_words, pooled, tables_named, tables_of
 from leanet.report.lifts import Lift
 from leanet.report.lifts import lifts as lifts_of
 from leanet.report.results import results
@@ -58,6 +58,21 @@ def test_the_same_images_in_two_places_are_one_set(finish: Finish, tmp_path: Pat
     moved = finish(OTHER, *FOLDER, "+dataset.root=/elsewhere/leaves", "caan=direct", fingerprint="a1")
     assert set(names(tmp_path).values()) == {"photos"}
     assert lifts(results(tmp_path)).keys() == {moved.cell}
+
+
+def test_images_that_are_fitted_otherwise_are_in_a_table_of_their_own(finish: Finish, tmp_path: Path) -> None:
+    before = finish(PLAIN, *FOLDER, LEAVES, "caan=none", fingerprint="a1")  # before there was a choice
+    after = finish(OTHER, *FOLDER, LEAVES, "+dataset.fit=stretch", "caan=direct", fingerprint="a1")
+    padded = finish(OTHER, *FOLDER, LEAVES, "+dataset.fit=pad", "caan=none", fingerprint="a1")
+    folds = results(tmp_path)
+    assert set(folds["dataset"]) == {"photos"} and set(folds["fit"]) == {"stretch", "pad"}
+    tables = {in_words(shared): set(members["cell"]) for shared, members in tables_of(folds)}
+    (stretched, one), (other, two) = sorted(tables.items(), key=lambda table: "fit" in table[0])
+    assert one == {before.cell, after.cell} and two == {padded.cell}
+    assert other == stretched.replace("image_size 32,", "image_size 32, fit pad,") != stretched
+    assert [key for _, members in tables_of(folds) for key in lifts(members)] == [after.cell]
+    assert len(cells_of(pooled(folds))) == 3
+    assert {name for name, _ in tables_named("x", folds)} == {"x-fitstretch", "x-fitpad"}
 
 
 def test_settings_of_painted_leaves_tell_them_apart(finish: Finish, tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from leanet.config.command_line import CONF
 from leanet.config.effective import kept_settings, settings_of
+from leanet.config.map_settings import MapSettings
 from leanet.config.settings import (
     AdnSettings,
     AttentionSettings,
     ColorizerSettings,
-    MapSettings,
     PathSettings,
     Settings,
     TrainerSettings,
@@ -38,7 +38,7 @@ COLORIZER = (
     "colorizer.upsampling=resize",
     "trainer.precision=bf16-mixed",
 )
-IMAGES = ("dataset.image_size=32", "folds=4", "split_seed=9", "validation=0.25")
+IMAGES = ("dataset.image_size=32", "dataset.fit=pad", "folds=4", "split_seed=9", "validation=0.25")
 DETECTOR = (
     "trainer.averaging=ema",
     "trainer.balance=prior",
@@ -73,6 +73,7 @@ NOT_OURS = (
     "trainer.checkpoint_seconds=9",
     "trainer.compile=true",
     "dataset.name=other",
+    "dataset.fit=stretch",  # as without it
     "adn.name=other",
     "caan.name=other",
     "colorizer.name=other",
@@ -90,7 +91,9 @@ def composed(*groups: str) -> DictConfig:
 
 
 def run(*changes: str, groups: tuple[str, ...] = (), fingerprint: str = "0" * 64, fold: int = 1) -> Run:
-    config = OmegaConf.merge(composed(*groups), OmegaConf.from_dotlist(list(changes)))
+    chosen = composed(*groups).copy()
+    OmegaConf.set_struct(chosen.dataset, False)  # painted leaves have no `fit`
+    config = OmegaConf.merge(chosen, OmegaConf.from_dotlist(list(changes)))
     container: Any = OmegaConf.to_container(config, resolve=True)
     return Run(settings_of(container), fingerprint, fold)
 
@@ -184,6 +187,15 @@ def test_so_do_other_images() -> None:
     assert other.id != run().id
     assert other.cell != run().cell
     assert colorizer(other) != colorizer(run())
+
+
+@pytest.mark.parametrize("folder", ["features_folder", "layers_folder", "maps_folder"])
+def test_another_fit_has_other_files(folder: str) -> None:
+    fits = ("stretch", "pad", "crop")
+    words = ("dataset=folder", "dataset.root=there", "map=padim", "adn=frozen")
+    old, *found = (run(*change, groups=words) for change in ((), *((f"dataset.fit={fit}",) for fit in fits)))
+    assert len({getattr(made, folder) for made in found}) == 3
+    assert getattr(old, folder) == getattr(found[0], folder) and old.id == found[0].id
 
 
 def test_folds_are_runs_of_one_cell() -> None:

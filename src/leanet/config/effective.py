@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from leanet.config.checked import check, read_settings
+from leanet.config.map_settings import FEATURE_MAPS
 from leanet.config.path_options import expanded, name_of
-from leanet.config.rules import DATASET_TEXT, IMAGE_SIZE, NAME, POSITIVE, STAGES
-from leanet.config.settings import FEATURE_MAPS, AdnSettings, CaanSettings, InputSettings, Node, Settings
+from leanet.config.rules import DATASET_TEXT, FIT, IMAGE_SIZE, NAME, POSITIVE, STAGES
+from leanet.config.settings import AdnSettings, CaanSettings, InputSettings, Node, Settings
 from leanet.config.weight_sources import IMAGENET, NONE
 from leanet.errors import LeanetError
 
@@ -32,6 +33,7 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     if settings.adn.freeze and not (settings.adn.weights or settings.adn.network.get("pretrained")):
         raise LeanetError(f"adn.freeze={settings.adn.freeze} keeps pretrained weights: give adn.weights=… as well")
     check("dataset.image_size", settings.dataset.get("image_size"), IMAGE_SIZE)
+    check("dataset.fit", settings.dataset.get("fit", "stretch"), FIT)
     check("dataset.name", settings.dataset["name"], NAME)
     for key in ("root", "file", "negative", "positive", "folds_file", "groups", "kinds"):  # optional
         check(f"dataset.{key}", settings.dataset.get(key), DATASET_TEXT)
@@ -62,9 +64,8 @@ def _check_tiles(settings: Settings) -> None:
         return
     if settings.needs_maps and settings.map.name == "folder":
         raise LeanetError("map=folder: its maps are of whole images, not of tiles; choose another map")
-    fit = settings.dataset.get("fit", "stretch")
-    if fit != "stretch":
-        raise LeanetError(f"dataset.fit={fit}: tiles keep the shape of what they show; leave dataset.fit=stretch")
+    if settings.fit != "stretch":
+        raise LeanetError(f"dataset.fit={settings.fit}: tiles are square cuts of an image; leave dataset.fit=stretch")
 
 
 def kept_settings(config: Mapping[str, Any]) -> Settings:

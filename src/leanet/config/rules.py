@@ -83,6 +83,7 @@ NAME = Rule(
 )
 NODE = Rule(lambda v: isinstance(v, dict) and "_target_" in v, "a group with a _target_")
 REST = Rule(lambda v: NODE.holds(v), NODE.words)  # for all other values of a group: _target_ and its arguments
+FIT = one_of("stretch", "pad", "crop")
 IMAGE_SIZE = Rule(
     lambda v: type(v) is int and v >= SIZE_STEP and v % SIZE_STEP == 0,
     f"a multiple of {SIZE_STEP}, since the networks halve an image five times",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from torch import Tensor
 
-from leanet.data.decode import decode, digest, hashes_of, read_images, resized, to_rgb
+from leanet.data.decode import decode, digest, hashes_of, read_images, to_rgb
 from leanet.data.images import Decoded, ImageSet, Index, load_cached
+from leanet.data.resize import STRETCH, resized
 from leanet.errors import LeanetError
 
 Picture = str | PathLike[str] | NDArray[np.uint8] | Tensor | Image.Image
@@ -26,12 +28,14 @@ class ImageArrays:
         image_size: S, to which images are resized.
         images: N images, each as for `as_image`.
         labels: (N,), 0 normal and 1 anomalous.
+        fit: how images that are not square become square, as for `leanet.data.resize.resized`.
     """
 
     name: str
     image_size: int
     images: Sequence[Picture] = field(default=(), repr=False)
     labels: ArrayLike = field(default=(), repr=False)
+    fit: str = STRETCH
 
     def index(self) -> Index:
         """Names, labels and hashes of the images, without decoding files.
@@ -63,7 +67,8 @@ class ImageArrays:
         index = self.index()
         ordered = self.pictures(index)
         kept = cache / f"{self.name}-{self.image_size}-{index.fingerprint[:12]}.npy"
-        return load_cached(kept, index, self.image_size, lambda out: _read(ordered, out, f"decode {self.name}"))
+        read = partial(_read, ordered, label=f"decode {self.name}", fit=self.fit)
+        return load_cached(kept, index, self.image_size, read, self.fit)
 
     def pictures(self, index: Index) -> list[Picture]:
         """The images as they were given, in the order of `index`."""
@@ -124,10 +129,10 @@ def files_of(images: Sequence[Picture]) -> list[Path]:
     return found if len(found) == len(images) else []
 
 
-def _read(pictures: Sequence[Picture], out: NDArray[np.uint8], label: str) -> Decoded:
+def _read(pictures: Sequence[Picture], out: NDArray[np.uint8], label: str, fit: str) -> Decoded:
     if files := files_of(pictures):
-        return read_images(files, out, label)
+        return read_images(files, out, label, fit)
     images = [as_image(picture) for picture in pictures]
     for place, image in enumerate(images):
-        out[place] = resized(image, out.shape[-1])
+        out[place] = resized(image, out.shape[-1], fit)
     return Decoded(tuple(map(digest, images)), np.array([image.size for image in images], dtype=np.int64))

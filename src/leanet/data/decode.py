@@ -19,6 +19,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 from leanet.data import tiff
 from leanet.data.images import Decoded
 from leanet.data.readers import MAX_TEXT, open_file, open_image
+from leanet.data.resize import STRETCH, resized
 from leanet.data.room import Room
 from leanet.errors import LeanetError
 from leanet.progress import progress
@@ -82,28 +83,14 @@ def decoded(path: Path) -> Iterator[Image.Image]:
         yield rgb
 
 
-def resized(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """Resize an RGB image to a square by bicubic interpolation with antialiasing.
-
-    Args:
-        image: of mode RGB.
-        size: S; an image of that size is not changed.
-
-    Returns:
-        (3, S, S) uint8.
-    """
-    if image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.BICUBIC)
-    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
-
-
-def read_images(paths: Sequence[Path], images: NDArray[np.uint8], label: str) -> Decoded:
+def read_images(paths: Sequence[Path], images: NDArray[np.uint8], label: str, fit: str = STRETCH) -> Decoded:
     """Decode and resize image files in threads.
 
     Args:
         paths: of N files.
         images: (N, 3, S, S) uint8, which is filled.
         label: of the progress bar.
+        fit: as for `resized`.
 
     Raises:
         LeanetError: files that cannot be read; the message names them with the reasons.
@@ -111,7 +98,7 @@ def read_images(paths: Sequence[Path], images: NDArray[np.uint8], label: str) ->
 
     def read(position: int, path: Path) -> tuple[str, tuple[int, int]]:
         with decoded(path) as image:
-            images[position] = resized(image, images.shape[-1])
+            images[position] = resized(image, images.shape[-1], fit)
             return digest(image), image.size
 
     pixels, sizes = zip(*each(read, paths, label), strict=True)

@@ -2,12 +2,13 @@
 
 import os
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path, PurePosixPath
 
 from leanet.data.decode import hashes_of, read_images
 from leanet.data.files import READS, Files, Kind, subfolders, told
 from leanet.data.images import NEGATIVE, POSITIVE, ImageSet, Index, load_cached
+from leanet.data.resize import STRETCH
 from leanet.data.words import words_of
 from leanet.errors import LeanetError, MissingDatasetError
 
@@ -29,6 +30,7 @@ class ImageFolder:
         positive: the folder of anomalous images, relative to root.
         groups: how images are grouped, as for `leanet.data.words.words_of`; None: they are not.
         kinds: where kinds of anomalies come from, likewise; None: in MVTec AD's layout, the folders of defects.
+        fit: how images that are not square become square, as for `leanet.data.resize.resized`.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ImageFolder:
     positive: str = "Positive"
     groups: str | None = None
     kinds: str | None = None
+    fit: str = STRETCH
 
     def index(self) -> Index:
         """Names, labels and hashes of the images, without decoding. Prints the number of files that are left out.
@@ -64,7 +67,8 @@ class ImageFolder:
         index = self._index(self._files())
         paths = self.pictures(index)
         kept = cache / f"{self.name}-{self.image_size}-{index.fingerprint[:12]}.npy"
-        return load_cached(kept, index, self.image_size, lambda out: read_images(paths, out, f"decode {self.name}"))
+        read = partial(read_images, paths, label=f"decode {self.name}", fit=self.fit)
+        return load_cached(kept, index, self.image_size, read, self.fit)
 
     def pictures(self, index: Index) -> list[Path]:
         """The image files in the order of `index`."""

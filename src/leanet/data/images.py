@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from leanet.data.resize import STRETCH
 from leanet.data.tiles import Tiles
 from leanet.data.units import units_of
 from leanet.storage.files import damaged, read_array, write_array, write_atomically
@@ -100,6 +101,7 @@ class ImageSet:
         images: (N, 3, S, S) uint8, sRGB, whole images in the order of `index`; may be memory-mapped.
         pixels: N hashes (SHA-256) of the decoded pixels before resizing; equal if two files have the same pixels.
         sizes: (N, 2), width and height before resizing.
+        fit: how they were resized, as for `leanet.data.resize.resized`.
         tiles: of the images, if they are cut into tiles.
     """
 
@@ -107,6 +109,7 @@ class ImageSet:
     images: NDArray[np.uint8]
     pixels: tuple[str, ...]
     sizes: NDArray[np.int64]
+    fit: str = STRETCH
     tiles: Tiles | None = None
 
     @property
@@ -178,7 +181,9 @@ class Decoded(NamedTuple):
     sizes: NDArray[np.int64]
 
 
-def load_cached(file: Path, index: Index, image_size: int, decode: Callable[[NDArray[np.uint8]], Decoded]) -> ImageSet:
+def load_cached(
+    file: Path, index: Index, image_size: int, decode: Callable[[NDArray[np.uint8]], Decoded], fit: str = STRETCH
+) -> ImageSet:
     """Read decoded images from the cache, or decode them and write the cache if it is missing.
 
     Images are memory-mapped, so that a dataset may be larger than the memory. If several processes need the same
@@ -189,11 +194,13 @@ def load_cached(file: Path, index: Index, image_size: int, decode: Callable[[NDA
         index: of the dataset.
         image_size: S.
         decode: fills an array (N, 3, S, S) uint8 with the images, in the order of `index`.
+        fit: how `decode` resizes them. Each has its own cache.
 
     Raises:
         LeanetError: the cache is damaged.
     """
-    file = file.with_name(f"{file.stem}-v{DECODER}.npy")
+    fitted = "" if fit == STRETCH else f"-{fit}"
+    file = file.with_name(f"{file.stem}{fitted}-v{DECODER}.npy")
     beside = file.with_suffix(".npz")  # may be older or newer than `file`: both depend only on the images
 
     def fill(images: NDArray[np.uint8]) -> None:
@@ -215,4 +222,4 @@ def load_cached(file: Path, index: Index, image_size: int, decode: Callable[[NDA
     images = read_array(file)
     if len(images) != len(index):
         raise damaged(file)
-    return ImageSet(index, images, pixels, sizes)
+    return ImageSet(index, images, pixels, sizes, fit)

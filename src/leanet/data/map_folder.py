@@ -12,6 +12,7 @@ from PIL import Image
 
 from leanet.data.decode import UnreadableError, each
 from leanet.data.images import ImageSet, Index
+from leanet.data.resize import fitted
 from leanet.errors import LeanetError
 
 SUFFIXES = (".npy", ".tif", ".tiff", ".png")
@@ -25,7 +26,8 @@ class MapFolder:
     """Anomaly maps in files: for the image a/b.jpg of the dataset, one of a/b.npy, a/b.tif, a/b.tiff and a/b.png.
 
     The file may also have the image's whole name, a/b.jpg.npy, for images that differ only in their suffix. A map is an
-    array of finite numbers from 0 up. It has the image's aspect ratio at any size, or is square.
+    array of finite numbers from 0 up. It has the image's aspect ratio at any size, and is then padded with 0 or cropped
+    like the image (`dataset.fit`). Or it is a map of the square that networks see, at any size.
 
     Args:
         root: the folder.
@@ -88,7 +90,11 @@ class MapFolder:
         shapes = [(int(height), int(width)) for width, height in images.sizes]
 
         def read(position: int, path: Path) -> NDArray[np.float32]:
-            return _resized(_fitting(path, _plane(path), shapes[position]), size)
+            plane = _fitting(path, _plane(path), shapes[position])
+            of = None if plane.shape[0] == plane.shape[1] else shapes[position][::-1]
+            # Bilinear with antialiasing keeps values in their range.
+            square = fitted(Image.fromarray(plane), size, images.fit, Image.Resampling.BILINEAR, of=of)
+            return np.asarray(square)
 
         return np.stack(each(read, self.files(images.index), "read maps", "maps"))[:, None]
 
@@ -165,10 +171,3 @@ def _fitting(path: Path, plane: NDArray[np.float32], shape: tuple[int, int]) -> 
     if height != width and off > 1:
         raise UnreadableError(path, f"{width}×{height} does not fit its image of {image_width}×{image_height}")
     return plane
-
-
-def _resized(plane: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Resize (H, W) to (size, size), bilinear with antialiasing, which keeps values in their range."""
-    if plane.shape == (size, size):
-        return plane
-    return np.asarray(Image.fromarray(plane).resize((size, size), Image.Resampling.BILINEAR))

@@ -1,7 +1,7 @@
 """Pixel masks of anomalous images, in MVTec AD's layout: ground_truth/DEFECT/NAME_mask.png for test/DEFECT/NAME.png."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -10,6 +10,7 @@ from PIL import Image
 
 from leanet.data.images import POSITIVE, ImageSet
 from leanet.data.readers import open_file, open_image
+from leanet.data.resize import STRETCH, fitted
 from leanet.errors import LeanetError
 
 FOLDER = "ground_truth"
@@ -24,18 +25,23 @@ class Masks:
     Args:
         files: of the masks, by row of the anomalous images that have one.
         images: all images of the dataset.
+        cut_off: the number of masks that have no anomalous pixel left in the square that networks see.
     """
 
     files: dict[int, Path]
     images: ImageSet
+    cut_off: int = 0
 
     @property
     def incomplete(self) -> str | None:
-        """How many anomalous images have a mask, for people; None if all have one."""
+        """How many anomalous images have a mask, and how many masks are cut off, for people; None if all are whole."""
         positives = int((self.images.labels == POSITIVE).sum())
-        return (
-            None if len(self.files) == positives else f"{len(self.files)} of {positives} anomalous images have a mask"
-        )
+        notes = []
+        if len(self.files) != positives:
+            notes.append(f"{len(self.files)} of {positives} anomalous images have a mask")
+        if self.cut_off:
+            notes.append(f"dataset.fit={self.images.fit} leaves nothing of {self.cut_off} of {len(self.files)} masks")
+        return "; ".join(notes) or None
 
     def at(self, row: int) -> NDArray[np.bool_] | None:
         """The mask (S, S) of an image; None if its anomalous pixels are not known."""
@@ -61,7 +67,7 @@ class Masks:
         masks = np.zeros((len(rows), size, size), dtype=bool)
         for place, row in enumerate(rows):
             if file := self.files.get(int(row)):
-                masks[place] = _read(file, size, self.images.sizes[row])
+                masks[place] = _read(file, size, self.images.sizes[row], self.images.fit)
         return masks
 
 
@@ -81,11 +87,13 @@ def masks_of(root: str | None, images: ImageSet) -> Masks | None:
     files = _named(images) if images.index.masks else _beside(root, images)
     if files is None:
         return None
-    masks = Masks(files, images)
+    whole, masks = Masks(files, replace(images, fit=STRETCH)), Masks(files, images)
     for row in files:
-        if not masks.of([row]).any():
+        if not whole.of([row]).any():
             raise LeanetError(f"{files[row]}: a mask without an anomalous pixel, of an anomalous image")
-    return masks
+    if images.fit == STRETCH:
+        return masks
+    return replace(masks, cut_off=sum(not masks.of([row]).any() for row in files))
 
 
 def _named(images: ImageSet) -> dict[int, Path]:
@@ -115,15 +123,16 @@ def _key(name: str) -> str:
     return (path.parent / path.stem.removesuffix(_ENDING)).as_posix()
 
 
-def _read(file: Path, size: int, shape: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(S, S): anomalous where the mask is not black, by the nearest pixel."""
+def _read(file: Path, size: int, shape: NDArray[np.int64], fit: str) -> NDArray[np.bool_]:
+    """(S, S): anomalous where the mask is not black, by the nearest pixel; padded pixels are normal."""
     try:
         with open_file(file) as opened, open_image(opened) as image:
-            (width, height), (of_width, of_height) = image.size, shape
+            (width, height), (of_width, of_height) = image.size, map(int, shape)
             if abs(width * of_height - height * of_width) > 0.02 * height * of_width:
                 raise ValueError(f"{width}×{height} pixels, another shape than its image of {of_width}×{of_height}")
             mask = Image.fromarray(_marked(image))
-            return np.asarray(mask.resize((size, size), Image.Resampling.NEAREST)) > 0
+            square = fitted(mask, size, fit, Image.Resampling.NEAREST, of=(of_width, of_height))
+            return np.asarray(square) > 0
     except (OSError, ValueError) as error:
         raise LeanetError(f"{file}: a mask that cannot be read: {error}") from error
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from leanet.data.decode import hashes_of, read_images
 from leanet.data.files import is_image, why_not_read
 from leanet.data.fold_checks import check_folds
 from leanet.data.images import NEGATIVE, POSITIVE, ImageSet, Index, load_cached
+from leanet.data.resize import STRETCH
 from leanet.errors import LeanetError, MissingDatasetError
 
 _NEGATIVES = ("0", "normal", "negative", "good", "healthy", "ok")
@@ -33,6 +35,7 @@ class ImageTable:
         root: the folder of the images; None: the folder of the CSV file.
         negative: a word for normal images; None: 0, normal, negative, good, healthy or ok.
         positive: a word for anomalous images; None: 1, anomalous, positive, anomaly, defect, defective, bad or sick.
+        fit: how images that are not square become square, as for `leanet.data.resize.resized`.
     """
 
     name: str
@@ -41,6 +44,7 @@ class ImageTable:
     root: str | None = None
     negative: str | None = None
     positive: str | None = None
+    fit: str = STRETCH
 
     def index(self) -> Index:
         """Names, labels and hashes of the images, with what else the table says, without decoding.
@@ -79,7 +83,8 @@ class ImageTable:
         index = self.index()
         paths = self.pictures(index)
         kept = cache / f"{self.name}-{self.image_size}-{index.fingerprint[:12]}.npy"
-        return load_cached(kept, index, self.image_size, lambda out: read_images(paths, out, f"decode {self.name}"))
+        read = partial(read_images, paths, label=f"decode {self.name}", fit=self.fit)
+        return load_cached(kept, index, self.image_size, read, self.fit)
 
     def pictures(self, index: Index) -> list[Path]:
         """The image files in the order of `index`."""

@@ -2,8 +2,8 @@
 
 MI-SVM (Andrews, Tsochantaridis & Hofmann 2003, NIPS, *Support Vector Machines for Multiple-Instance Learning*) with a
 logistic regression: all tiles of normal images are normal, and an anomalous image is represented by its most anomalous
-tiles. These are found by fitting and choosing in turn, until the choice stays the same. benchmarks/tiles.py compares it
-with other ways.
+tiles. These are found by fitting and choosing in turn, until the choice stays the same; an image's tiles are chosen by
+an ADN that was fitted without this image. benchmarks/tiles.py compares it with other ways.
 """
 
 from typing import Protocol, runtime_checkable
@@ -15,8 +15,8 @@ from leanet.detector.lea_net import evidence
 from leanet.detector.regression import LogisticRegression
 from leanet.detector.tile_pooling import TilePooling
 
-MOST_ROUNDS = 10
-PARTS = 5  # of the training images, for the logits that a learned pooling is fitted to
+MOST_ROUNDS = 5
+PARTS = 5  # of the images, each judged by an ADN that was fitted to the others
 
 
 @runtime_checkable
@@ -50,16 +50,35 @@ def fit_to_tiles(adn: FitsFeatures, pooling: TilePooling, features: Tensor, labe
 
 def _fit(adn: FitsFeatures, pooling: TilePooling, features: Tensor, labels: Tensor) -> None:
     normal, anomalous = features[labels == 0].flatten(0, 1), features[labels == 1]
-    count = pooling.count if pooling.kind == "top" else 1  # a learned pooling judges tiles as `max` does
-    chosen, before = anomalous, None
+    count = min(pooling.count if pooling.kind == "top" else 1, anomalous.shape[1])  # `learned` fits tiles as `max` does
+    chosen, before = anomalous, torch.empty(0)
     for _ in range(MOST_ROUNDS):
-        tiles = chosen.flatten(0, 1)
-        truth = torch.cat([torch.zeros(len(normal)), torch.ones(len(tiles))]).long()
-        adn.fit_features(torch.cat([normal, tiles]), truth)
-        places = _logits(adn, anomalous).topk(min(count, anomalous.shape[1])).indices.sort().values
-        if before is not None and torch.equal(places, before):
-            return
+        places = _judged_unseen(adn, normal, anomalous, chosen).topk(count).indices.sort().values
+        if torch.equal(places, before):
+            break
         chosen, before = anomalous.gather(1, places[:, :, None].expand(-1, -1, anomalous.shape[2])), places
+    _fit_tiles(adn, normal, chosen)
+
+
+def _judged_unseen(adn: FitsFeatures, normal: Tensor, anomalous: Tensor, chosen: Tensor) -> Tensor:
+    """The logits (P, T) of the tiles of anomalous images, by an ADN fitted without these images.
+
+    An ADN that has seen a tile as anomalous would choose it again.
+    """
+    logits = torch.empty(anomalous.shape[:2])
+    part_of = torch.arange(len(anomalous)) % PARTS
+    for part in part_of.unique():
+        left_out = part_of == part
+        _fit_tiles(adn, normal, chosen[~left_out] if len(anomalous) > 1 else chosen)
+        logits[left_out] = _logits(adn, anomalous[left_out])
+    return logits
+
+
+def _fit_tiles(adn: FitsFeatures, normal: Tensor, anomalous: Tensor) -> None:
+    """Fit to normal tiles (n, F), and to some tiles (P, k, F) of anomalous images."""
+    tiles = anomalous.flatten(0, 1)
+    truth = torch.cat([torch.zeros(len(normal)), torch.ones(len(tiles))]).long()
+    adn.fit_features(torch.cat([normal, tiles]), truth)
 
 
 def _fit_pooling(adn: FitsFeatures, pooling: TilePooling, features: Tensor, labels: Tensor) -> None:

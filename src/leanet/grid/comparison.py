@@ -18,7 +18,7 @@ from leanet.report.lifts import Lift, Versus, lifts
 from leanet.report.results import as_table
 from leanet.report.statistics import TIE, standard_error
 from leanet.report.tables import spread
-from leanet.runs.model_name import model_name
+from leanet.runs.model_name import model_name, size_name
 from leanet.runs.run import Run
 
 if TYPE_CHECKING:
@@ -156,8 +156,7 @@ def _titles(jobs: Sequence[Job], tables: dict[str, list[Job]]) -> list[str]:
     titles = []
     for (first, *_), split in zip(tables.values(), splits, strict=True):
         words = [f"{short(name)} {split[name]}" for name in differing if name in split]
-        size = f"{first.run.settings.image_size} px"
-        titles.append(", ".join([labels[first.run.fingerprint], size, *words]))
+        titles.append(", ".join([labels[first.run.fingerprint], size_name(first.run.settings), *words]))
     return titles
 
 

@@ -44,6 +44,7 @@ from leanet.grid.worker import do
 from leanet.progress import in_words
 from leanet.report.tables import cell_table
 from leanet.runs.cell import Cells
+from leanet.runs.model_name import size_name
 from leanet.runs.run import Run
 from leanet.storage.locks import tidy
 
@@ -236,7 +237,7 @@ def _plan_table(jobs: Sequence[Job]) -> str:
 
 
 def _cell_tables(jobs: Sequence[Job]) -> str:
-    """A table for each dataset and size, a row for each cell of which anything is done."""
+    """A table for each dataset and size of images, a row for each cell of which anything is done."""
     cells, labels = runs_by_cell(jobs), labels_of(jobs)
     datasets: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for cell, name in names_of(cells, labels).items():
@@ -244,5 +245,5 @@ def _cell_tables(jobs: Sequence[Job]) -> str:
         results = [result for run in cells[cell] if (result := run.result)]
         if results:
             label = labels[cells[cell][0].fingerprint]
-            datasets.setdefault(f"{label}, {settings.image_size} px", {})[name] = results
+            datasets.setdefault(f"{label}, {size_name(settings)}", {})[name] = results
     return "\n\n".join(f"{name}\n\n{cell_table(found)}" for name, found in datasets.items())

@@ -32,12 +32,13 @@ LIMITS = (
     "your costs.",
     "It is no device for diagnosis, and no decision about a person should follow from it alone.",
 )
+CROPPED = "It sees the square centre of images that are not square, and nothing outside it."
 CROSS_VALIDATED = (
     "The cross-validated figures are those of networks that each left out one fold; this one was trained on the images "
     "of all folds, and only new images can test it."
 )
 _SETTINGS = (
-    "image_size", "adn.name", "adn.lr", "adn.freeze", "adn.pooling", "adn.map_statistics", "adn.network.model",
+    "image_size", "fit", "adn.name", "adn.lr", "adn.freeze", "adn.pooling", "adn.map_statistics", "adn.network.model",
     "adn.network.stages", "adn.network.strength", "caan.name", "point", "attention.points", "input.name", "map.name",
     "map.scaling", "map.layers", "map.channels", "map.coreset", "map.cross_fit", "colorizer.name",
     "colorizer.max_epochs", "colorizer.loss", "trainer.max_epochs", "trainer.batch_size", "positive_rate", "validation",
@@ -63,6 +64,7 @@ def card_of(model: Run, cell: Cell) -> Facts:
 
     result = model.result or {}
     dataset = model.settings.dataset
+    limits = [*LIMITS, *([CROPPED] if model.settings.fit == "crop" else [])]
     crossvalidation = _crossvalidation([found for run in cell.runs if (found := run.result)])
     return {
         "name": model.name,
@@ -82,7 +84,7 @@ def card_of(model: Run, cell: Cell) -> Facts:
         "settings": _settings(model),
         "weights": weight_facts(model, unloaded(model)),
         "intended_use": INTENDED_USE,
-        "limits": [*LIMITS, CROSS_VALIDATED] if crossvalidation else list(LIMITS),
+        "limits": [*limits, CROSS_VALIDATED] if crossvalidation else limits,
         "versions": result.get("versions"),
     }
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from leanet.config.allowed_targets import settings_in
 from leanet.config.path_options import expanded
 from leanet.data.arrays import Picture, as_image
 from leanet.detector.shallow import ShallowFeatures
@@ -90,6 +91,7 @@ class Model:
         found: the run, model or cell, with its folders.
         decision: its threshold, and its temperature if it is calibrated.
         image_size: S, to which images are resized.
+        fit: how images that are not square become square, as for `leanet.data.resize.resized`.
         grid: of the tiles into which images are cut; None if they are not.
         reference: of its training images; None if it has none.
     """
@@ -109,6 +111,7 @@ class Model:
         self.found = found
         self.decision = decision
         self.image_size = int(found.members[0].result["image_size"])
+        self.fit = settings_in(found.members[0].folder, trust).fit
         self.grid = grid_of(found)
         self._device = device_of(accelerator)
         self._members = [pipeline_of(member.folder, trust).to(self._device) for member in found.members]
@@ -188,7 +191,7 @@ class Model:
 
     def view(self, image: Image.Image) -> View:
         """What the model sees of an image of mode RGB, as `View.of`."""
-        return View.of(image, self.image_size, self.grid)
+        return View.of(image, self.image_size, self.fit, self.grid)
 
 
 def load(

@@ -16,6 +16,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from leanet.data.decode import UnreadableError, decoded, shown
+from leanet.data.resize import STRETCH, seen_part
 from leanet.model.load import Look
 from leanet.pictures.picture_page import FAINT, Page, Scale, attention_scale, evidence_scale, printable
 from leanet.storage.files import write_atomically
@@ -39,8 +40,12 @@ class _Layer:
     scale: Scale
 
 
-def draw_overlays(root: Path, names: Sequence[str], look: Look, threshold: float, folder: Path) -> None:
+def draw_overlays(
+    root: Path, names: Sequence[str], look: Look, threshold: float, folder: Path, fit: str = STRETCH
+) -> None:
     """Write an overlay for each image: the photograph, and the model's maps drawn over it in grey.
+
+    Parts of the photograph that `fit=crop` cuts off are pale.
 
     Files that cannot be read or written are reported and skipped.
 
@@ -50,11 +55,12 @@ def draw_overlays(root: Path, names: Sequence[str], look: Look, threshold: float
         look: the model's outputs for them, with details.
         threshold: of the model's decision.
         folder: overlays are written to `folder`/overlays/NAME.jpg.
+        fit: how photographs became the square of the maps, as for `leanet.data.resize.resized`.
     """
     for place, name in enumerate(names):
         probability, layers = float(look.probabilities[place]), _layers(look, place)
         try:
-            page = _page(_small(root / name), name, probability, threshold, layers)
+            page = _page(_small(root / name), name, probability, threshold, layers, fit)
             target = folder / FOLDER / picture_name(name)
             write_atomically(target, lambda out: page.figure.savefig(out, format="jpeg", pil_kwargs={"quality": 90}))  # noqa: B023
         except (UnreadableError, OSError) as error:
@@ -99,9 +105,11 @@ def _layers(look: Look, place: int) -> list[_Layer]:
     return layers
 
 
-def _page(photograph: Image.Image, name: str, probability: float, threshold: float, layers: Sequence[_Layer]) -> Page:
+def _page(
+    photograph: Image.Image, name: str, probability: float, threshold: float, layers: Sequence[_Layer], fit: str
+) -> Page:
     width, height = (_SIDE * side / max(photograph.size) for side in photograph.size)
-    column = max(width, 1.6)
+    column, seen = max(width, 1.6), seen_part(width, height, fit)
     page = Page(2 * _MARGIN + (1 + len(layers)) * (column + _GAP) - _GAP, _TOP + height + _BOTTOM, _DPI)
     called = "anomalous" if probability > threshold else "normal"
     verdict = f"{called}   P(anomalous) {probability:.3f}, threshold {threshold:.3g}"
@@ -109,15 +117,25 @@ def _page(photograph: Image.Image, name: str, probability: float, threshold: flo
     page.text(_MARGIN, 0.48, verdict, size=11, weight="bold", va="baseline")
     pixels = np.asarray(photograph).transpose(2, 0, 1)
     page.picture(pixels, _MARGIN, _TOP, width, height, None)
-    grey = np.repeat(np.asarray(photograph.convert("L"))[None], 3, axis=0)
+    grey = np.repeat(_grey(photograph, fit)[None], 3, axis=0)
     for number, layer in enumerate(layers, start=1):
         left = _MARGIN + number * (column + _GAP)
         page.picture(grey, left, _TOP, width, height, None)
-        page.picture(layer.values, left, _TOP, width, height, layer.scale)
+        box = (left + seen[0], _TOP + seen[1], seen[2] - seen[0], seen[3] - seen[1])
+        page.picture(layer.values, *box, layer.scale, within=(left, _TOP, width, height))
         page.text(left, _TOP + height + 0.18, layer.title, size=9, va="baseline")
         page.text(left + width, _TOP + height + 0.18, layer.scale.unit, size=9, color=FAINT, ha="right", va="baseline")
         page.colorbar(layer.scale, left, _TOP + height + 0.25, width, 0.1, size=8)
     return page
+
+
+def _grey(photograph: Image.Image, fit: str) -> NDArray[np.uint8]:
+    """The photograph (H, W) in grey, pale where the networks do not see it."""
+    grey = np.asarray(photograph.convert("L"))
+    left, top, right, bottom = (max(0, round(edge)) for edge in seen_part(*photograph.size, fit))
+    pale = 255 - (255 - grey) // 3
+    pale[top:bottom, left:right] = grey[top:bottom, left:right]
+    return pale
 
 
 def _veiled(scale: Scale, strongest: float) -> Scale:

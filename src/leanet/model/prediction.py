@@ -158,7 +158,8 @@ def _predict_batch(prediction: Prediction, model: "Model") -> PredictBatch:
 
     def with_overlays(views: Sequence[View], names: Sequence[str]) -> Answers:
         look = model.look(views, details=True)
-        draw_overlays(prediction.source.root, names, look, prediction.decision.threshold.value, prediction.folder)
+        threshold = prediction.decision.threshold.value
+        draw_overlays(prediction.source.root, names, look, threshold, prediction.folder, model.fit)
         return look.per_fold, look.distances
 
     return with_overlays

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, export, load, save
 
 from leanet.data.images import THRESHOLD
+from leanet.data.resize import STRETCH
 from leanet.model.pipeline import Ensemble, Pipeline, Seen
 
 Outputs = dict[str, NDArray[np.float32]]
@@ -35,6 +36,7 @@ class ExportFacts:
         version: of leanet.
         classes: names of the two classes.
         threshold: an image is of the second class if its probability is above it.
+        fit: how the caller must make images square, as for `leanet.data.resize.resized`; older files do not have it.
         tiles: how an image is cut, as `result.json` has it; the input is then the T tiles of one image, (T, S, S, 3),
             and the output has one probability. None: the input is whole images.
     """
@@ -45,6 +47,7 @@ class ExportFacts:
     version: str
     classes: tuple[str, str] = CLASSES
     threshold: float = THRESHOLD
+    fit: str = STRETCH
     tiles: dict[str, Any] | None = None
 
 

@@ -30,6 +30,7 @@ _NAMED = {
     "dataset.root": "images",
     "dataset.name": "name",
     "dataset.image_size": "image_size",
+    "dataset.fit": "fit",
     "paths.runs": "runs",
 }
 
@@ -40,6 +41,7 @@ def crossvalidate(
     *,
     name: str | None = None,
     image_size: int | None = None,
+    fit: str | None = None,
     runs: Folder | None = None,
     adn: str = "frozen",
     **overrides: Any,
@@ -62,6 +64,8 @@ def crossvalidate(
         labels: (N,), 0 normal and 1 anomalous; None for a folder.
         name: of the dataset, in names of runs and in reports; None: that of the folder, or `images`.
         image_size: S, to which images are resized; None: 256, or that of `effort`.
+        fit: how images that are not square become square: `stretch` (also None), `pad` or `crop`, as for
+            `leanet.data.resize.resized`.
         runs: the folder for all output; None: `LEANET_RUNS`, or `runs` where that is not set.
         adn: the classifier, such as `frozen`, `resnet18` or `vgg16`.
         overrides: any other setting of leanet.train, as `caan="mobilenet"`, `point=4` or `effort="quick"`. Two
@@ -74,7 +78,7 @@ def crossvalidate(
         LeanetError: images, labels or settings that do not fit.
         ValueError: an array that is not (H, W, 3) uint8.
     """
-    cell = _cell(images, labels, name, image_size, runs, {"adn": adn, **overrides})
+    cell = _cell(images, labels, name, image_size, fit, runs, {"adn": adn, **overrides})
     cross_validate(cell)
     return finished.as_table((run.folder, run.result) for run in cell.runs if run.result)
 
@@ -85,6 +89,7 @@ def fit(
     *,
     name: str | None = None,
     image_size: int | None = None,
+    fit: str | None = None,
     runs: Folder | None = None,
     adn: str = "frozen",
     **overrides: Any,
@@ -110,7 +115,7 @@ def fit(
     Raises:
         LeanetError: images, labels or settings that do not fit.
     """
-    cell = _cell(images, labels, name, image_size, runs, {"adn": adn, **overrides})
+    cell = _cell(images, labels, name, image_size, fit, runs, {"adn": adn, **overrides})
     if cell.settings.fold is not None:
         raise LeanetError(f"fold={cell.settings.fold}: a model is trained on all images; leave it out")
     return load(fit_model(cell).folder)
@@ -139,6 +144,7 @@ def _cell(
     labels: ArrayLike | None,
     name: str | None,
     image_size: int | None,
+    fit: str | None,
     runs: Folder | None,
     overrides: dict[str, Any],
 ) -> Cell:
@@ -146,9 +152,13 @@ def _cell(
     for key in _NAMED.keys() & dotted.keys():
         raise LeanetError(f"{key.replace('.', '__')}: use the argument {_NAMED[key]}")
     given: dict[str, Any] = {"dataset": "folder", **dotted}
-    given |= {"dataset.image_size": image_size} if image_size is not None else {}
-    given |= {"dataset.name": name} if name is not None else {}
-    given |= {"paths.runs": Path(runs)} if runs is not None else {}
+    named = {
+        "dataset.image_size": image_size,
+        "dataset.fit": fit,
+        "dataset.name": name,
+        "paths.runs": None if runs is None else Path(runs),
+    }
+    given |= {key: value for key, value in named.items() if value is not None}
     if isinstance(images, str | PathLike):
         if labels is not None:
             raise LeanetError("give a folder of images without labels, or images with their labels")
@@ -156,8 +166,9 @@ def _cell(
     if labels is None:
         raise LeanetError("give images with their labels, or a folder of images without labels")
     config = _composed(given)
-    dataset = ImageArrays(name or "images", config["dataset"]["image_size"], list(images), labels)
-    node = {"_target_": f"{ImageArrays.__module__}.ImageArrays", "name": dataset.name, "image_size": dataset.image_size}
+    size, fit = config["dataset"]["image_size"], config["dataset"]["fit"]
+    dataset = ImageArrays(name or "images", size, list(images), labels, fit)
+    node = {"_target_": f"{ImageArrays.__module__}.ImageArrays", "name": dataset.name, "image_size": size, "fit": fit}
     return Cells().of(settings_of(config | {"dataset": node}), dataset)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leanet.data.decode import resized
+from leanet.data.resize import resized
 from leanet.data.tiles import TileGrid, Tiling
 from leanet.model.find import FoundModel
 
@@ -35,18 +35,19 @@ class View(NamedTuple):
     size: tuple[int, int]
 
     @classmethod
-    def of(cls, image: Image.Image, image_size: int, grid: TileGrid | None = None) -> "View":
+    def of(cls, image: Image.Image, image_size: int, fit: str, grid: TileGrid | None = None) -> "View":
         """Resize an image of mode RGB, and cut it.
 
         Args:
             image: of any size.
             image_size: S.
+            fit: as for `leanet.data.resize.resized`.
             grid: of the model; a larger image than those of the training gets more tiles.
 
         Raises:
             LeanetError: the image is smaller than a tile.
         """
-        whole = resized(image, image_size)
+        whole = resized(image, image_size, fit)
         if grid is None:
             return cls(whole, None, None, image.size)
         grid = grid.needed_for(*image.size)

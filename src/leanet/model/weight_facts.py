@@ -9,7 +9,8 @@ import timm
 from tabulate import tabulate
 from torch import nn
 
-from leanet.config.settings import AdnSettings, CaanSettings, MapSettings, Node
+from leanet.config.map_settings import MapSettings
+from leanet.config.settings import AdnSettings, CaanSettings, Node
 from leanet.config.weight_sources import BUNDLED, BUNDLED_LICENCE, BUNDLED_PACKAGE, IMAGENET, digest_of
 from leanet.detector.build import detector_of
 from leanet.detector.caan import TimmCaan

@@ -21,6 +21,8 @@ ADDED = "added to 1"  # the unit of attention maps
 NARROWEST = 0.2  # width of the scale of attention maps, so that a range of 0.01, which is noise, looks flat
 FONT = "DejaVu Sans"  # is part of matplotlib, so that pages are the same on every machine
 
+Box = tuple[float, float, float, float]  # left, top, width and height, in inches
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -96,9 +98,19 @@ class Page:
         self.figure.text(*place, text, fontsize=size, color=color, family=FONT, parse_math=False, **style)
 
     def picture(
-        self, picture: NDArray[Any], left: float, top: float, width: float, height: float, scale: Scale | None
+        self,
+        picture: NDArray[Any],
+        left: float,
+        top: float,
+        width: float,
+        height: float,
+        scale: Scale | None,
+        within: Box | None = None,
     ) -> None:
-        """Add an image (3, h, w) uint8 or, with a scale, a map (h, w), in a box in inches."""
+        """Add an image (3, h, w) uint8 or, with a scale, a map (h, w), in a box in inches.
+
+        Only the part inside `within` is drawn, if that is given: left, top, width and height of another box.
+        """
         box = TransformedBbox(self._box(left, top, width, height), self.figure.transFigure)
         if scale is None:
             smooth = picture.shape[2] > width * self.figure.dpi / 2  # larger pixels are shown as squares
@@ -107,6 +119,8 @@ class Page:
         else:
             image = BboxImage(box, cmap=scale.colormap, norm=scale.norm, interpolation="nearest", origin="upper")
             image.set_data(picture.astype(np.float32))
+        if within:
+            image.set_clip_box(TransformedBbox(self._box(*within), self.figure.transFigure))
         self.figure.add_artist(image)  # without axes, which take ten times as long
 
     def colorbar(

@@ -23,7 +23,7 @@ Cell = Any  # a row of `cells_of`, from itertuples
 KEY = ["dataset", "cell"]
 SEEDS = ["split_seed", "seed"]
 # Settings that all cells of one table have in common. Others are of networks, and so of the table's rows.
-SHARED = ["dataset.image_size", "folds", "folds_file", "folds_by", "validation"]
+SHARED = ["dataset.image_size", "fit", "folds", "folds_file", "folds_by", "validation"]
 OF_EPOCHS = ["trainer.max_epochs", "trainer.batch_size", "trainer.precision", "seed"]
 _GROUPS = ("adn.", "caan.", "colorizer.", "map.")
 
@@ -222,8 +222,9 @@ def file_words(text: str) -> str:
 
 
 def in_words(shared: Facts) -> str:
-    """Settings in words: `image_size 64, epochs 100`."""
-    return ", ".join(f"{short(name)} {value}" for name, value in shared.items() if value is not None)
+    """Settings in words: `image_size 64, epochs 100`. `fit stretch`, the default, is left out."""
+    given = {name: value for name, value in shared.items() if value is not None and value != "stretch"}
+    return ", ".join(f"{short(name)} {value}" for name, value in given.items())
 
 
 def with_details(cells: DataFrame) -> DataFrame:

@@ -19,6 +19,7 @@ _NOT_THE_IMAGES = (
     "_target_",
     "name",
     "image_size",
+    "fit",
     "folds_file",
     "groups",
     "kinds",

@@ -56,7 +56,7 @@ def results(home: Path | str) -> DataFrame:
 
     - what was run: `run`, `cell` (the identity of the runs that differ in nothing but the fold), `folder`.
     - images: `dataset` (told apart where several sets have one name, as in `leaves (root=a)`), `dataset_name`,
-      `fingerprint`, `root`, `image_size`, and each setting of the dataset as `dataset.…`.
+      `fingerprint`, `root`, `image_size`, `fit` (stretch, pad or crop), and each setting of the dataset as `dataset.…`.
     - names: `model` (resnet18+direct@4-pos0.5); without its share of positives `unthinned`; without its point
       `row`; without both `method`; without point and balanced loss `paper_row`; `plain`, the model that sees the
       images alone and is compared with it; `variant` (+direct).
@@ -173,6 +173,7 @@ def _names(settings: Settings) -> Facts:
         "positive_rate": settings.positive_rate,
         "epochs": settings.trainer.max_epochs if settings.has_epochs else 0,
         "root": settings.root,
+        "fit": settings.fit,
     }
 
 

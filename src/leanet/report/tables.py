@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from leanet.report.map_shift import shift_warning
 from leanet.report.statistics import repeated
+from leanet.runs.model_name import size_name
 from leanet.runs.run import Run
 
 Result = dict[str, Any]
@@ -51,7 +52,7 @@ def print_cell(runs: Sequence[Run]) -> float:
     plain = [result for run in runs if (result := run.plain.result)]
     cells = {runs[0].plain.model: plain} if plain else {}
     cells[runs[0].model] = results  # the same where it is the plain ADN
-    print(f"\n{runs[0].settings.dataset_name}, {runs[0].settings.image_size} px\n\n{cell_table(cells)}\n")
+    print(f"\n{runs[0].settings.dataset_name}, {size_name(runs[0].settings)}\n\n{cell_table(cells)}\n")
     shifts = [result["maps"]["shift"] for result in results if result.get("maps")]
     if warning := shift_warning({runs[0].model: shifts}):
         print(f"{warning}\n")

@@ -3,13 +3,12 @@
 from dataclasses import MISSING, fields
 from typing import Any
 
+from leanet.config.map_settings import FEATURE_MAPS, MapSettings
 from leanet.config.settings import (
-    FEATURE_MAPS,
     AdnSettings,
     AttentionSettings,
     CaanSettings,
     ColorizerSettings,
-    MapSettings,
     TrainerSettings,
 )
 from leanet.config.weight_sources import digest_of

@@ -1,11 +1,17 @@
-"""What people read of a run's settings: the name of its model."""
+"""What people read of a run's settings: the name of its model, and the size of its images."""
 
 from pathlib import Path
 
-from leanet.config.settings import FEATURE_MAPS, AdnSettings, AttentionSettings, MapSettings, Settings
+from leanet.config.map_settings import FEATURE_MAPS, MapSettings
+from leanet.config.settings import AdnSettings, AttentionSettings, Settings
 from leanet.config.weight_sources import BUNDLED, BUNDLED_MODEL, IMAGENET
 
 STAGES, STRENGTH = [3, 4, 5], 0.1  # of conf/adn/frozen.yaml
+
+
+def size_name(settings: Settings) -> str:
+    """`256 px`, or `256 px, fit=pad`."""
+    return f"{settings.image_size} px" + ("" if settings.fit == "stretch" else f", fit={settings.fit}")
 
 
 def model_name(settings: Settings, *, point: bool = True, balance: bool = True, rate: bool = True) -> str:

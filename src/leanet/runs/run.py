@@ -193,6 +193,7 @@ class Run:
     def _image_facts(self) -> dict[str, Any]:
         settings = self.settings
         facts = {"fingerprint": self.fingerprint, "image_size": settings.image_size}
+        facts |= {} if settings.fit == "stretch" else {"fit": settings.fit}  # runs of older versions have none
         if not settings.has_tiles:
             return facts
         return {**facts, "tiles": settings.tiles or f"{settings.tile_size} px", "overlap": settings.tile_overlap}

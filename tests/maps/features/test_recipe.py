@@ -11,7 +11,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from leanet.config.effective import settings_of
-from leanet.config.settings import MapSettings
+from leanet.config.map_settings import MapSettings
 from leanet.data.images import NEGATIVE, ImageSet
 from leanet.data.synthetic import SyntheticLeaves
 from leanet.errors import LeanetError

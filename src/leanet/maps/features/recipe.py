@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from leanet.config.settings import MapSettings
+from leanet.config.map_settings import MapSettings
 from leanet.detector.catalogue import without_weights
 from leanet.errors import LeanetError
 from leanet.maps.features.extractor import Extractor

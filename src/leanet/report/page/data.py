@@ -114,7 +114,7 @@ def page_data(folds: DataFrame) -> PageData:
             facts = _cell(cell, runs, values, lift_of.get(cell.key)) | {"group": number, "best": cell.key in best}
             facts |= {"config": configs.place(config), "versions": versions.place(_versions(runs[-1]))}
             facts |= {"caption": captions.place(in_words(binding(cell, shared)))}
-            told.append(facts | {"images": sets.place([cell.dataset, cell.image_size])})
+            told.append(facts | {"images": sets.place([cell.dataset, cell.image_size, cell.fit])})
             folders.append([run["folder"] for run in runs])
     read = [_predictions(facts, of_cell) for facts, of_cell in zip(told, folders, strict=True)]
     images = [_images_of(place, told, read) for place in range(len(sets.values))]
