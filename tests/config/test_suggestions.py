@@ -17,7 +17,7 @@ def suggestions() -> Suggestions:
         ("epochs", "trainer.max_epochs or colorizer.max_epochs"),
         ("trainer.epochs", "trainer.max_epochs"),
         ("num_epochs", "trainer.max_epochs"),
-        ("size", "dataset.image_size, trainer.batch_size or colorizer.batch_size"),
+        ("size", "dataset.image_size, trainer.batch_size or tile_size"),
         ("batch_size", "trainer.batch_size or colorizer.batch_size"),
         ("bs", "trainer.batch_size or colorizer.batch_size"),
         ("learning_rate", "adn.lr or colorizer.lr"),

@@ -48,7 +48,7 @@ def test_it_beats_tiles_that_inherit_the_label_of_their_image() -> None:
     unseen, truth, _ = bags(40, seed=1)
 
     def loss(fitted: Baseline) -> float:
-        return float(nn.functional.cross_entropy(pooling(logits_of(fitted, unseen)), truth))
+        return float(nn.functional.cross_entropy(pooling(logits_of(fitted, unseen)), truth).detach())
 
     assert loss(chosen) < loss(inherited) / 2
 
@@ -60,9 +60,9 @@ def test_a_learned_pooling_is_fitted_to_images_that_the_tile_classifier_has_not_
     pooling = TilePooling("learned", 3)
     fitted = Baseline(nn.Flatten(), LogisticRegression(200, balanced=True))
     fit_to_tiles(fitted, pooling, features, labels)
-    seen = pooling(fitted.classified(features.flatten(0, 1)).reshape(30, TILES, 2)).diff(dim=1)[:, 0] / 2
-    assert seen.abs().max() < 4  # with weights from seen images it would be far above
-    assert pooling.weights.ne(1 / 3).all()
+    logits = fitted.classified(features.flatten(0, 1)).reshape(30, TILES, 2)
+    spread, of_tiles = (float((judge(logits).diff(dim=1) / 2).std()) for judge in (pooling, TilePooling("max", 1)))
+    assert spread < 0.7 * of_tiles  # weights from seen images would make it larger
 
 
 def test_one_anomalous_image_is_enough() -> None:

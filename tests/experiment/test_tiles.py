@@ -112,9 +112,8 @@ def test_a_larger_image_gets_more_tiles_and_a_smaller_one_the_same(home: Path) -
 
 def test_overlays_and_predictions_of_files(home: Path, photos: Path, tmp_path: Path) -> None:
     (model,) = home.glob("models/*")
-    predict(
-        configured("predict", home, f"run={model}", f"source={photos}/test", f"out={tmp_path}/out", "overlays=true")
-    )
+    words = (f"run={model}", f"source={photos}/test/spot", f"out={tmp_path}/out", "overlays=true")
+    predict(configured("predict", home, *words))
     rows = list(csv.DictReader((tmp_path / "out" / "predictions.csv").open(encoding="utf-8-sig")))
     assert len(rows) == 10 and all(row["decision"] == "anomalous" for row in rows)
     assert all(float(row["distance"]) > 0 for row in rows)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from leanet.config.allowed_targets import TARGETS
 from leanet.config.command_line import CONF
@@ -147,8 +148,8 @@ def test_all_of_leanet_s_own_networks_may_be_made() -> None:
 
 def test_a_pretrained_network_is_loaded_without_its_imagenet_weights(model: Path) -> None:
     """Which may not be there, where the model is used: here there is no network either."""
-    before = load(model).look(torch.zeros(1, 3, 32, 32, dtype=torch.uint8).numpy()).per_fold
+    before = load(model).predict(Image.new("RGB", (32, 32))).per_fold
     change(model, lambda config: config["adn"]["network"].update(pretrained=True))
     os.environ["HF_HUB_OFFLINE"] = "1"
-    after = load(model).look(torch.zeros(1, 3, 32, 32, dtype=torch.uint8).numpy()).per_fold
+    after = load(model).predict(Image.new("RGB", (32, 32))).per_fold
     assert (before != after).all()  # its images are normalised now, as those weights would want them

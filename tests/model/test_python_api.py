@@ -2,6 +2,7 @@
 
 import doctest
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +22,7 @@ from leanet.model.load import Look, Model, load
 from leanet.model.prediction import Prediction, run_prediction
 from leanet.model.python_api import crossvalidate, fit
 from leanet.model.stream import Source
+from leanet.model.view import View
 from leanet.report.results import results
 from leanet.train import train
 
@@ -146,9 +148,9 @@ def test_training_prediction_and_python_see_the_same_pixels(
     seen: list[np.ndarray] = []
     look = Model.look
 
-    def spied(self: Model, images: np.ndarray, details: bool = False) -> Look:
-        seen.append(images)
-        return look(self, images, details)
+    def spied(self: Model, views: Sequence[View], details: bool = False) -> Look:
+        seen.append(np.stack([view.whole for view in views]))
+        return look(self, views, details)
 
     monkeypatch.setattr(Model, "look", spied)
     again = load(model.found.members[0].folder)

@@ -38,7 +38,16 @@ COLORIZER = (
     "colorizer.upsampling=resize",
     "trainer.precision=bf16-mixed",
 )
-IMAGES = ("dataset.image_size=32", "dataset.fit=pad", "folds=4", "split_seed=9", "validation=0.25")
+IMAGES = (
+    "dataset.image_size=32",
+    "dataset.fit=pad",
+    "tiles=2",
+    "tile_size=64",
+    "folds=4",
+    "split_seed=9",
+    "validation=0.25",
+)
+POOLING = ("tile_overlap=0.5", "tile_pooling=learned", "tile_top=3")
 DETECTOR = (
     "trainer.averaging=ema",
     "trainer.balance=prior",
@@ -118,9 +127,20 @@ def test_what_changes_the_numbers_changes_run_and_cell(change: str) -> None:
     assert run(change).cell != run().cell
 
 
+@pytest.mark.parametrize("change", POOLING)
+def test_how_tiles_are_used_matters_only_where_images_are_cut(change: str) -> None:
+    assert run(change).id == run().id
+    pooling = () if change.startswith("tile_pooling") else ("tile_pooling=top",)
+    cut = run("tiles=4", *pooling)
+    other = run("tiles=4", *pooling, change)
+    assert other.id != cut.id
+    assert (colorizer(other) == colorizer(cut)) == (change != "tile_overlap=0.5")  # the pooling needs no other maps
+
+
 def test_no_setting_is_forgotten() -> None:
     changes = (*NOT_OURS, *COLORIZER, *IMAGES, *DETECTOR, *SELECTED, *MAPS, *ATTENTION, *AMPLITUDE, "seed=9")
     changes = (*changes, *FEATURES, *OWN.values(), "map.weights=bundled")  # a test of its own is below
+    changes = (*changes, *POOLING)
     tried = {change.split("=")[0] for change in changes}
     parts = {"colorizer": ColorizerSettings, "trainer": TrainerSettings, "map": MapSettings, "paths": PathSettings}
     parts |= {"attention": AttentionSettings}

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leanet.data.arrays import Picture, as_image, files_of
 from leanet.data.decode import decoded, each
 from leanet.data.images import DECODER, Dataset, ImageSet, Index
 from leanet.data.tiles import TileGrid, Tiles, Tiling
@@ -16,12 +15,15 @@ from leanet.errors import LeanetError
 from leanet.storage.files import read_array, write_array
 from leanet.storage.locks import lock
 
+if TYPE_CHECKING:
+    from leanet.data.arrays import Picture
+
 
 @runtime_checkable
 class HasPictures(Protocol):
     """A dataset that gives its images at their own size."""
 
-    def pictures(self, index: Index) -> Sequence[Picture]:
+    def pictures(self, index: Index) -> Sequence["Picture"]:
         """The images in the order of `index`, before they are decoded."""
 
 
@@ -80,8 +82,9 @@ class TiledDataset:
         return self.tiling.grid(images.sizes)
 
 
-def _cut(pictures: Sequence[Picture], grid: TileGrid, out: NDArray[np.uint8], label: str) -> None:
+def _cut(pictures: Sequence["Picture"], grid: TileGrid, out: NDArray[np.uint8], label: str) -> None:
     """Fill `out` (N, T, 3, S, S) with the tiles of N images."""
+    from leanet.data.arrays import as_image, files_of  # here, since it imports torch: mistakes are reported before
 
     def of_file(position: int, path: Path) -> None:
         with decoded(path) as image:

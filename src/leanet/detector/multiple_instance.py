@@ -67,7 +67,7 @@ def _judged_unseen(adn: FitsFeatures, normal: Tensor, anomalous: Tensor, chosen:
     """
     logits = torch.empty(anomalous.shape[:2])
     part_of = torch.arange(len(anomalous)) % PARTS
-    for part in part_of.unique():
+    for part in range(min(PARTS, len(anomalous))):
         left_out = part_of == part
         _fit_tiles(adn, normal, chosen[~left_out] if len(anomalous) > 1 else chosen)
         logits[left_out] = _logits(adn, anomalous[left_out])

@@ -39,6 +39,8 @@ def to_bytes(program: ExportedProgram, facts: ExportFacts) -> bytes:
     _tidy(model.graph)
     model.producer_name, model.producer_version = "leanet", facts.version
     for name, value in asdict(facts).items():
+        if value is None:
+            continue
         entry = model.metadata_props.add()
         entry.key, entry.value = name, value if isinstance(value, str) else json.dumps(value)
     content: bytes = model.SerializeToString()
