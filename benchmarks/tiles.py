@@ -4,9 +4,10 @@
 
 SOURCE has folders Negative and Positive. OUT gets 120 images of 2,000 × 2,000 pixels, unless it has them: mosaics of 64
 pictures from SOURCE/Negative; 40 of them have 1 to 3 spots of 20 pixels, cut from pictures in SOURCE/Positive where
-these are reddest. No picture is used in two folds. OUT/labels.csv is for `dataset=table`. Then a frozen network sees the
-images whole (at 256 and 1,024 pixels) and in 64 tiles of 256 pixels, and a table is printed: F1 and AUROC, mean and SD
-over five folds. It takes about 40 minutes on two cores.
+these are reddest. No picture is used in two folds. OUT/labels.csv is for `dataset=table`.
+
+A frozen network then sees the images whole (at 256 and 1,024 pixels) and in 64 tiles of 256 pixels. The table has F1
+and AUROC, mean and SD over five folds. It takes about 40 minutes on two cores.
 """
 
 import csv
@@ -23,6 +24,7 @@ from tabulate import tabulate
 from torch import Tensor, nn
 
 from leanet.color import rgb_to_lab
+from leanet.config.command_line import composed
 from leanet.config.effective import settings_of
 from leanet.detector.baselines import Baseline
 from leanet.detector.lea_net import evidence
@@ -31,7 +33,6 @@ from leanet.detector.regression import LogisticRegression
 from leanet.detector.scores import scores
 from leanet.detector.tile_pooling import TilePooling
 from leanet.experiment.cross_validation import cross_validate
-from leanet.model.python_api import composed
 from leanet.runs.cell import Cell, Cells, load
 
 GRID, SIDE, FOLDS, NORMAL, ANOMALOUS = 8, 250, 5, 80, 40
@@ -49,7 +50,7 @@ def make(source: Path, out: Path, spot: int) -> None:
         fold, label = number % FOLDS, int(number >= NORMAL)
         image, mask = mosaic(normal[fold::FOLDS], random), Image.new("L", (GRID * SIDE,) * 2)
         for _ in range(int(random.integers(1, 4)) if label else 0):
-            add_spot(image, mask, str(random.choice(anomalous[fold::FOLDS])), spot, random)
+            add_spot(image, mask, anomalous[fold::FOLDS], spot, random)
         name = f"{number:03}.jpg"
         image.save(out / name, quality=92)
         if label:
@@ -63,15 +64,15 @@ def mosaic(pictures: list[Path], random: Generator) -> Image.Image:
     """64 pictures in rows, each turned or mirrored at random."""
     image = Image.new("RGB", (GRID * SIDE,) * 2)
     for place in range(GRID**2):
-        picture = Image.open(str(random.choice(pictures))).convert("RGB").resize((SIDE, SIDE))
+        picture = Image.open(pictures[random.integers(len(pictures))]).convert("RGB").resize((SIDE, SIDE))
         turned = picture.transpose(Image.Transpose(int(random.integers(7))))
         image.paste(turned, (place % GRID * SIDE, place // GRID * SIDE))
     return image
 
 
-def add_spot(image: Image.Image, mask: Image.Image, file: str, side: int, random: Generator) -> None:
-    """Paste the reddest round spot of a picture into the middle of one of the mosaic's pictures, with a soft edge."""
-    picture, border = Image.open(file).convert("RGB").resize((256, 256)), 40
+def add_spot(image: Image.Image, mask: Image.Image, files: list[Path], side: int, random: Generator) -> None:
+    """Paste the reddest round spot of one of the files into the middle of a picture of the mosaic, with a soft edge."""
+    picture, border = Image.open(files[random.integers(len(files))]).convert("RGB").resize((256, 256)), 40
     red = rgb_to_lab(torch.from_numpy(np.asarray(picture)).permute(2, 0, 1) / 255)[1].numpy()
     inside = uniform_filter(red, side)[border:-border, border:-border]
     top, left = (int(place) + border - side // 2 for place in np.unravel_index(inside.argmax(), inside.shape))
