@@ -31,6 +31,7 @@ NOT_RUN = {  # commands by how they begin
     "wandb agent": "needs an account",
     "python -m leanet.train --config-dir runs/searches": "needs the result of a search",
     "python -m leanet.fit --config-dir runs/searches": "as well",
+    "python benchmarks/": "takes long",
     "python -m leanet.train -m dataset=potato": "needs all of potato, strawberry and hurricane",
 }
 COMPOSED = {  # commands by a word in them

@@ -60,8 +60,8 @@ class FoldPictures:
             LeanetError: the run's maps, its colorizer or its checkpoint are gone.
         """
         has_colorizer, images = self.run.settings.has_colorizer, self.photographs(rows)
-        colored = recolored_of(self.run, self.images, self._of_dataset(rows)) if has_colorizer else None
         difference = self.maps(rows) if self.run.settings.needs_maps else None
+        colored = recolored_of(self.run, self.images, self._of_dataset(rows)) if has_colorizer else None
         attentions = self._attention(rows) if details and self.run.settings.has_attention else None
         evidence = self.evidence(rows) if details else None
         return [
