@@ -73,7 +73,7 @@ def mosaic(pictures: list[Path], random: Generator) -> Image.Image:
 def add_spot(image: Image.Image, mask: Image.Image, files: list[Path], side: int, random: Generator) -> None:
     """Paste the reddest round spot of one of the files into the middle of a picture of the mosaic, with a soft edge."""
     picture, border = Image.open(files[random.integers(len(files))]).convert("RGB").resize((256, 256)), 40
-    red = rgb_to_lab(torch.from_numpy(np.asarray(picture)).permute(2, 0, 1) / 255)[1].numpy()
+    red = rgb_to_lab(torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255)[1].numpy()
     inside = uniform_filter(red, side)[border:-border, border:-border]
     top, left = (int(place) + border - side // 2 for place in np.unravel_index(inside.argmax(), inside.shape))
     spot = picture.crop((left, top, left + side, top + side))
@@ -86,9 +86,8 @@ def add_spot(image: Image.Image, mask: Image.Image, files: list[Path], side: int
 
 def cell_of(out: Path, *words: str) -> Cell:
     """A cell of the frozen network on the images of `out`, with all folds done."""
-    cell = Cells().of(
-        settings_of(composed("dataset=table", f"dataset.file={out / 'labels.csv'}", "adn=frozen", *words))
-    )
+    config = composed("train", [f"dataset.file={out / 'labels.csv'}", "dataset=table", "adn=frozen", *words])
+    cell = Cells().of(settings_of(config))
     cross_validate(cell)
     return cell
 

@@ -120,6 +120,7 @@ def test_overlays_and_predictions_of_files(home: Path, photos: Path, tmp_path: P
     assert len(list((tmp_path / "out" / "overlays").rglob("*.jpg"))) == 10
 
 
+@pytest.mark.slow
 def test_an_exported_program_judges_the_tiles_of_an_image(home: Path, tmp_path: Path) -> None:
     (folder,) = home.glob("models/*")
     export(configured("export", home, f"run={folder}", "format=torch", f"out={tmp_path}/model.pt2"))
@@ -154,7 +155,7 @@ def test_painted_leaves_have_no_pixels_to_cut(tmp_path: Path) -> None:
         train(configured("train", tmp_path, "dataset=synthetic", *WORDS))
 
 
-@pytest.mark.parametrize("pooling", ["top", "learned"])
+@pytest.mark.parametrize("pooling", ["top", pytest.param("learned", marks=pytest.mark.slow)])
 def test_lea_net_is_trained_on_tiles(photos: Path, tmp_path: Path, pooling: str) -> None:
     """With maps of a colorizer, attention and gradients; the pictures are of whole images."""
     words = ("adn=cnn", "caan=direct", "map.cross_fit=null", f"tile_pooling={pooling}", "tile_top=2", "fold=1")

@@ -23,23 +23,26 @@ INTENDED_USE = (
     "of them. They must show the same kind of object as the training images, seen in the same way, by the same kind of "
     "camera and light."
 )
+RESIZED = "Images are resized to a square of the training's size; an anomaly that vanishes there is not seen."
 LIMITS = (
     "It has seen the kinds of anomaly that the training images have, and no others; what is wrong in shape alone and "
     "not in colour may escape it.",
     "Another camera, light, background or white balance shifts colours, and with them the answers.",
-    "Images are resized to a square of the training's size; an anomaly that vanishes there is not seen.",
+    RESIZED,
     "The share of anomalous images in the training set is not that of your own photographs: choose the threshold for "
     "your costs.",
     "It is no device for diagnosis, and no decision about a person should follow from it alone.",
 )
 CROPPED = "It sees the square centre of images that are not square, and nothing outside it."
+CUT = "Images are cut into tiles; an anomaly that vanishes in a tile of the training's size is not seen."
 CROSS_VALIDATED = (
     "The cross-validated figures are those of networks that each left out one fold; this one was trained on the images "
     "of all folds, and only new images can test it."
 )
 _SETTINGS = (
-    "image_size", "fit", "adn.name", "adn.lr", "adn.freeze", "adn.pooling", "adn.map_statistics", "adn.network.model",
-    "adn.network.stages", "adn.network.strength", "caan.name", "point", "attention.points", "input.name", "map.name",
+    "image_size", "fit", "tiles", "tile_size", "tile_overlap", "tile_pooling", "tile_top", "adn.name", "adn.lr",
+    "adn.freeze", "adn.pooling", "adn.map_statistics", "adn.network.model", "adn.network.stages",
+    "adn.network.strength", "caan.name", "point", "attention.points", "input.name", "map.name",
     "map.scaling", "map.layers", "map.channels", "map.coreset", "map.cross_fit", "colorizer.name",
     "colorizer.max_epochs", "colorizer.loss", "trainer.max_epochs", "trainer.batch_size", "positive_rate", "validation",
     "folds", "split_seed", "seed",
@@ -64,7 +67,8 @@ def card_of(model: Run, cell: Cell) -> Facts:
 
     result = model.result or {}
     dataset = model.settings.dataset
-    limits = [*LIMITS, *([CROPPED] if model.settings.fit == "crop" else [])]
+    limits = [CUT if model.settings.has_tiles and limit == RESIZED else limit for limit in LIMITS]
+    limits += [CROPPED] if model.settings.fit == "crop" else []
     crossvalidation = _crossvalidation([found for run in cell.runs if (found := run.result)])
     return {
         "name": model.name,
@@ -114,6 +118,8 @@ def _settings(model: Run) -> Facts:
         names = [name for name in names if name != "adn.pooling"]
     if not model.settings.has_epochs:
         names = [name for name in names if name not in _OF_EPOCHS]
+    if not model.settings.has_tiles:
+        names = [name for name in names if not name.startswith("tile_")]
     found: Facts = {}
     for name in names:
         value: Any = model.settings

@@ -22,7 +22,7 @@ from leanet.pictures.picture_page import FAINT, Page, Scale, attention_scale, ev
 from leanet.storage.files import write_atomically
 
 FOLDER = "overlays"
-_DPI, _SIDE = 100, 4.0  # inches of the longer side of a photograph
+_DPI, _SIDE, _LARGE = 100, 4.0, 8.0  # inches of the longer side of a photograph; large if it was cut into tiles
 _GAP, _MARGIN, _TOP, _BOTTOM = 0.2, 0.2, 0.62, 0.62
 _LEAST = 2.0  # smallest upper end of the colour scale, in ΔE00, so that invisible differences do not look large
 # Opacity of the largest value; lower for attention and evidence, whose positions are large.
@@ -41,7 +41,13 @@ class _Layer:
 
 
 def draw_overlays(
-    root: Path, names: Sequence[str], look: Look, threshold: float, folder: Path, fit: str = STRETCH
+    root: Path,
+    names: Sequence[str],
+    look: Look,
+    threshold: float,
+    folder: Path,
+    fit: str = STRETCH,
+    is_large: bool = False,
 ) -> None:
     """Write an overlay for each image: the photograph, and the model's maps drawn over it in grey.
 
@@ -56,11 +62,13 @@ def draw_overlays(
         threshold: of the model's decision.
         folder: overlays are written to `folder`/overlays/NAME.jpg.
         fit: how photographs became the square of the maps, as for `leanet.data.resize.resized`.
+        is_large: whether overlays are twice as large, for small anomalies.
     """
     for place, name in enumerate(names):
         probability, layers = float(look.probabilities[place]), _layers(look, place)
         try:
-            page = _page(_small(root / name), name, probability, threshold, layers, fit)
+            side = _LARGE if is_large else _SIDE
+            page = _page(_small(root / name, side), name, probability, threshold, layers, fit, side)
             target = folder / FOLDER / picture_name(name)
             write_atomically(target, lambda out: page.figure.savefig(out, format="jpeg", pil_kwargs={"quality": 90}))  # noqa: B023
         except (UnreadableError, OSError) as error:
@@ -77,10 +85,10 @@ def picture_name(name: str) -> str:
     return "/".join([*folders, f"{last}.jpg"])
 
 
-def _small(path: Path) -> Image.Image:
+def _small(path: Path, side: float) -> Image.Image:
     """Read a photograph at the size at which it is drawn."""
     with decoded(path) as photograph:
-        photograph.thumbnail((round(_SIDE * _DPI),) * 2)
+        photograph.thumbnail((round(side * _DPI),) * 2)
         return photograph
 
 
@@ -106,9 +114,15 @@ def _layers(look: Look, place: int) -> list[_Layer]:
 
 
 def _page(
-    photograph: Image.Image, name: str, probability: float, threshold: float, layers: Sequence[_Layer], fit: str
+    photograph: Image.Image,
+    name: str,
+    probability: float,
+    threshold: float,
+    layers: Sequence[_Layer],
+    fit: str,
+    side: float,
 ) -> Page:
-    width, height = (_SIDE * side / max(photograph.size) for side in photograph.size)
+    width, height = (side * length / max(photograph.size) for length in photograph.size)
     column, seen = max(width, 1.6), seen_part(width, height, fit)
     page = Page(2 * _MARGIN + (1 + len(layers)) * (column + _GAP) - _GAP, _TOP + height + _BOTTOM, _DPI)
     called = "anomalous" if probability > threshold else "normal"

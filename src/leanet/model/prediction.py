@@ -159,7 +159,8 @@ def _predict_batch(prediction: Prediction, model: "Model") -> PredictBatch:
     def with_overlays(views: Sequence[View], names: Sequence[str]) -> Answers:
         look = model.look(views, details=True)
         threshold = prediction.decision.threshold.value
-        draw_overlays(prediction.source.root, names, look, threshold, prediction.folder, model.fit)
+        is_cut = model.grid is not None
+        draw_overlays(prediction.source.root, names, look, threshold, prediction.folder, model.fit, is_cut)
         return look.per_fold, look.distances
 
     return with_overlays
