@@ -78,7 +78,7 @@ class TiledDataset:
             try:
                 self.tiling.side(width, height)
             except LeanetError as error:
-                raise LeanetError(f"{name}: {error}") from None
+                raise LeanetError(f"{name}: {error}; lower tile_size") from None
         return self.tiling.grid(images.sizes)
 
 

@@ -37,7 +37,7 @@ class Tiling:
             assert self.tiles is not None
             return shorter / (1 + (self.tiles - 1) * (1 - self.overlap))
         if shorter < self.size:
-            raise LeanetError(f"{width} × {height} pixels, smaller than a tile of {self.size}: lower tile_size")
+            raise LeanetError(f"{width} × {height} pixels, smaller than a tile of {self.size}")
         return float(self.size)
 
     def grid(self, sizes: NDArray[np.int64]) -> "TileGrid":
