@@ -142,7 +142,8 @@ def test_one_s_own_networks_are_run_when_trusted(model: Path, tmp_path: Path, mo
 def test_all_of_leanet_s_own_networks_may_be_made() -> None:
     files = [file for group in ("adn", "caan", "colorizer", "dataset") for file in (CONF / group).glob("*.yaml")]
     files.append(CONF / "image_folder.yaml")  # what datasets share
-    named = {target for file in files if (target := (yaml.safe_load(file.read_text()) or {}).get("_target_"))}
+    read = [yaml.safe_load(file.read_text()) or {} for file in files]
+    named = {target for node in read if (target := {**node.get("dataset", {}), **node}.get("_target_"))}
     assert TARGETS - named == {"leanet.data.arrays.ImageArrays"} and named < TARGETS  # the other is of Python programs
 
 

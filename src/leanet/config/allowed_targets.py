@@ -22,6 +22,7 @@ TARGETS = frozenset(
         "leanet.data.arrays.ImageArrays",
         "leanet.data.folder.ImageFolder",
         "leanet.data.synthetic.SyntheticLeaves",
+        "leanet.data.table.ImageTable",
         "leanet.detector.adn.basic_cnn",
         "leanet.detector.adn.resnet18",
         "leanet.detector.adn.timm_adn",

@@ -11,10 +11,11 @@ from leanet.config.settings import Settings
 from leanet.data.folder import ImageFolder
 from leanet.data.images import Dataset
 from leanet.data.synthetic import SyntheticLeaves
+from leanet.data.table import ImageTable
 from leanet.errors import LeanetError
 
 # By `_target_`. Only these classes are built, since a config.yaml may come from an untrusted source.
-_DATASETS = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in (ImageFolder, SyntheticLeaves)}
+_DATASETS = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in (ImageFolder, ImageTable, SyntheticLeaves)}
 
 
 class Sample(NamedTuple):
