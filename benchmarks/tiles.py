@@ -27,12 +27,15 @@ from leanet.color import rgb_to_lab
 from leanet.config.command_line import composed
 from leanet.config.effective import settings_of
 from leanet.detector.baselines import Baseline
+from leanet.detector.build import detector_of
 from leanet.detector.lea_net import evidence
 from leanet.detector.multiple_instance import fit_to_tiles
 from leanet.detector.regression import LogisticRegression
 from leanet.detector.scores import scores
 from leanet.detector.tile_pooling import TilePooling
 from leanet.experiment.cross_validation import cross_validate
+from leanet.experiment.frozen_features import features_of
+from leanet.experiment.split import split_of, tensors_of
 from leanet.runs.cell import Cell, Cells, load
 
 GRID, SIDE, FOLDS, NORMAL, ANOMALOUS = 8, 250, 5, 80, 40
@@ -85,11 +88,9 @@ def add_spot(image: Image.Image, mask: Image.Image, files: list[Path], side: int
 
 
 def cell_of(out: Path, *words: str) -> Cell:
-    """A cell of the frozen network on the images of `out`, with all folds done."""
+    """A cell of the frozen network on the images of `out`."""
     config = composed("train", [f"dataset.file={out / 'labels.csv'}", "dataset=table", "adn=frozen", *words])
-    cell = Cells().of(settings_of(config))
-    cross_validate(cell)
-    return cell
+    return Cells().of(settings_of(config))
 
 
 def regression(features: int) -> Baseline:
@@ -152,10 +153,13 @@ def main(source: Path, out: Path, spot: int = 20) -> None:
     rows = []
     for size in (256, 1024):
         cell = cell_of(out, f"dataset.image_size={size}")
+        cross_validate(cell)
         rows.append(row_of(f"whole images, {size} px", [run.result or {} for run in cell.runs]))
     cell = cell_of(out, "tiles=8", "tile_overlap=0.15", "dataset.image_size=256")
     images, fold_of = load(cell)
-    features = torch.from_numpy(np.load(cell.runs[0].features_folder / "features.npy"))
+    run = cell.runs[0]
+    tensors = tensors_of(run, images, split_of(run, images, fold_of))
+    features = features_of(run, detector_of(run.settings, run.fold), tensors)
     labels, parts = torch.from_numpy(images.labels), torch.from_numpy(fold_of)
     for way, judge in WAYS.items():
         found = []
