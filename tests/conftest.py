@@ -62,6 +62,7 @@ LONG = (
     "docs/test_commands.py",
     "grid/test_grid.py",
     "experiment/test_fold.py",
+    "experiment/test_tiles.py",
     "report/figures/test_draw.py",
     "report/wandb/test_logger.py",
     "storage/test_locks.py",
