@@ -16,7 +16,8 @@ from leanet.detector.regression import LogisticRegression
 from leanet.detector.tile_pooling import TilePooling
 
 MOST_ROUNDS = 5
-PARTS = 5  # of the images, each judged by an ADN that was fitted to the others
+PARTS = 5  # of the anomalous images, each judged by an ADN that was fitted to the others
+POOLING_PARTS = 3  # of the images, whose logits a learned pooling is fitted to; each takes as long as the fit itself
 
 
 @runtime_checkable
@@ -95,7 +96,7 @@ def _fit_pooling(adn: FitsFeatures, pooling: TilePooling, features: Tensor, labe
     from sklearn.model_selection import StratifiedKFold  # here, since its import takes a second
 
     top = torch.empty(len(features), pooling.count, dtype=torch.float64)
-    parts = min(PARTS, int(torch.bincount(labels, minlength=2).min()))
+    parts = min(POOLING_PARTS, int(torch.bincount(labels, minlength=2).min()))
     if parts < 2:  # one anomalous image: equal weights
         return
     tiles_of = torch.cumsum(labels, dim=0) - 1  # for anomalous images, their row in `chosen`
