@@ -44,22 +44,13 @@ def fit_to_tiles(adn: FitsFeatures, pooling: TilePooling, features: Tensor, labe
         features: (N, T, F) of the tiles of N training images.
         labels: (N,) of the images, 0 normal and 1 anomalous.
     """
-    anomalous = labels == 1
-    chosen = _chosen(adn, pooling, features[~anomalous].flatten(0, 1), features[anomalous])
     if pooling.kind == "learned":
-        _fit_pooling(adn, pooling, features, labels, chosen)
-    _fit_tiles(adn, features[~anomalous].flatten(0, 1), chosen)
+        _fit_pooling(adn, pooling, features, labels)
+    _fit(adn, pooling, features, labels)
 
 
-def _chosen(adn: FitsFeatures, pooling: TilePooling, normal: Tensor, anomalous: Tensor) -> Tensor:
-    """The tiles (P, k, F) that represent P anomalous images.
-
-    Args:
-        adn: is fitted several times.
-        pooling: says how many tiles represent an image.
-        normal: (n, F), all tiles of normal images.
-        anomalous: (P, T, F), all tiles of anomalous ones, with which it begins.
-    """
+def _fit(adn: FitsFeatures, pooling: TilePooling, features: Tensor, labels: Tensor) -> None:
+    normal, anomalous = features[labels == 0].flatten(0, 1), features[labels == 1]
     count = min(pooling.count if pooling.kind == "top" else 1, anomalous.shape[1])  # `learned` fits tiles as `max` does
     chosen, before = anomalous, torch.empty(0)
     for _ in range(MOST_ROUNDS):
@@ -67,7 +58,7 @@ def _chosen(adn: FitsFeatures, pooling: TilePooling, normal: Tensor, anomalous: 
         if torch.equal(places, before):
             break
         chosen, before = anomalous.gather(1, places[:, :, None].expand(-1, -1, anomalous.shape[2])), places
-    return chosen
+    _fit_tiles(adn, normal, chosen)
 
 
 def _judged_unseen(adn: FitsFeatures, normal: Tensor, anomalous: Tensor, chosen: Tensor) -> Tensor:
@@ -91,7 +82,7 @@ def _fit_tiles(adn: FitsFeatures, normal: Tensor, anomalous: Tensor) -> None:
     adn.fit_features(torch.cat([normal, tiles]), truth)
 
 
-def _fit_pooling(adn: FitsFeatures, pooling: TilePooling, features: Tensor, labels: Tensor, chosen: Tensor) -> None:
+def _fit_pooling(adn: FitsFeatures, pooling: TilePooling, features: Tensor, labels: Tensor) -> None:
     """Fit the weights by logistic regression, to the largest logits of images that the ADN was not fitted to."""
     from sklearn.model_selection import StratifiedKFold  # here, since its import takes a second
 
@@ -99,10 +90,8 @@ def _fit_pooling(adn: FitsFeatures, pooling: TilePooling, features: Tensor, labe
     parts = min(POOLING_PARTS, int(torch.bincount(labels, minlength=2).min()))
     if parts < 2:  # one anomalous image: equal weights
         return
-    tiles_of = torch.cumsum(labels, dim=0) - 1  # for anomalous images, their row in `chosen`
     for seen, unseen in StratifiedKFold(parts, shuffle=True, random_state=0).split(labels, labels):
-        normal, anomalous = (seen[labels[seen] == label] for label in (0, 1))
-        _fit_tiles(adn, features[normal].flatten(0, 1), chosen[tiles_of[anomalous]])
+        _fit(adn, pooling, features[seen], labels[seen])
         top[unseen] = _logits(adn, features[unseen]).topk(pooling.count).values.double()
     regression = LogisticRegression(pooling.count, balanced=True)
     regression.fit(top, labels)
