@@ -80,6 +80,12 @@ def test_there_are_no_seams(tiling: Tiling) -> None:
     assert steps < 0.15 * np.ptp(values)  # with overlap=0.1 a transition takes 10 pixels
 
 
+def test_tiles_smaller_than_a_pixel_of_the_map_are_left_out() -> None:
+    of_image = grid(Tiling(tiles=64), (640, 640))
+    whole = of_image.stitched(np.full((of_image.count, 3, 3), 0.5), 640, 640, 32)
+    np.testing.assert_allclose(whole, 0.5, rtol=1e-6)
+
+
 def test_an_image_smaller_than_a_tile_is_one_line() -> None:
     with pytest.raises(LeanetError, match=r"^200 × 180 pixels, smaller than a tile of 256$"):
         grid(Tiling(size=256), (300, 300), (200, 180))

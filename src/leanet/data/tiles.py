@@ -126,6 +126,8 @@ class TileGrid:
         scale = np.array([side / width, side / height] * 2)
         for tile, box in zip(maps, self.boxes(width, height) * scale, strict=True):
             (columns, of_column), (rows, of_row) = (_covered(box[axis], box[axis + 2], side) for axis in (0, 1))
+            if not len(columns) or not len(rows):  # smaller than a pixel of the map
+                continue
             part = _inside(box, columns, rows, tile.shape)
             size = (len(columns), len(rows))
             resized = Image.fromarray(tile.astype(np.float32)).resize(size, Image.Resampling.BILINEAR, box=part)

@@ -2,8 +2,8 @@
 
 MI-SVM (Andrews, Tsochantaridis & Hofmann 2003, NIPS, *Support Vector Machines for Multiple-Instance Learning*) with a
 logistic regression: all tiles of normal images are normal, and an anomalous image is represented by its most anomalous
-tiles. These are found by fitting and choosing in turn, until the choice stays the same; an image's tiles are chosen by
-an ADN that was fitted without this image. benchmarks/tiles.py compares it with other ways.
+tiles. These are found by fitting and choosing in turn, at most five times; an image's tiles are chosen by an ADN that
+was fitted without this image. benchmarks/tiles.py compares it with other ways.
 """
 
 from typing import Protocol, runtime_checkable
