@@ -50,20 +50,14 @@ def joined(outputs: Sequence[Output]) -> Output:
     )
 
 
-def judged(network: LeaNet, tiles: Tensor, maps: Tensor | None, images: int) -> Output:
-    """The output of a network with `pooling` for B images; the attention is that of the tiles, (B · T, 1, h, w).
+def pooled(network: LeaNet, output: Output, images: int) -> Output:
+    """The output for B images; the attention stays that of the tiles.
 
     Args:
-        network: sees tiles.
-        tiles: (B · T, 3, S, S), sRGB in 0…1.
-        maps: (B · T, 1, S, S), scaled anomaly maps; None where the network needs none.
+        network: has a `pooling`.
+        output: for all B · T tiles.
         images: B.
     """
-    return pooled(network, joined(in_parts(network, tiles, maps)), images)
-
-
-def pooled(network: LeaNet, output: Output, images: int) -> Output:
-    """The output for B images, from that for all B · T tiles."""
     assert network.pooling is not None
     adn = network.pooling(output.adn.reshape(images, -1, 2))
     caan = None if output.caan is None else network.pooling(output.caan.reshape(images, -1, 2))
