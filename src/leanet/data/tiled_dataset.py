@@ -57,10 +57,13 @@ class TiledDataset:
         """The whole images at (S, S), and their tiles. Decoded images and tiles are kept in the folder `cache`.
 
         Raises:
-            LeanetError: as for the whole images; or images of no size of their own, or smaller than a tile.
+            LeanetError: as for the whole images; an image that is smaller than a tile; or a dataset that is not read from
+                images of any size, such as painted leaves.
         """
         if not isinstance(self.whole, HasPictures):
-            raise LeanetError(f"{self.name}: it has no images at a size of their own, from which tiles could be cut")
+            raise LeanetError(
+                f"{self.name}: its images have no other size than dataset.image_size, so there are no tiles to cut"
+            )
         images = self.whole.load(cache)
         grid, tiling = self._grid(images), self.tiling
         cut = f"tiles{tiling.tiles}" if tiling.tiles else f"tile{tiling.size}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from leanet.model.reference import reference_of
 from leanet.model.stream import BATCH
 from leanet.model.view import View, grid_of
 from leanet.training.device import device_of
+
+
+T = TypeVar("T", bound=np.floating)
 
 
 class Look(NamedTuple):
@@ -244,5 +247,15 @@ def _mean(parts: Sequence[Tensor | None]) -> NDArray[np.float32] | None:
 
 def _together(looks: Sequence[Look]) -> Look:
     """One look from those of consecutive images, of which all have the same parts."""
-    parts = zip(*looks, strict=True)
-    return Look(*(None if part[0] is None else np.concatenate(part) for part in parts))  # type: ignore[arg-type]
+    return Look(
+        np.concatenate([look.per_fold for look in looks]),
+        _joined([look.maps for look in looks]),
+        _joined([look.attention for look in looks]),
+        _joined([look.evidence for look in looks]),
+        _joined([look.distances for look in looks]),
+    )
+
+
+def _joined(parts: Sequence[NDArray[T] | None]) -> NDArray[T] | None:
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there) if there else None

@@ -54,6 +54,6 @@ class View(NamedTuple):
         return cls(whole, grid.cut(image, image_size), grid, image.size)
 
     def stitched(self, maps: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
-        """The map (1, H, W) of the whole image from those of its tiles, (T, h, w)."""
+        """The map (1, 1024, 1024) of the whole image from those of its tiles, (T, h, w); None for None."""
         assert self.grid is not None
         return None if maps is None else self.grid.stitched(maps, *self.size, STITCHED)[None]
