@@ -57,13 +57,11 @@ class TiledDataset:
         """The whole images at (S, S), and their tiles. Decoded images and tiles are kept in the folder `cache`.
 
         Raises:
-            LeanetError: as for the whole images; an image that is smaller than a tile; or a dataset that is not read from
-                images of any size, such as painted leaves.
+            LeanetError: as for the whole images; an image smaller than a tile; or images that have no other size than
+                `image_size`, such as painted leaves.
         """
         if not isinstance(self.whole, HasPictures):
-            raise LeanetError(
-                f"{self.name}: its images have no other size than dataset.image_size, so there are no tiles to cut"
-            )
+            raise LeanetError(f"{self.name}: its images have no other size than dataset.image_size: nothing to cut")
         images = self.whole.load(cache)
         grid, tiling = self._grid(images), self.tiling
         cut = f"tiles{tiling.tiles}" if tiling.tiles else f"tile{tiling.size}"

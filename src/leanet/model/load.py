@@ -26,7 +26,6 @@ from leanet.model.stream import BATCH
 from leanet.model.view import View, grid_of
 from leanet.training.device import device_of
 
-
 T = TypeVar("T", bound=np.floating)
 
 
